@@ -1,0 +1,1 @@
+"""The paper: its data, network and training. Knows nothing of Ray, Optuna or tables."""

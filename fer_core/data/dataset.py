@@ -1,0 +1,43 @@
+"""Images, labels and usages in memory, the same whatever they were read from."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SIDE = 48
+
+# Usages, as in the 2013 challenge. `TEST` is a test image that its source does not give to either half.
+TRAINING, PUBLIC_TEST, PRIVATE_TEST, TEST = range(4)
+USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled 48 x 48 grey faces.
+
+    name: short, for folders and tables ("synthetic" for the drawn faces, and for nothing else).
+    images: (n, 48, 48) uint8. labels: (n,) uint8, an index into EMOTIONS. usages: (n,) uint8, into USAGES.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    usages: np.ndarray
+
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of the images with their labels and usages, whatever their order."""
+        digests = sorted(
+            hashlib.blake2b(image.tobytes() + bytes((label, usage)), digest_size=16).digest()
+            for image, label, usage in zip(self.images, self.labels, self.usages, strict=True)
+        )
+        return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+
+    def counts(self) -> dict[str, int]:
+        """Images by usage, leaving out the usages that have none."""
+        return {
+            usage: count
+            for code, usage in enumerate(USAGES)
+            if (count := int(np.count_nonzero(self.usages == code)))
+        }

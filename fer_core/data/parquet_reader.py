@@ -1,0 +1,34 @@
+"""FER2013 as one parquet file: `usage`, `emotion`, and `pixels` as 2,304 bytes a row."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fer_core.data.dataset import EMOTIONS, SIDE, USAGES, Dataset
+from fer_core.errors import InputError
+
+
+def read_parquet(path: Path) -> Dataset:
+    """Read `path`. Raises InputError naming the file and what is wrong in it."""
+    try:
+        table = pq.read_table(path, columns=["usage", "emotion", "pixels"])
+    except (pa.ArrowInvalid, OSError) as problem:
+        raise InputError(f"{path}: not FER2013 as parquet: {str(problem).splitlines()[0][:200]}") from None
+    lengths = pc.binary_length(table["pixels"]).to_numpy()
+    wrong = np.flatnonzero(lengths != SIDE * SIDE)
+    if len(wrong):
+        raise InputError(f"{path}, row {wrong[0] + 1}: {lengths[wrong[0]]} bytes of pixels, expected {SIDE * SIDE}.")
+    labels = table["emotion"].to_numpy()
+    usages = pc.index_in(table["usage"], value_set=pa.array(USAGES)).to_numpy()
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(EMOTIONS)) | np.isnan(usages))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"{path}, row {row + 1}: emotion {labels[row]} and usage {table['usage'][row]}, "
+            "expected 0 to 6 and Training, PublicTest or PrivateTest."
+        )
+    pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
+    return Dataset(path.stem, pixels.reshape(-1, SIDE, SIDE), labels.astype(np.uint8), usages.astype(np.uint8))

@@ -1,0 +1,52 @@
+"""Random shifts of the training images, inside the model, as the paper's ImageDataGenerator draws them.
+
+Keras' own RandomTranslation draws the same shifts, but its random state belongs to no variable of the model
+where the step is compiled, so an interrupted training could not continue with the same draws.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="fer_core")
+class RandomShift(keras.layers.Layer):
+    """Shift every image by its own draw along both axes while training; do nothing otherwise.
+
+    fraction: shifts are uniform in [-fraction, fraction] of the side, continuous, independent for the axes;
+    bilinear, edges repeated (`width_shift_range`, `height_shift_range` and `fill_mode="nearest"` of
+    ImageDataGenerator; section 2.1). Images are (batch, height, width, channels), float.
+    """
+
+    def __init__(self, fraction: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        # A variable, so that one compiled network serves trials with other shifts.
+        self.fraction = self.add_weight(
+            name="fraction", shape=(), initializer=keras.initializers.Constant(fraction), trainable=False
+        )
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        if not training:
+            return images
+        batch, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+        shifts = self.fraction * keras.random.uniform((batch, 2), -1.0, 1.0, seed=self.seed_generator)
+        return shift_images(images, shifts * ops.convert_to_tensor([[height, width]], dtype=shifts.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "fraction": float(self.fraction), "seed": self.seed}
+
+
+def shift_images(images: Any, shifts: Any) -> Any:
+    """Each image moved by its own (rows, columns) in `shifts` (batch, 2), in pixels, as `apply_transform` does.
+
+    A positive value reads further down or to the right, so that the picture moves up or to the left.
+    """
+    rows, columns = shifts[:, 0], shifts[:, 1]
+    one, zero = ops.ones_like(rows), ops.zeros_like(rows)
+    transforms = ops.stack([one, zero, columns, zero, one, rows, zero, zero], axis=1)
+    return ops.image.affine_transform(
+        images, transforms, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
+    )

@@ -1,0 +1,199 @@
+"""One training, epoch by epoch: deterministic, and resumable after any epoch.
+
+An epoch's order of images is drawn from the seed and the epoch's number alone. Everything else that the next
+epoch depends on stands in the model's and the optimiser's variables (the states of dropout and of the shifts
+among them) and in the counters of Keras' callbacks; `Training.save` writes all of it, so that a training
+that was killed continues bit for bit as if it had not been.
+"""
+
+import json
+import math
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer_core import compiled
+from fer_core.config import TrialConfig
+from fer_core.data.protocols import Learning, Testing, stratified
+from fer_core.evaluation import BATCH, Evaluation, evaluate
+
+# What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
+STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
+PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: accuracies as fractions, losses in nats an image, `epoch` counted from 1."""
+
+    epoch: int
+    train_accuracy: float
+    train_loss: float
+    val_accuracy: float
+    val_loss: float
+    learning_rate: float
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.train_loss) and math.isfinite(self.val_loss)
+
+
+class Training:
+    """The training of `config` with `seed` on the images of `learning`.
+
+    Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved
+    there goes on from its last epoch.
+    """
+
+    def __init__(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None) -> None:
+        _make_deterministic()
+        self.config, self.seed = config, seed
+        self.history: list[Epoch] = []
+        self.model = compiled.take(config, seed)
+        rows = stratified(learning.train_labels, config.data.train_images)
+        self._train_images, self._train_labels = learning.train_images[rows], learning.train_labels[rows]
+        rows = stratified(learning.val_labels, config.data.val_images)
+        self._val = learning.val_images[rows][..., None], learning.val_labels[rows]
+        self._stopping = keras.callbacks.EarlyStopping(
+            "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
+        )
+        self._plateau = keras.callbacks.ReduceLROnPlateau(
+            "val_accuracy",
+            mode="max",
+            patience=config.train.plateau_patience,
+            factor=config.train.plateau_factor,
+        )
+        for callback in (self._stopping, self._plateau):
+            callback.set_model(self.model)
+            callback.on_train_begin()
+        if checkpoint is not None and checkpoint.exists():
+            self._load(checkpoint)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss of the last epoch was not finite."""
+        return bool(self.history) and not self.history[-1].finite
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, validation accuracy has stopped to rise, or the training diverged."""
+        return (
+            len(self.history) >= self.config.train.epochs or self._stopping.stopped_epoch > 0 or self.diverged
+        )
+
+    @property
+    def best(self) -> Epoch:
+        """The first epoch with the highest validation accuracy among those that did not diverge, if any."""
+        return max(self.history, key=lambda e: e.val_accuracy if e.finite else -1.0)
+
+    @property
+    def parameters(self) -> int:
+        return self.model.count_params()
+
+    def run_epoch(self) -> Epoch:
+        """Train for one epoch, validate, and let the callbacks count. Raises RuntimeError once finished."""
+        if self.finished:
+            raise RuntimeError("the training has finished.")
+        start = time.perf_counter()
+        number = len(self.history)
+        learning_rate = float(self.model.optimizer.learning_rate)
+        order = np.random.default_rng((self.seed, number)).permutation(len(self._train_labels))
+        fitted = self.model.fit(
+            self._train_images[order][..., None],
+            self._train_labels[order],
+            batch_size=self.config.train.batch_size,
+            shuffle=False,
+            verbose=0,
+        )
+        val_loss, val_accuracy = self.model.evaluate(*self._val, batch_size=BATCH, verbose=0)
+        for callback in (self._stopping, self._plateau):
+            callback.on_epoch_end(number, {"val_accuracy": val_accuracy})
+        epoch = Epoch(
+            epoch=number + 1,
+            train_accuracy=fitted.history["accuracy"][0],
+            train_loss=fitted.history["loss"][0],
+            val_accuracy=val_accuracy,
+            val_loss=val_loss,
+            learning_rate=learning_rate,
+            seconds=time.perf_counter() - start,
+        )
+        self.history.append(epoch)
+        return epoch
+
+    def test(self, testing: Testing) -> Evaluation:
+        """Restore the weights of the best epoch (the paper's ModelCheckpoint) and evaluate them."""
+        if self._stopping.best_weights is not None:
+            self.model.set_weights(self._stopping.best_weights)
+        return evaluate(self.model, testing)
+
+    def release(self) -> None:
+        """Leave the compiled network to the next training in this process. This one is over."""
+        compiled.give_back(self.model, self.config)
+        del self.model
+
+    def save(self, path: Path) -> None:
+        """Write everything the next epoch depends on to `path`, whole or not at all."""
+        record = {
+            "history": [asdict(epoch) for epoch in self.history],
+            "stopping": {name: getattr(self._stopping, name) for name in STOPPING_COUNTERS},
+            "plateau": {name: getattr(self._plateau, name) for name in PLATEAU_COUNTERS},
+        }
+        arrays = {f"variable_{i:04}": np.asarray(v) for i, v in enumerate(self._variables())}
+        arrays |= {f"best_{i:04}": np.asarray(w) for i, w in enumerate(self._stopping.best_weights or [])}
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.savez(file, record=np.array(json.dumps(record)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def _load(self, path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return  # damaged: begin anew, with the same numbers in the end
+        record = json.loads(str(arrays["record"]))
+        for i, variable in enumerate(self._variables()):
+            variable.assign(arrays[f"variable_{i:04}"])
+        best = [arrays[name] for name in sorted(arrays) if name.startswith("best_")]
+        self._stopping.best_weights = best or None
+        for callback, counters in ((self._stopping, record["stopping"]), (self._plateau, record["plateau"])):
+            for name, value in counters.items():
+                setattr(callback, name, value)
+        self.history = [Epoch(**epoch) for epoch in record["history"]]
+
+    def _variables(self) -> list[Any]:
+        return compiled.state_variables(self.model) + list(self.model.optimizer.variables)
+
+
+def train(
+    config: TrialConfig,
+    seed: int,
+    learning: Learning,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Training:
+    """Train to the end, saving to `checkpoint` after every epoch if it is given."""
+    training = Training(config, seed, learning, checkpoint)
+    while not training.finished:
+        on_epoch(training.run_epoch())
+        if checkpoint is not None:
+            training.save(checkpoint)
+    return training
+
+
+def _make_deterministic() -> None:
+    """Ask the backend for operations that give the same bits every time."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()

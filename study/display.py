@@ -1,0 +1,110 @@
+"""What people watch while a study runs: bars on a terminal, one plain line a finished trial elsewhere."""
+
+import time
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from study.plan import Plan, TrialSpec
+
+Row = dict[str, Any]
+
+
+def make_console() -> Console:
+    """Standard output; piped, wide enough that the closing table keeps its lines."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)
+    return console
+
+
+class Display:
+    """Shows the trials of `plan` as they end. A context manager; `slots`: how many run at a time."""
+
+    def __init__(self, console: Console, plan: Plan, slots: int, before: pd.DataFrame) -> None:
+        self.console, self.plan, self.slots = console, plan, slots
+        self._started = time.monotonic()
+        self._ended = len(before)
+        self._epochs = 0
+        self._seconds = 0.0
+        self._best: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        per_arm = plan.trials + plan.seeds
+        fixed = [spec.arm for spec in plan.fixed_trials()]
+        for arm in plan.arms:
+            done = before[before["arm"] == arm.name]
+            self._bars[arm.name] = self._progress.add_task(
+                arm.name, total=per_arm + fixed.count(arm.name), completed=len(done), note=""
+            )
+            if len(done):
+                self._best[arm.name] = float(done["val_accuracy"].max())
+        self._all = self._progress.add_task(
+            "all trials", total=plan.trial_count, completed=self._ended, note="starting workers"
+        )
+        self._refresh_notes()
+
+    def __enter__(self) -> "Display":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def on_end(self, spec: TrialSpec, row: Row) -> None:
+        """A trial ended with `row` in the table of trials."""
+        self._ended += 1
+        self._epochs += row["epochs"]
+        self._seconds += row["seconds"]
+        if row["val_accuracy"] is not None:
+            self._best[spec.arm] = max(self._best.get(spec.arm, 0.0), row["val_accuracy"])
+        self._progress.advance(self._bars[spec.arm])
+        self._progress.advance(self._all)
+        self._refresh_notes()
+        if not self.console.is_terminal:
+            self.console.print(self._line(spec, row), soft_wrap=True)
+
+    def _refresh_notes(self) -> None:
+        for arm, best in self._best.items():
+            self._progress.update(self._bars[arm], note=f"best validation {100 * best:.1f} %")
+        left = self._time_left()
+        if left is not None:
+            self._progress.update(self._all, note=f"about {_duration(left)} left")
+
+    def _time_left(self) -> float | None:
+        """From the mean time of the trials that ended since the start, None before the first."""
+        if not self._epochs:
+            return None
+        elapsed = time.monotonic() - self._started
+        remaining = self.plan.trial_count - self._ended
+        a_trial = self._seconds / self._epochs * self.plan.epochs
+        return min(remaining * a_trial / self.slots, remaining * elapsed)
+
+    def _line(self, spec: TrialSpec, row: Row) -> str:
+        left = self._time_left()
+        parts = [
+            f"{self._ended}/{self.plan.trial_count}",
+            f"{spec.phase} {spec.arm} {spec.trial}",
+            row["status"],
+            f"{row['epochs']} epochs in {_duration(row['seconds'])}",
+        ]
+        parts += [f"{name} {100 * row[f'{name}_accuracy']:.1f} %" for name in ("val", "test")
+                  if row[f"{name}_accuracy"] is not None]
+        parts += [row["error"]] if row["error"] else []
+        parts += [f"about {_duration(left)} left"] if left else []
+        return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

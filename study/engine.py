@@ -1,0 +1,211 @@
+"""What runs next, and what each result means: the study's logic, without Ray, Keras or a clock.
+
+The engine hands out `TrialSpec`s, hears of their epochs and ends, and keeps the tables and Optuna's journal in
+step, the tables first. All it knows at a start it reads from those two, so that a study that was killed goes on
+where it stood.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from search_spaces.space import Arm
+from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
+from study.pruning import survives
+from study.sampler import Sampler
+from study.tables import Row, Tables, prediction_rows, trial_row
+
+# So many trials in a row that fail have a common cause, which no further trial will cure.
+MOST_FAILURES_IN_A_ROW = 6
+
+
+PHASES = ("fixed", "search", "confirm")
+
+
+class StudyFailed(RuntimeError):
+    """The study cannot go on. The message says why."""
+
+
+@dataclass
+class ArmProgress:
+    """An arm's search trials in the order of their numbers; `open` are those that have not ended."""
+
+    arm: Arm
+    search: list[TrialSpec] = field(default_factory=list)
+    open: set[str] = field(default_factory=set)
+    confirming: bool = False
+
+
+class Engine:
+    """Runs `plan` by answering three questions: which trial next, stop it after this epoch, are we done."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        sampler: Sampler,
+        tables: Tables,
+        on_end: Callable[[TrialSpec, Row], None] = lambda spec, row: None,
+    ) -> None:
+        self.plan, self.sampler, self.tables, self._tell_end = plan, sampler, tables, on_end
+        self._arms = {arm.name: ArmProgress(arm) for arm in plan.arms}
+        self._waiting: list[TrialSpec] = []
+        self._running: set[str] = set()
+        self._epochs: dict[str, list[Row]] = defaultdict(list)
+        self._rungs: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+        self._failures_in_a_row = 0
+        self._results = {row["trial"]: row for row in tables.trials().to_dict("records")}
+        self._restore_epochs()
+        self._queue(plan.fixed_trials())
+        self._extend()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further trial will ever be handed out."""
+        return not self._waiting and all(arm.confirming for arm in self._arms.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the plan has ended."""
+        return self.exhausted and not self._running
+
+    def next(self) -> TrialSpec | None:
+        """A trial to start now, or None if none can be before another ends. Fixed, then search, then confirm."""
+        if not self._waiting:
+            return None
+        spec = min(self._waiting, key=lambda s: (PHASES.index(s.phase), s.number or 0))
+        self._waiting.remove(spec)
+        self._running.add(spec.trial)
+        return spec
+
+    def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
+        """Record the epochs not known yet. True if the trial shall stop now."""
+        stop = False
+        for epoch in epochs:
+            if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
+                continue
+            self._epochs[spec.trial].append(epoch)
+            if spec.number is not None:
+                if math.isfinite(epoch["val_accuracy"]):
+                    self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch["val_accuracy"])
+                self._reach_rung(spec, epoch["epoch"])
+        if spec.number is not None and self._epochs[spec.trial]:
+            stop = not self._survives(spec, self._epochs[spec.trial][-1]["epoch"])
+        return stop
+
+    def on_end(
+        self,
+        spec: TrialSpec,
+        status: str,
+        *,
+        worker: dict[str, Any] | None = None,
+        test: dict[str, Any] | None = None,
+        attempts: int = 1,
+        error: str | None = None,
+    ) -> None:
+        """Record that a trial ended as `status`. `test`: the worker's test results, of fixed and confirm trials.
+
+        Raises StudyFailed if too many in a row have failed.
+        """
+        predictions = None
+        if test is not None:
+            test = dict(test)
+            predictions = prediction_rows(
+                spec.trial, test.pop("images"), test.pop("labels"), test.pop("probabilities")
+            )
+        row = trial_row(
+            {"trial": spec.trial, "arm": spec.arm, "phase": spec.phase, "seed": spec.seed, "number": spec.number},
+            spec.config.flat(),
+            status,
+            self._epochs[spec.trial],
+            test=test,
+            worker=worker,
+            attempts=attempts,
+            error=error,
+        )
+        self.tables.add_trial(row, predictions)
+        self._results[spec.trial] = row
+        if spec.number is not None:
+            self.sampler.tell(spec.arm, spec.number, status, row["val_accuracy"])
+        self._tell_end(spec, row)
+        self._running.discard(spec.trial)
+        self._arms[spec.arm].open.discard(spec.trial)
+        self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
+            raise StudyFailed(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
+        self._extend()
+
+    def winner(self, arm: str) -> TrialSpec | None:
+        """The arm's search trial with the best validation accuracy: completed ones first, None if all failed."""
+        candidates = [
+            (self._results[spec.trial]["status"] == "completed", self._results[spec.trial]["val_accuracy"], -i, spec)
+            for i, spec in enumerate(self._arms[arm].search)
+            if spec.trial in self._results
+            and self._results[spec.trial]["status"] in ("completed", "pruned")
+        ]
+        return max(candidates, key=lambda c: c[:3])[3] if candidates else None
+
+    def _queue(self, specs: list[TrialSpec]) -> None:
+        self._waiting += [spec for spec in specs if not self.tables.has_trial(spec.trial)]
+
+    def _extend(self) -> None:
+        """Propose the next generation, or the confirmation, of every arm whose search trials have all ended."""
+        for progress in self._arms.values():
+            while not progress.open and len(progress.search) < self.plan.trials:
+                self._propose_generation(progress)
+            if not progress.open and not progress.confirming:
+                self._propose_confirmation(progress)
+
+    def _propose_generation(self, progress: ArmProgress) -> None:
+        first = len(progress.search)
+        for number in range(first, min(first + self.plan.generation, self.plan.trials)):
+            tuned = self.sampler.propose(progress.arm, number)
+            config = self.plan.arm_config(progress.arm, tuned)
+            spec = TrialSpec(progress.arm.name, "search", config, self.plan.search_seed(number), number)
+            progress.search.append(spec)
+            self._agree_with_journal(spec)
+            if not self.tables.has_trial(spec.trial):
+                progress.open.add(spec.trial)
+                self._queue([spec])
+
+    def _agree_with_journal(self, spec: TrialSpec) -> None:
+        """Tell the journal what the tables know of a search trial, after a crash between the two."""
+        assert spec.number is not None
+        for epoch in self._epochs[spec.trial]:
+            self._reach_rung(spec, epoch["epoch"])
+            if math.isfinite(epoch["val_accuracy"]):
+                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch["val_accuracy"])
+        if spec.trial in self._results:
+            row = self._results[spec.trial]
+            self.sampler.tell(spec.arm, spec.number, row["status"], row["val_accuracy"])
+
+    def _propose_confirmation(self, progress: ArmProgress) -> None:
+        progress.confirming = True
+        winner = self.winner(progress.arm.name)
+        if winner is None:
+            raise StudyFailed(f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm.")
+        arm = progress.arm.name
+        self._queue([TrialSpec(arm, "confirm", winner.config, seed) for seed in self.plan.confirm_seeds])
+
+    def _reach_rung(self, spec: TrialSpec, epoch: int) -> None:
+        """Note the trial's best value so far if a decision falls after this epoch."""
+        if epoch in self.plan.rungs:
+            assert spec.number is not None
+            values = [e["val_accuracy"] for e in self._epochs[spec.trial] if e["epoch"] <= epoch]
+            self._rungs[spec.arm, epoch][spec.number] = max(values)
+
+    def _survives(self, spec: TrialSpec, epoch: int) -> bool:
+        """Compare with the trials of the arm's earlier generations that came as far."""
+        if epoch not in self.plan.rungs:
+            return True
+        assert spec.number is not None
+        generation_start = spec.number - spec.number % self.plan.generation
+        rung = self._rungs[spec.arm, epoch]
+        earlier = [value for number, value in rung.items() if number < generation_start]
+        return survives(self.plan.scheduler, rung[spec.number], earlier, REDUCTION_FACTOR)
+
+    def _restore_epochs(self) -> None:
+        every = self.tables.all_epochs().sort_values("epoch")
+        for trial, rows in every.groupby("trial"):
+            self._epochs[str(trial)] = rows.drop(columns="trial").to_dict("records")

@@ -1,0 +1,115 @@
+"""A study's folder: `study.json`, which says what the study is, and the lock that keeps it to one driver."""
+
+import fcntl
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fer_core.errors import InputError
+
+STUDY = "study.json"
+LOCK = "study.lock"
+JOURNAL = "optuna.log"
+PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
+# What makes two runs the same study. The rest may grow when a study is resumed.
+IDENTITY = ("space", "fingerprint", "protocol")
+
+
+def default_folder(space: str, data: str) -> Path:
+    """results/<space>-<data>-<time>, in UTC."""
+    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    safe = [re.sub(r"[^\w.-]+", "_", part) for part in (space, data)]
+    return Path("results") / f"{safe[0]}-{safe[1]}-{time}"
+
+
+def read_study(folder: Path) -> dict[str, Any] | None:
+    """The record in `folder`, None where there is no study. Raises InputError if it cannot be read."""
+    path = folder / STUDY
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{path}: not a study's record ({problem}).") from None
+
+
+def write_study(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write `record` whole."""
+    partial = folder / (STUDY + ".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / STUDY)
+
+
+def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raises InputError naming the difference if `now` is another study than the one that stands in `folder`."""
+    for name in IDENTITY:
+        if before[name] != now[name]:
+            raise InputError(
+                f"{folder}: holds a study with {name} {before[name]}, this one has {now[name]}. "
+                "Choose another --out."
+            )
+
+
+def environment_record() -> dict[str, Any]:
+    """Versions, git revision, command line and host, as they are now."""
+    return {
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git_revision": _git_revision(),
+        "command": ["python", "-m", "study.run", *sys.argv[1:]],
+        "host": platform.node(),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+    }
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep `folder` to this process; the lock goes with the process, however it ends.
+
+    Raises InputError naming the process and the host that hold it.
+    """
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise InputError(f"{folder}: another driver runs this study ({file.read().strip()}).") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_revision() -> str | None:
+    """The commit of the project's own checkout, with `+` where files differ from it; None outside of one."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        revision = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if revision.returncode:
+        return None
+    return revision.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -1,0 +1,175 @@
+"""From a question to a list of what will be trained: the arms, their trials, seeds and epochs.
+
+A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows it at once.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fer_core import paper
+from fer_core.config import TrialConfig, Value, trial_id
+from fer_core.data.sources import SYNTHETIC
+from fer_core.errors import InputError
+from search_spaces.space import Arm, Space
+
+# A study's seed s decides every other one: the fixed trials', the n-th search trial's of each arm, and the
+# k-th confirmation's. Arms share them, so that they are compared on like terms.
+SEEDS_A_STUDY = 1_000_000
+SEARCH_SEEDS = 100_000
+CONFIRM_SEEDS = 200_000
+
+# Successive halving: a trial goes on past a third and a ninth of the epochs if it is in the best third.
+REDUCTION_FACTOR = 3
+FIRST_RUNG = 2
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much to spend: search trials an arm, epochs, confirmation seeds, and what is scaled down for it."""
+
+    trials: int
+    epochs: int
+    seeds: int
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+
+# A quarter of the width and fewer images. With so few steps the moving averages of batch normalisation must
+# follow faster than Keras' default lets them, or validation stays at chance for the first epochs.
+QUICK_NETWORK: dict[str, Value] = {
+    "model.width": 0.25,
+    "model.dropout": 0.0,
+    "model.dense_dropout": 0.1,
+    "model.batch_norm_momentum": 0.9,
+}
+BUDGETS = {
+    "quick": Budget(4, 5, 3, {**QUICK_NETWORK, "data.train_images": 3000, "data.val_images": 1000}),
+    "standard": Budget(16, 60, 5),
+    "full": Budget(48, 100, 10),
+}
+# The drawn faces are fewer and easier: narrower still, so that a first look takes minutes.
+QUICK_SYNTHETIC = Budget(4, 5, 3, {**QUICK_NETWORK, "model.width": 0.125, "data.train_images": 1600, "data.val_images": 400})
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One trial to run. `number`: its place in its arm's search, None in the other phases."""
+
+    arm: str
+    phase: str
+    config: TrialConfig
+    seed: int
+    number: int | None = None
+
+    @property
+    def trial(self) -> str:
+        return trial_id(self.config, self.seed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will run. `generation`: how many of an arm's search trials are proposed at a time."""
+
+    space: Space
+    budget: str
+    base: TrialConfig
+    trials: int
+    seeds: int
+    seed: int
+    sampler: str = "tpe"
+    scheduler: str = "asha"
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return self.space.arms
+
+    @property
+    def protocol(self) -> str:
+        return self.base.data.protocol
+
+    @property
+    def epochs(self) -> int:
+        return self.base.train.epochs
+
+    @property
+    def generation(self) -> int:
+        """The first generation is the starting points shared by the arms; the sampler proposes the others."""
+        return max(2, self.trials // 3)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which a search trial must be among its arm's best third to go on."""
+        if self.scheduler == "none":
+            return ()
+        ninth = max(FIRST_RUNG, math.ceil(self.epochs / REDUCTION_FACTOR**2))
+        third = math.ceil(self.epochs / REDUCTION_FACTOR)
+        return tuple(sorted(rung for rung in {ninth, third} if FIRST_RUNG <= rung < self.epochs))
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        return [self.seed * SEEDS_A_STUDY + CONFIRM_SEEDS + k for k in range(self.seeds)]
+
+    def search_seed(self, number: int) -> int:
+        return self.seed * SEEDS_A_STUDY + SEARCH_SEEDS + number
+
+    def arm_config(self, arm: Arm, tuned: Mapping[str, Value]) -> TrialConfig:
+        return self.base.override({**arm.values, **tuned})
+
+    def fixed_trials(self) -> list[TrialSpec]:
+        """The paper's configurations that lie in the space, at the budget's scale."""
+        return [
+            TrialSpec(
+                arm.name, "fixed", self.base.override(paper.CONFIGURATIONS[title]), self.seed * SEEDS_A_STUDY
+            )
+            for title, arm in self.space.paper_trials()
+        ]
+
+    @property
+    def trial_count(self) -> int:
+        return len(self.fixed_trials()) + len(self.arms) * (self.trials + self.seeds)
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs if no trial stops early."""
+        return self.trial_count * self.epochs
+
+
+def make_plan(
+    space: Space,
+    *,
+    budget: str,
+    protocol: str,
+    data_name: str,
+    trials: int | None = None,
+    epochs: int | None = None,
+    seeds: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, str] | None = None,
+    sampler: str = "tpe",
+    scheduler: str = "asha",
+) -> Plan:
+    """The plan for `space`. Numbers not given are the budget's; `settings` override the fixed ones.
+
+    Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies.
+    """
+    if budget not in BUDGETS:
+        raise InputError(f"--budget {budget}: expected auto, {', '.join(BUDGETS)}.")
+    amount = QUICK_SYNTHETIC if (budget, data_name) == ("quick", SYNTHETIC) else BUDGETS[budget]
+    settings = settings or {}
+    for name in settings:
+        if name in space.scientific or name in space.nuisance:
+            raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
+    base = TrialConfig.from_flat({"train.epochs": amount.epochs, "data.protocol": protocol})
+    base = base.override({**amount.settings, **space.fixed})
+    if epochs is not None:
+        base = base.override({"train.epochs": epochs})
+    return Plan(
+        space=space,
+        budget=budget,
+        base=base.override(settings),
+        trials=amount.trials if trials is None else trials,
+        seeds=amount.seeds if seeds is None else seeds,
+        seed=seed,
+        sampler=sampler,
+        scheduler=scheduler,
+    )

@@ -1,0 +1,26 @@
+"""Which search trials stop early: rules over validation accuracies, within one arm.
+
+A trial is compared with those of its arm's earlier generations only. They have ended when it starts, so the
+decision does not depend on which trial happens to report first, and the same study prunes the same trials on
+any cluster. (Optuna's pruners and Ray's schedulers compare with whatever has been reported by then.)
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+SCHEDULERS = ("none", "asha", "median")
+
+
+def survives(scheduler: str, value: float, earlier: Sequence[float], factor: int) -> bool:
+    """Whether a trial with `value` (higher is better) goes on, given what earlier ones had at the same epoch.
+
+    asha: among the best 1 / factor of all of them, itself included, rounded up (Li et al. 2020).
+    median: not below the median of the earlier ones (Golovin et al. 2017). none: always.
+    """
+    if scheduler == "none" or not earlier:
+        return True
+    if scheduler == "median":
+        return value >= statistics.median(earlier)
+    better = sum(other > value for other in earlier)
+    return better < math.ceil((len(earlier) + 1) / factor)

@@ -1,0 +1,303 @@
+"""`python -m study.run`: plan a study, run it, close with its table.
+
+Modules that take long to import (Ray, pandas, Keras on the workers) are imported where they are first needed,
+so that `--help`, a plan or a wrong argument are answered at once.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.data.sources import SYNTHETIC, Source, find_source, read
+from fer_core.errors import InputError
+from search_spaces.catalogue import load_space, space_names
+from study.cluster import Cluster, share_out, this_machine
+from study.command_line import Parser, at_least, positive, run_command
+from study.folder import (
+    JOURNAL,
+    check_same_study,
+    default_folder,
+    environment_record,
+    locked,
+    now,
+    read_study,
+    write_study,
+)
+from study.plan import BUDGETS, Plan, make_plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_core.data.dataset import Dataset
+
+EXAMPLES = """examples:
+  python -m study.run --space se_placement                      a first study, on the embedded faces
+  python -m study.run --space se_placement --data fer2013.csv   the same on FER2013
+  python -m study.run --space se_placement --dry-run            what would run, and for how long
+  python -m study.run --space se_placement --set model.width=0.5 --trials 8 --seeds 5
+  python -m study.run --resume --out results/NAME               go on with a study that was interrupted
+  python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
+
+Exit status: 0 done, 1 the study failed, 2 the command or its input is wrong, 130 interrupted."""
+
+# Arguments that a resumed study takes from its record where the command does not give them.
+REMEMBERED = ("space", "data", "protocol", "budget", "trials", "epochs", "seeds", "seed", "sampler", "scheduler", "set")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    folder = Path(options.out) if options.out else None
+    before = _study_before(options, folder)
+    source = find_source(options.data)
+    space = load_space(options.space)
+    if options.dry_run:
+        return _dry_run(options, source)
+    make_plan(space, **_plan_arguments(options, source, options.protocol or "challenge", "quick"))
+
+    from study.display import make_console
+
+    console = make_console()
+    console.print(f"data: {source.text} ({source.reason})", soft_wrap=True)
+    dataset = _read_data(console, source)
+    protocol = options.protocol or _default_protocol(dataset)
+    counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
+    console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocol}", soft_wrap=True)
+    if folder is None:
+        folder = default_folder(space.name, dataset.name)
+    return _run(options, console, source, dataset, protocol, folder.resolve(), before)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="study.run",
+        description="Run a study: tune every arm of a space alike, confirm the winners over fresh seeds, compare.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--space", metavar="NAME|FILE.py", help=f"the question: {', '.join(space_names())}, or a Python file with SPACE")
+    add("--data", metavar="PATH", help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces "
+        "(default: the variable FER2013, then data/fer2013*, then the embedded faces)")
+    add("--out", metavar="DIR", help="the study's own folder (default: results/<space>-<data>-<time>)")
+    add("--resume", action="store_true", help="go on with the study in --out; other arguments are remembered")
+    add("--dry-run", action="store_true", help="print the plan and stop; nothing is written")
+    add("--protocol", choices=("challenge", "paper", "holdout"), help="which images train, choose and are tested "
+        "(default: challenge where the data has its marks, else holdout)")
+    effort = parser.add_argument_group("effort")
+    add = effort.add_argument
+    add("--budget", choices=("auto", *BUDGETS), help="how much to spend (default: auto, which is quick without a GPU, "
+        "standard with one)")
+    add("--trials", type=at_least(1), metavar="N", help="search trials an arm (default: the budget's)")
+    add("--epochs", type=at_least(1), metavar="N", help="epochs a trial (default: the budget's)")
+    add("--seeds", type=at_least(0), metavar="K", help="confirmation seeds an arm (default: the budget's)")
+    add("--seed", type=at_least(0), metavar="N", help="decides every random draw of the study (default: 0)")
+    add("--set", action="append", metavar="NAME=VALUE", help="override a fixed setting, such as model.width=0.5; repeatable")
+    add("--sampler", choices=("random", "qmc", "tpe"), help="how search trials are proposed (default: tpe)")
+    add("--scheduler", choices=("none", "asha", "median"), help="how they are stopped early, within their arm (default: asha)")
+    machines = parser.add_argument_group("machines")
+    add = machines.add_argument
+    add("--address", metavar="ADDR", help="a Ray cluster to join, such as auto or HOST:6379 (default: a private one here)")
+    add("--cpus-per-trial", type=positive, metavar="X", help="default: 1, or a GPU's share of the CPUs")
+    add("--gpus-per-trial", type=positive, metavar="X", help="default: 1 where there are GPUs; fractions share one")
+    add("--max-concurrent", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
+    return parser
+
+
+def _study_before(options: argparse.Namespace, folder: Path | None) -> dict[str, Any] | None:
+    """The record of the study to resume, its arguments filled in where the command gives none."""
+    before = read_study(folder) if folder else None
+    if options.resume and folder is None:
+        raise InputError("--resume: name the study's folder with --out.")
+    if options.resume and before is None and options.space is None:
+        raise InputError(f"--resume: there is no study in {folder}.")
+    if before is not None and not options.resume and not options.dry_run:
+        raise InputError(f"--out {folder}: a study stands there. Add --resume to go on with it, or choose another folder.")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file, expected a folder.")
+    if before is not None and options.resume:
+        for name in REMEMBERED:
+            if getattr(options, name) is None:
+                setattr(options, name, before["arguments"][name])
+    if options.space is None:
+        raise InputError(f"--space: name the question, one of {', '.join(space_names())}, or a Python file.")
+    return before
+
+
+def _plan_arguments(options: argparse.Namespace, source: Source, protocol: str, automatic: str) -> dict[str, Any]:
+    """Arguments of `make_plan`; `automatic` is the budget that `auto` stands for."""
+    settings = {}
+    for text in options.set or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: expected NAME=VALUE, such as model.width=0.5.")
+        settings[name] = value
+    return {
+        "budget": automatic if options.budget in (None, "auto") else options.budget,
+        "protocol": protocol,
+        "data_name": SYNTHETIC if source.path is None else source.name,
+        "trials": options.trials,
+        "epochs": options.epochs,
+        "seeds": options.seeds,
+        "seed": options.seed or 0,
+        "settings": settings,
+        "sampler": options.sampler or "tpe",
+        "scheduler": options.scheduler or "asha",
+    }
+
+
+def _make_cluster(options: argparse.Namespace, cpus: float, gpus: float) -> Cluster:
+    cluster = share_out(
+        cpus,
+        gpus,
+        address=options.address,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial,
+        max_concurrent=options.max_concurrent,
+    )
+    if cluster.cpus_per_trial > cpus:
+        raise InputError(f"--cpus-per-trial {cluster.cpus_per_trial:g}: the cluster has {cpus:g} CPUs.")
+    if cluster.gpus_per_trial > gpus:
+        raise InputError(f"--gpus-per-trial {cluster.gpus_per_trial:g}: the cluster has {gpus:g} GPUs.")
+    return cluster
+
+
+def _dry_run(options: argparse.Namespace, source: Source) -> int:
+    from rich.console import Console
+
+    from study.plan_table import print_plan
+
+    if options.address is None:
+        cpus, gpus = map(float, this_machine())
+    else:
+        from study.runner import connected
+
+        with connected(options.address) as resources:
+            cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    arguments = _plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
+    plan = make_plan(load_space(options.space), **arguments)
+    print_plan(Console(highlight=False), plan, _make_cluster(options, cpus, gpus), source)
+    return 0
+
+
+def _automatic_budget(gpus: float) -> str:
+    return "standard" if gpus else "quick"
+
+
+def _read_data(console: "Console", source: Source) -> "Dataset":
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("reading images", total=None)
+        return read(source, lambda done, total: bars.update(bar, completed=done, total=total))
+
+
+def _default_protocol(dataset: "Dataset") -> str:
+    from fer_core.data.protocols import default_protocol
+
+    return default_protocol(dataset)
+
+
+def _run(
+    options: argparse.Namespace,
+    console: "Console",
+    source: Source,
+    dataset: "Dataset",
+    protocol: str,
+    folder: Path,
+    before: dict[str, Any] | None,
+) -> int:
+    from fer_core.data.protocols import split
+    from study.runner import connected
+
+    learning, testing = split(dataset, protocol)
+    space = load_space(options.space)
+    fingerprint = dataset.fingerprint()
+    if before is not None:
+        check_same_study(before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"--out {folder}: cannot be made ({problem.strerror}).") from None
+    with locked(folder):
+        console.print(f"study: {folder}", soft_wrap=True)
+        with connected(options.address) as resources:
+            cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+            budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
+            plan = make_plan(space, **_plan_arguments(options, source, protocol, budget))
+            cluster = _make_cluster(options, cpus, gpus)
+            record = {
+                "space": space.name,
+                "question": space.question,
+                "protocol": protocol,
+                "budget": plan.budget,
+                "data": dataset.name,
+                "fingerprint": fingerprint,
+                "class_names": _class_names(),
+                "arms": [arm.name for arm in plan.arms],
+                "arguments": {name: getattr(options, name) for name in REMEMBERED} | {"data": source.text, "protocol": protocol},
+                **environment_record(),
+                "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
+                "start": before["start"] if before else now(),
+                "end": None,
+                "status": "running",
+            }
+            write_study(folder, record)
+            status = "failed"
+            try:
+                status = _run_plan(console, plan, cluster, learning, testing, folder, dataset.name)
+            finally:
+                write_study(folder, {**record, "status": status, "end": now()})
+    if status == "interrupted":
+        console.print("interrupted; every finished trial is kept. To go on:", soft_wrap=True)
+        console.print(_resume_command(options, folder), soft_wrap=True)
+        return 130
+    console.print(f"results: {folder}", soft_wrap=True)
+    return 0 if status == "complete" else 1
+
+
+def _run_plan(console: "Console", plan: Plan, cluster: Cluster, learning: Any, testing: Any, folder: Path, data: str) -> str:
+    """Run what is missing of `plan` and print the closing table. Returns the study's status."""
+    from study.display import Display
+    from study.engine import Engine, StudyFailed
+    from study.runner import run_trials
+    from study.sampler import Sampler
+    from study.summary import print_summary
+    from study.tables import Tables
+
+    tables = Tables(folder)
+    try:
+        with Display(console, plan, cluster.slots, tables.trials()) as display:
+            engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, display.on_end)
+            if not engine.finished:
+                run_trials(engine, cluster, learning, testing, folder)
+    except StudyFailed as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return "failed"
+    finally:
+        tables.close()
+    if not engine.finished:
+        return "interrupted"
+    winners = {arm.name: engine.winner(arm.name) for arm in plan.arms}
+    digests = {arm: spec.config.digest() if spec else None for arm, spec in winners.items()}
+    print_summary(console, plan, tables.trials(), digests, data)
+    return "complete"
+
+
+def _class_names() -> list[str]:
+    from fer_core.data.dataset import EMOTIONS
+
+    return list(EMOTIONS)
+
+
+def _resume_command(options: argparse.Namespace, folder: Path) -> str:
+    command = ["python", "-m", "study.run", "--resume", "--out", str(folder)]
+    for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
+        if (value := getattr(options, name)) is not None:
+            command += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(command)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,207 @@
+"""Ray's part: starting or joining a cluster, and feeding Ray Tune from the engine.
+
+Tune's own search, checkpoints and result files are not used: the engine proposes and decides, the tables
+record, and a resumed study is a new Ray run over what is missing.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from study.cluster import Cluster
+
+# Read by Ray when it is imported. Its output is silenced, since the study has a display of its own.
+os.environ.update(
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_USAGE_STATS_ENABLED="0",
+    TUNE_PRINT_ALL_TRIAL_ERRORS="0",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
+    TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
+)
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
+from ray.tune.search import Searcher  # noqa: E402
+
+import fer_core  # noqa: E402
+import search_spaces  # noqa: E402
+import study  # noqa: E402
+from fer_core.data.protocols import Learning, Testing  # noqa: E402
+from fer_core.errors import InputError  # noqa: E402
+from study.engine import Engine  # noqa: E402
+from study.plan import TrialSpec  # noqa: E402
+from study.trial import Report, TrialRun  # noqa: E402
+
+RETRIES = 2
+CHECKPOINTS = "checkpoints"
+RAY_FILES = "ray"
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[dict[str, float]]:
+    """A connection to the Ray cluster at `address`, or a private one on this machine. Yields its resources.
+
+    Raises InputError if the cluster does not answer.
+    """
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    environment: dict[str, Any] = {"env_vars": _worker_environment()}
+    if address is not None:
+        packages = (study, search_spaces, fer_core)
+        environment["py_modules"] = [str(Path(package.__path__[0])) for package in packages]
+    try:
+        ray.init(
+            address=address or "local",
+            runtime_env=environment,
+            log_to_driver=False,
+            logging_level="error",
+            include_dashboard=False if address is None else None,
+            configure_logging=True,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as problem:
+        if address is None:
+            raise
+        reason = str(problem).strip().splitlines()[0]
+        raise InputError(f"--address {address}: no Ray cluster answers there ({reason}).") from None
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def run_trials(engine: Engine, cluster: Cluster, learning: Learning, testing: Testing, folder: Path) -> None:
+    """Run the engine's trials to the end, or until SIGINT: then `engine.finished` is False.
+
+    `folder` is the study's own, on a disk that all nodes share.
+    """
+    checkpoints = folder / CHECKPOINTS
+    checkpoints.mkdir(exist_ok=True)
+    trainable = tune.with_parameters(
+        TrialRun,
+        # Within lists, references stay references: a trial fetches what it may see when it needs it.
+        learning=[ray.put(learning)],
+        testing=[ray.put(testing)],
+        checkpoints=str(checkpoints),
+        threads=max(1, int(cluster.cpus_per_trial)),
+    )
+    link = _Link(engine, checkpoints)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": cluster.cpus_per_trial, "gpu": cluster.gpus_per_trial}),
+        tune_config=tune.TuneConfig(
+            num_samples=-1,
+            search_alg=_Feed(link),
+            scheduler=_Decisions(link),
+            max_concurrent_trials=cluster.slots,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(folder / RAY_FILES),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(folder / RAY_FILES, ignore_errors=True)
+    if engine.finished:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+class _Link:
+    """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out."""
+
+    def __init__(self, engine: Engine, checkpoints: Path) -> None:
+        self.engine, self.checkpoints = engine, checkpoints
+        self.specs: dict[str, TrialSpec] = {}
+
+    def __reduce__(self) -> tuple:
+        return (object, ())
+
+    def spec(self, trial: Any) -> TrialSpec:
+        return self.specs[trial.config["trial"]]
+
+    def end(self, trial: Any, status: str, **details: Any) -> None:
+        spec = self.spec(trial)
+        self.engine.on_end(spec, status, **details)
+        (self.checkpoints / f"{spec.trial}.npz").unlink(missing_ok=True)
+
+
+class _Feed(Searcher):
+    """Hands the engine's trials to Ray Tune, whose searchers are asked for one configuration at a time."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self.link = link
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        spec = self.link.engine.next()
+        if spec is None:
+            return Searcher.FINISHED if self.link.engine.exhausted else None
+        self.link.specs[spec.trial] = spec
+        return {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: `_Decisions` has heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study's state is its tables and its journal."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+class _Decisions(FIFOScheduler):
+    """Takes what trials report to the engine, and its decisions back."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self.link = link
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        report: Report = result["report"]
+        stop = self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """A trial ended by itself, or was stopped by the decision above."""
+        report: Report = result["report"]
+        self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+        self.link.end(
+            trial,
+            report.status or "pruned",
+            worker=report.worker,
+            test=report.test,
+            attempts=trial.num_failures + 1,
+        )
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        self.link.end(trial, "failed", attempts=trial.num_failures, error=_cause(trial))
+
+
+def _cause(trial: Any) -> str:
+    """The last line of the trial's traceback."""
+    try:
+        error = trial.get_error()
+    except (OSError, EOFError):
+        error = None
+    lines = [line for line in str(error or "").splitlines() if line.strip()]
+    return lines[-1].strip()[:500] if lines else "the worker ended without a word"
+
+
+def _worker_environment() -> dict[str, str]:
+    """What a worker must find set before it imports its backend."""
+    environment = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    if "KERAS_BACKEND" in os.environ:
+        environment["KERAS_BACKEND"] = os.environ["KERAS_BACKEND"]
+    return environment

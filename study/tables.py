@@ -1,0 +1,218 @@
+"""The tables of a study: readable at any moment, every trial once, nothing lost whatever is killed.
+
+A parquet file cannot be appended to. New rows therefore go to `pending.jsonl` first, one line each, and the
+parquet files are written anew, whole, by renaming; then the lines are dropped. Whoever opens the folder after
+a crash finds the parquet files of some moment and the lines since. Writing anew is spaced so that it takes a
+small share of the time however large the tables grow.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer_core.config import setting_names, setting_type
+
+SCHEMA_VERSION = "1"
+PENDING = "pending.jsonl"
+# Pause between two writings of the parquet files, in units of what the last one took.
+PAUSE = 20
+
+Row = dict[str, Any]
+
+
+def _arrow_type(kind: Any) -> pa.DataType:
+    if isinstance(kind, UnionType):
+        kind = get_args(kind)[0]
+    return {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}[kind]
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(columns.items(), metadata={"fer_study_schema": SCHEMA_VERSION})
+
+
+CONFIG_COLUMNS = {f"config.{name}": _arrow_type(setting_type(name)) for name in setting_names()}
+F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
+SCHEMAS = {
+    "trials": _schema(
+        trial=S, arm=S, phase=S, seed=I, number=I, status=S,
+        **CONFIG_COLUMNS,
+        epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, val_accuracy=F, val_loss=F,
+        test_accuracy=F, test_loss=F, test_accuracy_distinct=F, test_macro_f1=F,
+        parameters=I, seconds=F, attempts=I, node=S, error=S,
+    ),
+    "epochs": _schema(
+        trial=S, epoch=I, train_accuracy=F, train_loss=F, val_accuracy=F, val_loss=F, learning_rate=F, seconds=F
+    ),
+    "predictions": _schema(
+        trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(), probabilities=pa.list_(pa.float32(), 7)
+    ),
+}  # fmt: skip
+KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["trial", "image"]}
+
+
+class Tables:
+    """The tables in `folder`, continued if they stand there already. One writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._written = {name: _read_parquet(folder, name) for name in SCHEMAS}
+        self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
+        self._finished = set(self._written["trials"]["trial"].to_pylist())
+        epochs = self._written["epochs"]
+        self._epochs = set(zip(epochs["trial"].to_pylist(), epochs["epoch"].to_pylist(), strict=True))
+        for name, row in _read_pending(folder):
+            self._take(name, row)
+        self._pending = (folder / PENDING).open("a", encoding="utf-8")
+        self._last_write, self._write_cost = 0.0, 0.0
+        self.write()
+
+    def has_trial(self, trial: str) -> bool:
+        return trial in self._finished
+
+    def trials(self) -> pd.DataFrame:
+        """All finished trials, those not yet in the parquet file too."""
+        return self._whole("trials").to_pandas()
+
+    def all_epochs(self) -> pd.DataFrame:
+        """All recorded epochs, those of unfinished trials too."""
+        return self._whole("epochs").to_pandas()
+
+    def add_epoch(self, row: Row) -> bool:
+        """Record an epoch; False if it stood there already, as after a crash between worker and driver."""
+        if not self._take("epochs", row):
+            return False
+        self._append("epochs", row)
+        return True
+
+    def add_trial(self, row: Row, predictions: pa.Table | None = None) -> None:
+        """Record a finished trial with its predictions on the test images, if it was tested."""
+        if self.has_trial(row["trial"]):
+            return
+        if predictions is not None:
+            self._write_predictions(row["trial"], predictions)
+        self._take("trials", row)
+        self._append("trials", row)
+        os.fsync(self._pending.fileno())
+        if time.monotonic() - self._last_write >= PAUSE * self._write_cost:
+            self.write()
+
+    def write(self) -> None:
+        """Bring the parquet files up to date."""
+        start = time.monotonic()
+        for name, rows in self._new.items():
+            self._written[name] = self._whole(name)
+            rows.clear()
+            _write_parquet(self._written[name], self.folder, name)
+        self._pending.truncate(0)
+        self._last_write = time.monotonic()
+        self._write_cost = self._last_write - start
+
+    def close(self) -> None:
+        self.write()
+        self._pending.close()
+
+    def _take(self, name: str, row: Row) -> bool:
+        if name == "trials":
+            known: set[Any] = self._finished
+            key: Any = row["trial"]
+        else:
+            known, key = self._epochs, (row["trial"], row["epoch"])
+        if key in known:
+            return False
+        known.add(key)
+        self._new[name].append(row)
+        return True
+
+    def _append(self, name: str, row: Row) -> None:
+        self._pending.write(json.dumps([name, row]) + "\n")
+        self._pending.flush()
+
+    def _whole(self, name: str) -> pa.Table:
+        new = pa.Table.from_pylist(self._new[name], schema=SCHEMAS[name])
+        return pa.concat_tables([self._written[name], new])
+
+    def _write_predictions(self, trial: str, predictions: pa.Table) -> None:
+        others = self._written["predictions"].filter(pa.compute.field("trial") != trial)
+        self._written["predictions"] = pa.concat_tables([others, predictions])
+        _write_parquet(self._written["predictions"], self.folder, "predictions")
+
+
+def prediction_rows(trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+    """A row a test image: its row in the data set, label, prediction and the seven probabilities."""
+    columns = [
+        pa.array([trial] * len(images)),
+        pa.array(images.astype(np.int32)),
+        pa.array(labels.astype(np.int8)),
+        pa.array(probabilities.argmax(axis=1).astype(np.int8)),
+        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), 7),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMAS["predictions"])
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """The table `name` of a study, with the rows that its parquet file lacks while the study runs."""
+    table = _read_parquet(folder, name)
+    rows = [row for table_name, row in _read_pending(folder) if table_name == name]
+    frame = pa.concat_tables([table, pa.Table.from_pylist(rows, schema=SCHEMAS[name])]).to_pandas()
+    return frame.drop_duplicates(KEYS[name], ignore_index=True)
+
+
+def _read_parquet(folder: Path, name: str) -> pa.Table:
+    path = folder / f"{name}.parquet"
+    return pq.read_table(path).cast(SCHEMAS[name]) if path.exists() else SCHEMAS[name].empty_table()
+
+
+def _read_pending(folder: Path) -> Iterable[tuple[str, Row]]:
+    """The lines since the parquet files were written, up to the last whole one."""
+    path = folder / PENDING
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if not line.endswith("\n"):
+                return
+            name, row = json.loads(line)
+            yield name, row
+
+
+def _write_parquet(table: pa.Table, folder: Path, name: str) -> None:
+    path = folder / f"{name}.parquet"
+    partial = path.with_suffix(".parquet.partial")
+    pq.write_table(table, partial, compression="zstd")
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def trial_row(
+    identity: Mapping[str, Any],
+    config: Mapping[str, Any],
+    status: str,
+    epochs: list[Row],
+    *,
+    test: Mapping[str, float] | None = None,
+    worker: Mapping[str, Any] | None = None,
+    attempts: int = 1,
+    error: str | None = None,
+) -> Row:
+    """The row of `trials` for a trial that ended: its numbers are those of the best epoch by validation."""
+    row: Row = dict.fromkeys(SCHEMAS["trials"].names)
+    row |= {**identity, **{f"config.{name}": value for name, value in config.items()}, "status": status}
+    finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
+    if finite:
+        best = max(finite, key=lambda e: e["val_accuracy"])
+        row |= {name: best[name] for name in ("train_accuracy", "train_loss", "val_accuracy", "val_loss")}
+        row["best_epoch"] = best["epoch"]
+    row |= {"epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs)}
+    row |= {**(test or {}), **(worker or {}), "attempts": attempts, "error": error}
+    return row

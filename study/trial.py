@@ -1,0 +1,99 @@
+"""One trial on a Ray worker: a step is an epoch, and the state is our own checkpoint.
+
+Ray keeps the process warm and hands it the next trial; a trial that comes back after a crash, on whichever
+node, finds its last epoch under its identity.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from fer_core.config import TrialConfig, trial_id
+from fer_core.data.protocols import Learning, Testing
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step tells the driver.
+
+    epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on.
+    worker: the columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels and
+    probabilities; None unless the trial was tested.
+    """
+
+    epochs: list[dict[str, Any]]
+    status: str | None
+    worker: dict[str, Any]
+    test: dict[str, Any] | None
+
+
+class TrialRun(tune.Trainable):
+    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`.
+
+    learning, testing: references into Ray's object store, so that a node holds the images once and its trials
+    read them without a copy. The test images are fetched only to test a fixed or confirm trial that has ended.
+    checkpoints: a folder that all nodes share. threads: how many the backend may use on the CPU.
+    """
+
+    def setup(
+        self, config: dict[str, Any], learning: list, testing: list, checkpoints: str, threads: int
+    ) -> None:
+        # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
+        os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
+        self._learning, self._testing, self._checkpoints = learning, testing, Path(checkpoints)
+        self._training = None
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
+
+        self._phase = config["phase"]
+        settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
+        self._checkpoint = self._checkpoints / f"{trial_id(settings, seed)}.npz"
+        if self._training is not None:
+            self._training.release()
+        learning: Learning = ray.get(self._learning[0])
+        self._training = Training(settings, seed, learning, self._checkpoint)
+        self._reported = 0
+
+    def step(self) -> dict[str, Any]:
+        """Train for an epoch. The first step after a crash reports the epochs before it as well."""
+        training = self._training
+        if not training.finished:
+            training.run_epoch()
+            training.save(self._checkpoint)
+        epochs = [vars(epoch) for epoch in training.history[self._reported :]]
+        self._reported = len(training.history)
+        tested = training.finished and not training.diverged and self._phase != "search"
+        status = ("diverged" if training.diverged else "completed") if training.finished else None
+        worker = {"parameters": training.parameters, "node": platform.node()}
+        report = Report(epochs, status, worker, self._test() if tested else None)
+        return {"report": report, "done": training.finished}
+
+    def _test(self) -> dict[str, Any]:
+        testing: Testing = ray.get(self._testing[0])
+        result = self._training.test(testing)
+        return {
+            "test_accuracy": result.accuracy,
+            "test_loss": result.loss,
+            "test_accuracy_distinct": result.accuracy_distinct,
+            "test_macro_f1": result.macro_f1,
+            "images": testing.rows,
+            "labels": testing.labels,
+            "probabilities": result.probabilities,
+        }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: see the module's docstring."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see the module's docstring."""
