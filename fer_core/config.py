@@ -45,12 +45,19 @@ class ModelConfig:
         "SE blocks: none, one per block before its pooling (Figure 2), or after every convolution",
         among=("none", "block", "conv"),
     )
-    se_reduction: int = _setting(16, "reduction ratio r of the SE blocks; left open, 16 in Hu et al. (2018)", low=1)
-    width: float = _setting(1.0, "multiplies every channel and unit count; 1 is the paper's network", low=0.01, high=8)
-    batch_norm: bool = _setting(
-        True, "normalise after every convolution; not in Figure 2, but without it Adam at 0.002 stays at chance"
+    se_reduction: int = _setting(
+        16, "reduction ratio r of the SE blocks; left open, 16 in Hu et al. (2018)", low=1
     )
-    batch_norm_momentum: float = _setting(0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999)
+    width: float = _setting(
+        1.0, "multiplies every channel and unit count; 1 is the paper's network", low=0.01, high=8
+    )
+    batch_norm: bool = _setting(
+        True,
+        "normalise after every convolution; not in Figure 2, but without it Adam at 0.002 stays at chance",
+    )
+    batch_norm_momentum: float = _setting(
+        0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999
+    )
     dropout: float = _setting(0.25, "rate after every pooling; left open", low=0, high=0.95)
     dense_dropout: float = _setting(0.5, "rate before the softmax; left open", low=0, high=0.95)
 
@@ -58,7 +65,10 @@ class ModelConfig:
 @dataclass(frozen=True)
 class AugmentConfig:
     shift: float = _setting(
-        0.1, "largest shift along each axis, as a fraction of the side (section 2.1); left open", low=0, high=0.5
+        0.1,
+        "largest shift along each axis, as a fraction of the side (section 2.1); left open",
+        low=0,
+        high=0.5,
     )
 
 
@@ -71,9 +81,13 @@ class TrainConfig:
         16, "epochs without a better validation accuracy before training ends (section 2.3)", low=1
     )
     plateau_patience: int = _setting(
-        10, "epochs without a better validation accuracy before the rate drops; left open, Keras' default", low=1
+        10,
+        "epochs without a better validation accuracy before the rate drops; left open, Keras' default",
+        low=1,
     )
-    plateau_factor: float = _setting(0.1, "what the rate is then multiplied by; left open, Keras' default", low=0, high=0.999)
+    plateau_factor: float = _setting(
+        0.1, "what the rate is then multiplied by; left open, Keras' default", low=0, high=0.999
+    )
 
 
 @dataclass(frozen=True)

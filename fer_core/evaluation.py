@@ -36,7 +36,9 @@ def evaluate(model: keras.Model, test: Testing) -> Evaluation:
         accuracy=float(correct.mean()),
         accuracy_distinct=float(correct[test.distinct].mean()) if test.distinct.any() else float("nan"),
         loss=float(log_loss(test.labels, _normalised(probabilities), labels=range(len(EMOTIONS)))),
-        macro_f1=float(f1_score(test.labels, predicted, labels=range(len(EMOTIONS)), average="macro", zero_division=0)),
+        macro_f1=float(
+            f1_score(test.labels, predicted, labels=range(len(EMOTIONS)), average="macro", zero_division=0)
+        ),
         probabilities=probabilities,
     )
 

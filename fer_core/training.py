@@ -53,7 +53,9 @@ class Training:
     there goes on from its last epoch.
     """
 
-    def __init__(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None) -> None:
+    def __init__(
+        self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None
+    ) -> None:
         _make_deterministic()
         self.config, self.seed = config, seed
         self.history: list[Epoch] = []

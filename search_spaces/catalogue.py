@@ -24,7 +24,9 @@ def load_space(name: str) -> Space:
         return importlib.import_module(f"search_spaces.{name}").SPACE
     path = Path(name)
     if path.suffix != ".py":
-        raise InputError(f"--space {name}: no such space. There are: {', '.join(space_names())}; or give a Python file.")
+        raise InputError(
+            f"--space {name}: no such space. There are: {', '.join(space_names())}; or give a Python file."
+        )
     if not path.is_file():
         raise InputError(f"--space {name}: no such file.")
     return _load_file(path.resolve())
@@ -38,7 +40,9 @@ def _load_file(path: Path) -> Space:
     try:
         spec.loader.exec_module(module)
     except Exception as problem:
-        raise InputError(f"{path}, line {_line(path, problem)}: {type(problem).__name__}: {problem}") from None
+        raise InputError(
+            f"{path}, line {_line(path, problem)}: {type(problem).__name__}: {problem}"
+        ) from None
     space = getattr(module, "SPACE", None)
     if not isinstance(space, Space):
         raise InputError(f"{path}: defines no SPACE. Expected SPACE = search_spaces.space.Space(...).")

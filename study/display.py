@@ -97,8 +97,11 @@ class Display:
             row["status"],
             f"{row['epochs']} epochs in {_duration(row['seconds'])}",
         ]
-        parts += [f"{name} {100 * row[f'{name}_accuracy']:.1f} %" for name in ("val", "test")
-                  if row[f"{name}_accuracy"] is not None]
+        parts += [
+            f"{name} {100 * row[f'{name}_accuracy']:.1f} %"
+            for name in ("val", "test")
+            if row[f"{name}_accuracy"] is not None
+        ]
         parts += [row["error"]] if row["error"] else []
         parts += [f"about {_duration(left)} left"] if left else []
         return "  ".join(parts)
@@ -107,4 +110,10 @@ class Display:
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+    return (
+        f"{hours} h {minutes:02} min"
+        if hours
+        else f"{minutes} min {seconds:02} s"
+        if minutes
+        else f"{seconds} s"
+    )

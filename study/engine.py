@@ -115,7 +115,13 @@ class Engine:
                 spec.trial, test.pop("images"), test.pop("labels"), test.pop("probabilities")
             )
         row = trial_row(
-            {"trial": spec.trial, "arm": spec.arm, "phase": spec.phase, "seed": spec.seed, "number": spec.number},
+            {
+                "trial": spec.trial,
+                "arm": spec.arm,
+                "phase": spec.phase,
+                "seed": spec.seed,
+                "number": spec.number,
+            },
             spec.config.flat(),
             status,
             self._epochs[spec.trial],
@@ -139,10 +145,14 @@ class Engine:
     def winner(self, arm: str) -> TrialSpec | None:
         """The arm's search trial with the best validation accuracy: completed ones first, None if all failed."""
         candidates = [
-            (self._results[spec.trial]["status"] == "completed", self._results[spec.trial]["val_accuracy"], -i, spec)
+            (
+                self._results[spec.trial]["status"] == "completed",
+                self._results[spec.trial]["val_accuracy"],
+                -i,
+                spec,
+            )
             for i, spec in enumerate(self._arms[arm].search)
-            if spec.trial in self._results
-            and self._results[spec.trial]["status"] in ("completed", "pruned")
+            if spec.trial in self._results and self._results[spec.trial]["status"] in ("completed", "pruned")
         ]
         return max(candidates, key=lambda c: c[:3])[3] if candidates else None
 
@@ -184,7 +194,9 @@ class Engine:
         progress.confirming = True
         winner = self.winner(progress.arm.name)
         if winner is None:
-            raise StudyFailed(f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm.")
+            raise StudyFailed(
+                f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm."
+            )
         arm = progress.arm.name
         self._queue([TrialSpec(arm, "confirm", winner.config, seed) for seed in self.plan.confirm_seeds])
 

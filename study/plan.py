@@ -48,7 +48,9 @@ BUDGETS = {
     "full": Budget(48, 100, 10),
 }
 # The drawn faces are fewer and easier: narrower still, so that a first look takes minutes.
-QUICK_SYNTHETIC = Budget(4, 5, 3, {**QUICK_NETWORK, "model.width": 0.125, "data.train_images": 1600, "data.val_images": 400})
+QUICK_SYNTHETIC = Budget(
+    4, 5, 3, {**QUICK_NETWORK, "model.width": 0.125, "data.train_images": 1600, "data.val_images": 400}
+)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ def make_plan(
     settings = settings or {}
     for name in settings:
         if name in space.scientific or name in space.nuisance:
-            raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
+            raise InputError(
+                f"--set {name}: the space {space.name} varies it. Only fixed settings can be set."
+            )
     base = TrialConfig.from_flat({"train.epochs": amount.epochs, "data.protocol": protocol})
     base = base.override({**amount.settings, **space.fixed})
     if epochs is not None:

@@ -18,7 +18,10 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     """Print what `plan` would run on `cluster`."""
     space, config = plan.space, plan.base
     console.print(f"{space.name}: {space.question}", soft_wrap=True)
-    console.print(f"data: {source.text} ({source.reason}), protocol {plan.protocol}, budget {plan.budget}", soft_wrap=True)
+    console.print(
+        f"data: {source.text} ({source.reason}), protocol {plan.protocol}, budget {plan.budget}",
+        soft_wrap=True,
+    )
     table = Table()
     table.add_column("arm")
     table.add_column("tuned in it", overflow="fold")
@@ -29,7 +32,9 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         tuned = "; ".join(f"{name} {parameter}" for name, parameter in space.tuned_in(arm).items())
         table.add_row(arm.name, tuned, str(fixed.count(arm.name)), str(plan.trials), str(plan.seeds))
     console.print(table)
-    stops = f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
+    stops = (
+        f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
+    )
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
         f"{plan.scheduler}{stops}; {plan.generation} starting points shared by the arms",
@@ -49,7 +54,9 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         console.print("time: not estimated on GPUs yet")
     else:
         hours = _core_hours(plan)
-        console.print(f"time: about {hours:.2g} trial-hours, {60 * hours / cluster.slots:.2g} minutes, if none stops early")
+        console.print(
+            f"time: about {hours:.2g} trial-hours, {60 * hours / cluster.slots:.2g} minutes, if none stops early"
+        )
 
 
 def _count(images: int | None) -> str:

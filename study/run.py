@@ -43,7 +43,19 @@ EXAMPLES = """examples:
 Exit status: 0 done, 1 the study failed, 2 the command or its input is wrong, 130 interrupted."""
 
 # Arguments that a resumed study takes from its record where the command does not give them.
-REMEMBERED = ("space", "data", "protocol", "budget", "trials", "epochs", "seeds", "seed", "sampler", "scheduler", "set")
+REMEMBERED = (
+    "space",
+    "data",
+    "protocol",
+    "budget",
+    "trials",
+    "epochs",
+    "seeds",
+    "seed",
+    "sampler",
+    "scheduler",
+    "set",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,30 +89,63 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--space", metavar="NAME|FILE.py", help=f"the question: {', '.join(space_names())}, or a Python file with SPACE")
-    add("--data", metavar="PATH", help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces "
-        "(default: the variable FER2013, then data/fer2013*, then the embedded faces)")
+    add(
+        "--space",
+        metavar="NAME|FILE.py",
+        help=f"the question: {', '.join(space_names())}, or a Python file with SPACE",
+    )
+    add(
+        "--data",
+        metavar="PATH",
+        help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces "
+        "(default: the variable FER2013, then data/fer2013*, then the embedded faces)",
+    )
     add("--out", metavar="DIR", help="the study's own folder (default: results/<space>-<data>-<time>)")
     add("--resume", action="store_true", help="go on with the study in --out; other arguments are remembered")
     add("--dry-run", action="store_true", help="print the plan and stop; nothing is written")
-    add("--protocol", choices=("challenge", "paper", "holdout"), help="which images train, choose and are tested "
-        "(default: challenge where the data has its marks, else holdout)")
+    add(
+        "--protocol",
+        choices=("challenge", "paper", "holdout"),
+        help="which images train, choose and are tested "
+        "(default: challenge where the data has its marks, else holdout)",
+    )
     effort = parser.add_argument_group("effort")
     add = effort.add_argument
-    add("--budget", choices=("auto", *BUDGETS), help="how much to spend (default: auto, which is quick without a GPU, "
-        "standard with one)")
+    add(
+        "--budget",
+        choices=("auto", *BUDGETS),
+        help="how much to spend (default: auto, which is quick without a GPU, standard with one)",
+    )
     add("--trials", type=at_least(1), metavar="N", help="search trials an arm (default: the budget's)")
     add("--epochs", type=at_least(1), metavar="N", help="epochs a trial (default: the budget's)")
     add("--seeds", type=at_least(0), metavar="K", help="confirmation seeds an arm (default: the budget's)")
     add("--seed", type=at_least(0), metavar="N", help="decides every random draw of the study (default: 0)")
-    add("--set", action="append", metavar="NAME=VALUE", help="override a fixed setting, such as model.width=0.5; repeatable")
+    add(
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="override a fixed setting, such as model.width=0.5; repeatable",
+    )
     add("--sampler", choices=("random", "qmc", "tpe"), help="how search trials are proposed (default: tpe)")
-    add("--scheduler", choices=("none", "asha", "median"), help="how they are stopped early, within their arm (default: asha)")
+    add(
+        "--scheduler",
+        choices=("none", "asha", "median"),
+        help="how they are stopped early, within their arm (default: asha)",
+    )
     machines = parser.add_argument_group("machines")
     add = machines.add_argument
-    add("--address", metavar="ADDR", help="a Ray cluster to join, such as auto or HOST:6379 (default: a private one here)")
+    add(
+        "--address",
+        metavar="ADDR",
+        help="a Ray cluster to join, such as auto or HOST:6379 (default: a private one here)",
+    )
     add("--cpus-per-trial", type=positive, metavar="X", help="default: 1, or a GPU's share of the CPUs")
-    add("--gpus-per-trial", type=positive, metavar="X", help="default: 1 where there are GPUs; fractions share one")
+    add(
+        "--gpus-per-trial",
+        type=positive,
+        metavar="X",
+        help="default: 1 where there are GPUs; fractions share one",
+    )
     add("--max-concurrent", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
     return parser
 
@@ -113,7 +158,9 @@ def _study_before(options: argparse.Namespace, folder: Path | None) -> dict[str,
     if options.resume and before is None and options.space is None:
         raise InputError(f"--resume: there is no study in {folder}.")
     if before is not None and not options.resume and not options.dry_run:
-        raise InputError(f"--out {folder}: a study stands there. Add --resume to go on with it, or choose another folder.")
+        raise InputError(
+            f"--out {folder}: a study stands there. Add --resume to go on with it, or choose another folder."
+        )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a folder.")
     if before is not None and options.resume:
@@ -125,7 +172,9 @@ def _study_before(options: argparse.Namespace, folder: Path | None) -> dict[str,
     return before
 
 
-def _plan_arguments(options: argparse.Namespace, source: Source, protocol: str, automatic: str) -> dict[str, Any]:
+def _plan_arguments(
+    options: argparse.Namespace, source: Source, protocol: str, automatic: str
+) -> dict[str, Any]:
     """Arguments of `make_plan`; `automatic` is the budget that `auto` stands for."""
     settings = {}
     for text in options.set or []:
@@ -215,7 +264,9 @@ def _run(
     space = load_space(options.space)
     fingerprint = dataset.fingerprint()
     if before is not None:
-        check_same_study(before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder)
+        check_same_study(
+            before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -224,7 +275,9 @@ def _run(
         console.print(f"study: {folder}", soft_wrap=True)
         with connected(options.address) as resources:
             cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-            budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
+            budget = (
+                before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
+            )
             plan = make_plan(space, **_plan_arguments(options, source, protocol, budget))
             cluster = _make_cluster(options, cpus, gpus)
             record = {
@@ -236,7 +289,8 @@ def _run(
                 "fingerprint": fingerprint,
                 "class_names": _class_names(),
                 "arms": [arm.name for arm in plan.arms],
-                "arguments": {name: getattr(options, name) for name in REMEMBERED} | {"data": source.text, "protocol": protocol},
+                "arguments": {name: getattr(options, name) for name in REMEMBERED}
+                | {"data": source.text, "protocol": protocol},
                 **environment_record(),
                 "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
                 "start": before["start"] if before else now(),
@@ -257,7 +311,9 @@ def _run(
     return 0 if status == "complete" else 1
 
 
-def _run_plan(console: "Console", plan: Plan, cluster: Cluster, learning: Any, testing: Any, folder: Path, data: str) -> str:
+def _run_plan(
+    console: "Console", plan: Plan, cluster: Cluster, learning: Any, testing: Any, folder: Path, data: str
+) -> str:
     """Run what is missing of `plan` and print the closing table. Returns the study's status."""
     from study.display import Display
     from study.engine import Engine, StudyFailed

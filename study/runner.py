@@ -24,19 +24,19 @@ os.environ.update(
     TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
 )
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
-import fer_core  # noqa: E402
-import search_spaces  # noqa: E402
-import study  # noqa: E402
-from fer_core.data.protocols import Learning, Testing  # noqa: E402
-from fer_core.errors import InputError  # noqa: E402
-from study.engine import Engine  # noqa: E402
-from study.plan import TrialSpec  # noqa: E402
-from study.trial import Report, TrialRun  # noqa: E402
+import fer_core
+import search_spaces
+import study
+from fer_core.data.protocols import Learning, Testing
+from fer_core.errors import InputError
+from study.engine import Engine
+from study.plan import TrialSpec
+from study.trial import Report, TrialRun
 
 RETRIES = 2
 CHECKPOINTS = "checkpoints"
@@ -147,7 +147,9 @@ class _Feed(Searcher):
         self.link.specs[spec.trial] = spec
         return {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """Nothing: `_Decisions` has heard of it."""
 
     def save(self, checkpoint_path: str) -> None:

@@ -87,7 +87,9 @@ class Sampler:
             case "random":
                 return optuna.samplers.RandomSampler(seed=seed)
             case "qmc":
-                return optuna.samplers.QMCSampler(seed=self._plan.seed, scramble=True, warn_independent_sampling=False)
+                return optuna.samplers.QMCSampler(
+                    seed=self._plan.seed, scramble=True, warn_independent_sampling=False
+                )
             case _:
                 return optuna.samplers.TPESampler(
                     seed=seed, n_startup_trials=self._plan.generation, multivariate=True, constant_liar=True

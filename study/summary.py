@@ -18,7 +18,9 @@ from study.statistics import (
 )
 
 
-def print_summary(console: Console, plan: Plan, trials: pd.DataFrame, winners: dict[str, str | None], data: str) -> None:
+def print_summary(
+    console: Console, plan: Plan, trials: pd.DataFrame, winners: dict[str, str | None], data: str
+) -> None:
     """Print the closing tables. `winners`: each arm's best configuration, by digest; `data`: the data set's name."""
     estimates = [estimate_arm(trials, arm.name, winners[arm.name]) for arm in plan.arms]
     console.print(_arms_table(plan, estimates, trials, winners, data))
@@ -80,7 +82,9 @@ def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | N
     arm = next(a for a in plan.arms if a.name == arm_name)
     values = {name: rows.iloc[0][f"config.{name}"] for name in plan.space.tuned_in(arm)}
     return ", ".join(
-        f"{name.partition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.partition('.')[2]} {value}"
+        f"{name.partition('.')[2]} {value:.3g}"
+        if isinstance(value, float)
+        else f"{name.partition('.')[2]} {value}"
         for name, value in values.items()
     )
 

@@ -57,18 +57,25 @@ def _files(path: Path) -> list[tuple[Path, int, int]]:
         for class_folder in sorted(p for p in folder.iterdir() if p.is_dir()):
             label = _label(class_folder)
             if label in found:
-                raise InputError(f"{class_folder}: {EMOTIONS[label]} a second time, after {found[label].name}.")
+                raise InputError(
+                    f"{class_folder}: {EMOTIONS[label]} a second time, after {found[label].name}."
+                )
             found[label] = class_folder
         for label in range(len(EMOTIONS)):
-            images = [p for p in sorted(found[label].iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES] \
-                if label in found else []
+            images = (
+                [p for p in sorted(found[label].iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES]
+                if label in found
+                else []
+            )
             if not images:
                 raise InputError(f"{folder}: no images of the class '{EMOTIONS[label]}'.")
             files += [(image, label, SPLITS[name]) for image in images]
     return _with_test_halves(files, has_validation="validation" in splits or "val" in splits)
 
 
-def _with_test_halves(files: list[tuple[Path, int, int]], has_validation: bool) -> list[tuple[Path, int, int]]:
+def _with_test_halves(
+    files: list[tuple[Path, int, int]], has_validation: bool
+) -> list[tuple[Path, int, int]]:
     """Give the test images to PublicTest and PrivateTest, where the names or a validation folder tell."""
     prefixes = {"PublicTest": PUBLIC_TEST, "PrivateTest": PRIVATE_TEST}
     tested = [file.name.partition("_")[0] for file, _, usage in files if usage == TEST]

@@ -59,7 +59,9 @@ def read(source: Source, progress: Callable[[int, int], None] = lambda done, tot
         from fer_core.data.folder_reader import is_image_folder, read_folder
 
         if not is_image_folder(source.path):
-            raise InputError(f"{source.path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*.")
+            raise InputError(
+                f"{source.path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*."
+            )
         return read_folder(source.path, progress)
     try:
         with source.path.open("rb") as file:

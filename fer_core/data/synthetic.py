@@ -73,7 +73,9 @@ def _labels(count: int, random: np.random.Generator) -> np.ndarray:
 
 def _features(labels: np.ndarray, random: np.random.Generator) -> Features:
     intensity = random.beta(2.5, 1.6, size=(len(labels), 1))
-    place = NEUTRAL + intensity * (EXPRESSIONS[labels] - NEUTRAL) + SPREAD * random.normal(size=(len(labels), 7))
+    place = (
+        NEUTRAL + intensity * (EXPRESSIONS[labels] - NEUTRAL) + SPREAD * random.normal(size=(len(labels), 7))
+    )
     lowest = np.array([-1, -1, 0.015, -1, 0.004, 0.12, 0.0])
     return Features(*(column[:, None, None].astype(np.float32) for column in np.maximum(place, lowest).T))
 

@@ -1,0 +1,92 @@
+"""Small real parts, shared by the tests: drawn faces, a narrow network, and one finished study."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.config import TrialConfig
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.protocols import Learning, Testing, split
+from fer_core.data.synthetic import synthetic_faces
+
+ROOT = Path(__file__).parent.parent
+# One thread: the numbers of a training depend on how many there are.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def faces() -> Dataset:
+    return synthetic_faces({TRAINING: 320, PUBLIC_TEST: 64, PRIVATE_TEST: 64})
+
+
+@pytest.fixture(scope="session")
+def parts(faces: Dataset) -> tuple[Learning, Testing]:
+    return split(faces, "challenge")
+
+
+@pytest.fixture(scope="session")
+def narrow() -> TrialConfig:
+    """A network that trains an epoch of `faces` in under a second, with every source of randomness on."""
+    return TrialConfig.from_flat(
+        {
+            "model.width": 0.0625,
+            "model.se_placement": "block",
+            "model.batch_norm_momentum": 0.9,
+            "train.batch_size": 32,
+            "train.epochs": 4,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run_module(module: str, *arguments: object, cwd: Path = ROOT, **environment: str) -> Finished:
+    """Run `python -m module` as a user does."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+# Small enough for seconds, and still every phase in every arm.
+SMALL_STUDY = (
+    *("--space", "se_placement", "--data", "synthetic", "--budget", "quick", "--trials", "3", "--epochs", "3"),
+    *("--seeds", "2", "--set", "model.width=0.0625", "--set", "data.train_images=320", "--set", "data.val_images=100"),
+)
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    folder: Path
+    command: Finished
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedStudy]:
+    folder = tmp_path_factory.mktemp("study") / "small"
+    yield FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, "--out", folder))
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(7)

@@ -1,0 +1,71 @@
+"""Imports go one way, and nothing slow is imported on the way to a plan or an error."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
+ONLY_IN = {
+    "ray": {"study/runner.py", "study/trial.py"},
+    "optuna": {"study/sampler.py"},
+    "keras": {
+        f"fer_core/{name}.py" for name in ("model", "se", "shift", "compiled", "training", "evaluation")
+    },
+    "tensorflow": {"fer_core/training.py"},
+}
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Every (file, imported module) of the project."""
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from ((str(path.relative_to(ROOT)), alias.name) for alias in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    yield str(path.relative_to(ROOT)), node.module or ""
+
+
+def test_no_layer_imports_a_later_one() -> None:
+    for file, module in imports():
+        layer, imported = file.split("/")[0], module.split(".")[0]
+        if imported in LAYERS:
+            assert LAYERS.index(imported) <= LAYERS.index(layer), f"{file} imports {module}"
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
+    found = {file for file, module in imports() if module.split(".")[0] == library}
+    assert found == ONLY_IN[library]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--space", "se_placement", "--dry-run", "--data", "synthetic"),
+        ("--space", "se_placement", "--data", "/nowhere"),
+        ("--space", "nothing"),
+    ],
+    ids=["help", "dry-run", "bad path", "bad space"],
+)
+def test_nothing_slow_is_imported_before_a_study_starts(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from study.run import main\n"
+        "from fer_core.errors import InputError\n"
+        "try:\n"
+        f"    main({list(arguments)!r})\n"
+        "except (SystemExit, InputError):\n"
+        "    pass\n"
+        "slow = {'ray', 'keras', 'tensorflow', 'pandas', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
