@@ -45,9 +45,7 @@ class ModelConfig:
         "SE blocks: none, one per block before its pooling (Figure 2), or after every convolution",
         among=("none", "block", "conv"),
     )
-    se_reduction: int = _setting(
-        16, "reduction ratio r of the SE blocks; left open, 16 in Hu et al. (2018)", low=1
-    )
+    se_reduction: int = _setting(16, "reduction ratio r of the SE blocks; left open, 16 in Hu et al. (2018)", low=1)
     width: float = _setting(
         1.0, "multiplies every channel and unit count; 1 is the paper's network", low=0.01, high=8
     )
@@ -55,9 +53,7 @@ class ModelConfig:
         True,
         "normalise after every convolution; not in Figure 2, but without it Adam at 0.002 stays at chance",
     )
-    batch_norm_momentum: float = _setting(
-        0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999
-    )
+    batch_norm_momentum: float = _setting(0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999)
     dropout: float = _setting(0.25, "rate after every pooling; left open", low=0, high=0.95)
     dense_dropout: float = _setting(0.5, "rate before the softmax; left open", low=0, high=0.95)
 

@@ -53,9 +53,7 @@ class Training:
     there goes on from its last epoch.
     """
 
-    def __init__(
-        self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None
-    ) -> None:
+    def __init__(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None) -> None:
         _make_deterministic()
         self.config, self.seed = config, seed
         self.history: list[Epoch] = []
@@ -87,9 +85,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, validation accuracy has stopped to rise, or the training diverged."""
-        return (
-            len(self.history) >= self.config.train.epochs or self._stopping.stopped_epoch > 0 or self.diverged
-        )
+        return len(self.history) >= self.config.train.epochs or self._stopping.stopped_epoch > 0 or self.diverged
 
     @property
     def best(self) -> Epoch:
@@ -98,7 +94,8 @@ class Training:
 
     @property
     def parameters(self) -> int:
-        return self.model.count_params()
+        """How many numbers are trained: moving averages and the shift's setting are none."""
+        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def run_epoch(self) -> Epoch:
         """Train for one epoch, validate, and let the callbacks count. Raises RuntimeError once finished."""
@@ -148,7 +145,7 @@ class Training:
             "stopping": {name: getattr(self._stopping, name) for name in STOPPING_COUNTERS},
             "plateau": {name: getattr(self._plateau, name) for name in PLATEAU_COUNTERS},
         }
-        arrays = {f"variable_{i:04}": np.asarray(v) for i, v in enumerate(self._variables())}
+        arrays: dict[str, Any] = {f"variable_{i:04}": np.asarray(v) for i, v in enumerate(self._variables())}
         arrays |= {f"best_{i:04}": np.asarray(w) for i, w in enumerate(self._stopping.best_weights or [])}
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:

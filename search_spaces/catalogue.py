@@ -40,9 +40,7 @@ def _load_file(path: Path) -> Space:
     try:
         spec.loader.exec_module(module)
     except Exception as problem:
-        raise InputError(
-            f"{path}, line {_line(path, problem)}: {type(problem).__name__}: {problem}"
-        ) from None
+        raise InputError(f"{path}, line {_line(path, problem)}: {type(problem).__name__}: {problem}") from None
     space = getattr(module, "SPACE", None)
     if not isinstance(space, Space):
         raise InputError(f"{path}: defines no SPACE. Expected SPACE = search_spaces.space.Space(...).")

@@ -113,9 +113,7 @@ class Space:
                 check(name, parameter.at(unit))
             for factor in parameter.when:
                 if factor not in self.scientific:
-                    raise InputError(
-                        f"space {self.name}: {name} depends on {factor}, which is no scientific factor."
-                    )
+                    raise InputError(f"space {self.name}: {name} depends on {factor}, which is no scientific factor.")
         for name, value in self.fixed.items():
             check(name, value)
 

@@ -24,7 +24,7 @@ MOST_FAILURES_IN_A_ROW = 6
 PHASES = ("fixed", "search", "confirm")
 
 
-class StudyFailed(RuntimeError):
+class StudyFailedError(RuntimeError):
     """The study cannot go on. The message says why."""
 
 
@@ -106,7 +106,7 @@ class Engine:
     ) -> None:
         """Record that a trial ended as `status`. `test`: the worker's test results, of fixed and confirm trials.
 
-        Raises StudyFailed if too many in a row have failed.
+        Raises StudyFailedError if too many in a row have failed.
         """
         predictions = None
         if test is not None:
@@ -139,7 +139,7 @@ class Engine:
         self._arms[spec.arm].open.discard(spec.trial)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
-            raise StudyFailed(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
+            raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
         self._extend()
 
     def winner(self, arm: str) -> TrialSpec | None:
@@ -194,7 +194,7 @@ class Engine:
         progress.confirming = True
         winner = self.winner(progress.arm.name)
         if winner is None:
-            raise StudyFailed(
+            raise StudyFailedError(
                 f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
         arm = progress.arm.name

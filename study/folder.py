@@ -54,8 +54,7 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     for name in IDENTITY:
         if before[name] != now[name]:
             raise InputError(
-                f"{folder}: holds a study with {name} {before[name]}, this one has {now[name]}. "
-                "Choose another --out."
+                f"{folder}: holds a study with {name} {before[name]}, this one has {now[name]}. Choose another --out."
             )
 
 

@@ -120,9 +120,7 @@ class Plan:
     def fixed_trials(self) -> list[TrialSpec]:
         """The paper's configurations that lie in the space, at the budget's scale."""
         return [
-            TrialSpec(
-                arm.name, "fixed", self.base.override(paper.CONFIGURATIONS[title]), self.seed * SEEDS_A_STUDY
-            )
+            TrialSpec(arm.name, "fixed", self.base.override(paper.CONFIGURATIONS[title]), self.seed * SEEDS_A_STUDY)
             for title, arm in self.space.paper_trials()
         ]
 
@@ -160,9 +158,7 @@ def make_plan(
     settings = settings or {}
     for name in settings:
         if name in space.scientific or name in space.nuisance:
-            raise InputError(
-                f"--set {name}: the space {space.name} varies it. Only fixed settings can be set."
-            )
+            raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
     base = TrialConfig.from_flat({"train.epochs": amount.epochs, "data.protocol": protocol})
     base = base.override({**amount.settings, **space.fixed})
     if epochs is not None:

@@ -32,9 +32,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         tuned = "; ".join(f"{name} {parameter}" for name, parameter in space.tuned_in(arm).items())
         table.add_row(arm.name, tuned, str(fixed.count(arm.name)), str(plan.trials), str(plan.seeds))
     console.print(table)
-    stops = (
-        f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
-    )
+    stops = f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
         f"{plan.scheduler}{stops}; {plan.generation} starting points shared by the arms",

@@ -172,9 +172,7 @@ def _study_before(options: argparse.Namespace, folder: Path | None) -> dict[str,
     return before
 
 
-def _plan_arguments(
-    options: argparse.Namespace, source: Source, protocol: str, automatic: str
-) -> dict[str, Any]:
+def _plan_arguments(options: argparse.Namespace, source: Source, protocol: str, automatic: str) -> dict[str, Any]:
     """Arguments of `make_plan`; `automatic` is the budget that `auto` stands for."""
     settings = {}
     for text in options.set or []:
@@ -264,9 +262,7 @@ def _run(
     space = load_space(options.space)
     fingerprint = dataset.fingerprint()
     if before is not None:
-        check_same_study(
-            before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder
-        )
+        check_same_study(before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -275,9 +271,7 @@ def _run(
         console.print(f"study: {folder}", soft_wrap=True)
         with connected(options.address) as resources:
             cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-            budget = (
-                before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
-            )
+            budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
             plan = make_plan(space, **_plan_arguments(options, source, protocol, budget))
             cluster = _make_cluster(options, cpus, gpus)
             record = {
@@ -316,7 +310,7 @@ def _run_plan(
 ) -> str:
     """Run what is missing of `plan` and print the closing table. Returns the study's status."""
     from study.display import Display
-    from study.engine import Engine, StudyFailed
+    from study.engine import Engine, StudyFailedError
     from study.runner import run_trials
     from study.sampler import Sampler
     from study.summary import print_summary
@@ -328,7 +322,7 @@ def _run_plan(
             engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, display.on_end)
             if not engine.finished:
                 run_trials(engine, cluster, learning, testing, folder)
-    except StudyFailed as problem:
+    except StudyFailedError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return "failed"
     finally:

@@ -59,7 +59,7 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
             address=address or "local",
             runtime_env=environment,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             include_dashboard=False if address is None else None,
             configure_logging=True,
         )
@@ -140,16 +140,14 @@ class _Feed(Searcher):
         super().__init__()
         self.link = link
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:  # a configuration, None for "later", or FINISHED
         spec = self.link.engine.next()
         if spec is None:
             return Searcher.FINISHED if self.link.engine.exhausted else None
         self.link.specs[spec.trial] = spec
         return {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: `_Decisions` has heard of it."""
 
     def save(self, checkpoint_path: str) -> None:

@@ -50,9 +50,7 @@ class Difference:
 
 def confirmed(trials: pd.DataFrame, arm: str, winner: str | None) -> pd.Series:
     """Test accuracy by seed over the confirmation of the arm's winner (a configuration's digest)."""
-    chosen = trials[
-        (trials["arm"] == arm) & (trials["phase"] == "confirm") & (trials["status"] == "completed")
-    ]
+    chosen = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm") & (trials["status"] == "completed")]
     chosen = chosen[chosen["trial"].str.partition("-")[0] == winner]
     return chosen.set_index("seed")["test_accuracy"].sort_index()
 

@@ -82,9 +82,7 @@ def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | N
     arm = next(a for a in plan.arms if a.name == arm_name)
     values = {name: rows.iloc[0][f"config.{name}"] for name in plan.space.tuned_in(arm)}
     return ", ".join(
-        f"{name.partition('.')[2]} {value:.3g}"
-        if isinstance(value, float)
-        else f"{name.partition('.')[2]} {value}"
+        f"{name.partition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.partition('.')[2]} {value}"
         for name, value in values.items()
     )
 

@@ -147,9 +147,7 @@ class Tables:
         _write_parquet(self._written["predictions"], self.folder, "predictions")
 
 
-def prediction_rows(
-    trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray
-) -> pa.Table:
+def prediction_rows(trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
     """A row a test image: its row in the data set, label, prediction and the seven probabilities."""
     columns = [
         pa.array([trial] * len(images)),

@@ -4,17 +4,22 @@ Ray keeps the process warm and hands it the next trial; a trial that comes back 
 node, finds its last epoch under its identity.
 """
 
+from __future__ import annotations
+
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
 from fer_core.config import TrialConfig, trial_id
 from fer_core.data.protocols import Learning, Testing
+
+if TYPE_CHECKING:
+    from fer_core.training import Training
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,13 @@ class TrialRun(tune.Trainable):
     checkpoints: a folder that all nodes share. threads: how many the backend may use on the CPU.
     """
 
-    def setup(
+    def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
         self, config: dict[str, Any], learning: list, testing: list, checkpoints: str, threads: int
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
         self._learning, self._testing, self._checkpoints = learning, testing, Path(checkpoints)
-        self._training = None
+        self._training: Training | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -65,9 +70,14 @@ class TrialRun(tune.Trainable):
         self._training = Training(settings, seed, learning, self._checkpoint)
         self._reported = 0
 
+    @property
+    def _current(self) -> Training:
+        assert self._training is not None
+        return self._training
+
     def step(self) -> dict[str, Any]:
         """Train for an epoch. The first step after a crash reports the epochs before it as well."""
-        training = self._training
+        training = self._current
         if not training.finished:
             training.run_epoch()
             training.save(self._checkpoint)
@@ -81,7 +91,7 @@ class TrialRun(tune.Trainable):
 
     def _test(self) -> dict[str, Any]:
         testing: Testing = ray.get(self._testing[0])
-        result = self._training.test(testing)
+        result = self._current.test(testing)
         return {
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +70,16 @@ def run_module(module: str, *arguments: object, cwd: Path = ROOT, **environment:
 # Small enough for seconds, and still every phase in every arm.
 SMALL_STUDY = (
     *("--space", "se_placement", "--data", "synthetic", "--budget", "quick", "--trials", "3", "--epochs", "3"),
-    *("--seeds", "2", "--set", "model.width=0.0625", "--set", "data.train_images=320", "--set", "data.val_images=100"),
+    *(
+        "--seeds",
+        "2",
+        "--set",
+        "model.width=0.0625",
+        "--set",
+        "data.train_images=320",
+        "--set",
+        "data.val_images=100",
+    ),
 )
 
 
@@ -82,9 +90,9 @@ class FinishedStudy:
 
 
 @pytest.fixture(scope="session")
-def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedStudy]:
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     folder = tmp_path_factory.mktemp("study") / "small"
-    yield FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, "--out", folder))
+    return FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, "--out", folder))
 
 
 @pytest.fixture

@@ -14,9 +14,7 @@ LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and th
 ONLY_IN = {
     "ray": {"study/runner.py", "study/trial.py"},
     "optuna": {"study/sampler.py"},
-    "keras": {
-        f"fer_core/{name}.py" for name in ("model", "se", "shift", "compiled", "training", "evaluation")
-    },
+    "keras": {f"fer_core/{name}.py" for name in ("model", "se", "shift", "compiled", "training", "evaluation")},
     "tensorflow": {"fer_core/training.py"},
 }
 

@@ -53,7 +53,7 @@ def test_a_test_image_with_a_twin_in_training_is_marked() -> None:
 
 
 def test_a_protocol_without_images_is_refused_with_one_that_has_some() -> None:
-    with pytest.raises(InputError, match="no validation images.*Try --protocol holdout"):
+    with pytest.raises(InputError, match=r"no validation images.*Try --protocol holdout"):
         split(numbered(TRAINING, TEST), "challenge")
 
 

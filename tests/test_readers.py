@@ -213,9 +213,7 @@ def test_a_damaged_parquet_file_is_refused(few: Dataset, tmp_path: Path) -> None
         read_path(path)
 
 
-def test_data_is_looked_for_in_the_order_that_the_help_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_is_looked_for_in_the_order_that_the_help_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FER2013", raising=False)
     assert find_source(None) == Source(None, "no --data, no variable FER2013, no data/fer2013*")

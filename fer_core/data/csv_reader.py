@@ -43,9 +43,7 @@ def read_csv(path: Path) -> Dataset:
 def _read_table(path: Path) -> pa.Table:
     text = pa.csv.ConvertOptions(column_types={name: pa.string() for name in _header(path)})
     try:
-        return pa.csv.read_csv(
-            path, convert_options=text, read_options=pa.csv.ReadOptions(block_size=16 << 20)
-        )
+        return pa.csv.read_csv(path, convert_options=text, read_options=pa.csv.ReadOptions(block_size=16 << 20))
     except pa.ArrowInvalid as problem:
         raise InputError(f"{path}: not a CSV of FER2013: {str(problem).splitlines()[0][:200]}") from None
 

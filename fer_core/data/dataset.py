@@ -37,7 +37,5 @@ class Dataset:
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
         return {
-            usage: count
-            for code, usage in enumerate(USAGES)
-            if (count := int(np.count_nonzero(self.usages == code)))
+            usage: count for code, usage in enumerate(USAGES) if (count := int(np.count_nonzero(self.usages == code)))
         }

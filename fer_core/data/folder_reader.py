@@ -57,9 +57,7 @@ def _files(path: Path) -> list[tuple[Path, int, int]]:
         for class_folder in sorted(p for p in folder.iterdir() if p.is_dir()):
             label = _label(class_folder)
             if label in found:
-                raise InputError(
-                    f"{class_folder}: {EMOTIONS[label]} a second time, after {found[label].name}."
-                )
+                raise InputError(f"{class_folder}: {EMOTIONS[label]} a second time, after {found[label].name}.")
             found[label] = class_folder
         for label in range(len(EMOTIONS)):
             images = (
@@ -73,9 +71,7 @@ def _files(path: Path) -> list[tuple[Path, int, int]]:
     return _with_test_halves(files, has_validation="validation" in splits or "val" in splits)
 
 
-def _with_test_halves(
-    files: list[tuple[Path, int, int]], has_validation: bool
-) -> list[tuple[Path, int, int]]:
+def _with_test_halves(files: list[tuple[Path, int, int]], has_validation: bool) -> list[tuple[Path, int, int]]:
     """Give the test images to PublicTest and PrivateTest, where the names or a validation folder tell."""
     prefixes = {"PublicTest": PUBLIC_TEST, "PrivateTest": PRIVATE_TEST}
     tested = [file.name.partition("_")[0] for file, _, usage in files if usage == TEST]

@@ -20,9 +20,7 @@ def read_parquet(path: Path) -> Dataset:
     lengths = pc.binary_length(table["pixels"]).to_numpy()
     wrong = np.flatnonzero(lengths != SIDE * SIDE)
     if len(wrong):
-        raise InputError(
-            f"{path}, row {wrong[0] + 1}: {lengths[wrong[0]]} bytes of pixels, expected {SIDE * SIDE}."
-        )
+        raise InputError(f"{path}, row {wrong[0] + 1}: {lengths[wrong[0]]} bytes of pixels, expected {SIDE * SIDE}.")
     labels = table["emotion"].to_numpy()
     usages = pc.index_in(table["usage"], value_set=pa.array(USAGES)).to_numpy()
     wrong = np.flatnonzero((labels < 0) | (labels >= len(EMOTIONS)) | np.isnan(usages))
@@ -33,6 +31,4 @@ def read_parquet(path: Path) -> Dataset:
             "expected 0 to 6 and Training, PublicTest or PrivateTest."
         )
     pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
-    return Dataset(
-        path.stem, pixels.reshape(-1, SIDE, SIDE), labels.astype(np.uint8), usages.astype(np.uint8)
-    )
+    return Dataset(path.stem, pixels.reshape(-1, SIDE, SIDE), labels.astype(np.uint8), usages.astype(np.uint8))

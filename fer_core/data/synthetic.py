@@ -5,7 +5,9 @@ the features from their neutral place by an intensity that is often small, so th
 real ones do; pose, light, occlusion and noise vary from face to face.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,9 @@ SIZES = {TRAINING: 2400, PUBLIC_TEST: 600, PRIVATE_TEST: 600}
 SEED = 48
 FACES_AT_ONCE = 600
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # float32, except where NumPy widens in between
+Number = Array | float | np.floating
+Uniform = Callable[[float, float], Array]
 
 # The classes' shares of FER2013's training images, in its order of classes.
 SHARES = np.array([0.139, 0.015, 0.143, 0.251, 0.168, 0.111, 0.173])
@@ -73,9 +77,7 @@ def _labels(count: int, random: np.random.Generator) -> np.ndarray:
 
 def _features(labels: np.ndarray, random: np.random.Generator) -> Features:
     intensity = random.beta(2.5, 1.6, size=(len(labels), 1))
-    place = (
-        NEUTRAL + intensity * (EXPRESSIONS[labels] - NEUTRAL) + SPREAD * random.normal(size=(len(labels), 7))
-    )
+    place = NEUTRAL + intensity * (EXPRESSIONS[labels] - NEUTRAL) + SPREAD * random.normal(size=(len(labels), 7))
     lowest = np.array([-1, -1, 0.015, -1, 0.004, 0.12, 0.0])
     return Features(*(column[:, None, None].astype(np.float32) for column in np.maximum(place, lowest).T))
 
@@ -125,7 +127,7 @@ def _draw(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
 
 
-def _posed_grid(n: int, uniform) -> tuple[Array, Array]:  # type: ignore[no-untyped-def]
+def _posed_grid(n: int, uniform: Uniform) -> tuple[Array, Array]:
     """The face's own coordinates at every pixel: shifted, turned and scaled at random, (n, 48, 48) each."""
     ticks = np.linspace(-1, 1, SIDE, dtype=np.float32)
     grid_x = np.broadcast_to(ticks[None, None, :], (n, SIDE, SIDE)) - uniform(-0.14, 0.14)
@@ -136,14 +138,14 @@ def _posed_grid(n: int, uniform) -> tuple[Array, Array]:  # type: ignore[no-unty
     return x, y
 
 
-def _lit(image: Array, x: Array, y: Array, uniform) -> Array:  # type: ignore[no-untyped-def]
+def _lit(image: Array, x: Array, y: Array, uniform: Uniform) -> Array:
     """Light from a side, then another exposure."""
     angle, strength = uniform(-np.pi, np.pi), uniform(0.0, 0.45)
     light = 1 + strength * (np.cos(angle) * x + np.sin(angle) * y)
     return np.clip(image * light, 0, 1) ** uniform(0.7, 1.5)
 
 
-def _occluded(image: Array, random: np.random.Generator, uniform) -> Array:  # type: ignore[no-untyped-def]
+def _occluded(image: Array, random: np.random.Generator, uniform: Uniform) -> Array:
     """A bar of one grey, a hand or a caption, over a third of the faces."""
     n = len(image)
     ticks = np.linspace(-1, 1, SIDE, dtype=np.float32)
@@ -158,7 +160,7 @@ def _soft(inside: Array) -> Array:
     return 1 / (1 + np.exp(np.clip(-inside * 60, -30, 30)))
 
 
-def _ellipse(x: Array, y: Array, half_width, half_height) -> Array:  # type: ignore[no-untyped-def]
+def _ellipse(x: Array, y: Array, half_width: Number, half_height: Number) -> Array:
     radius = np.sqrt((x / half_width) ** 2 + (y / half_height) ** 2)
     return _soft((1 - radius) * np.minimum(half_width, half_height))
 
@@ -167,10 +169,10 @@ def _stroke(distance: Array, half_width: float) -> Array:
     return _soft(half_width - np.abs(distance))
 
 
-def _within(position: Array, half_width) -> Array:  # type: ignore[no-untyped-def]
+def _within(position: Array, half_width: Number) -> Array:
     return _soft(half_width - np.abs(position))
 
 
-def _over(image: Array, grey, cover: Array) -> Array:  # type: ignore[no-untyped-def]
+def _over(image: Array, grey: Number, cover: Array) -> Array:
     """Paint `grey` on `image` where `cover` says, from 0 to 1."""
     return image * (1 - cover) + grey * cover

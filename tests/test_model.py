@@ -1,0 +1,140 @@
+"""The network, its SE blocks and its shift, against independent computations."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+from fer_core.config import TrialConfig
+from fer_core.model import build_model, scaled, set_shift
+from fer_core.se import squeeze_excite
+from fer_core.shift import RandomShift, shift_images
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(("channels", "reduction", "hidden"), [(32, 16, 2), (8, 2, 4), (8, 32, 1), (5, 3, 1)])
+def test_an_se_block_computes_the_equations_of_hu_et_al(
+    channels: int, reduction: int, hidden: int, random: np.random.Generator
+) -> None:
+    inputs = keras.Input((6, 5, channels))
+    model = keras.Model(inputs, squeeze_excite(inputs, reduction, "se"))
+    w1, b1, w2, b2 = (random.normal(size=w.shape) for w in model.weights)
+    assert w1.shape == (channels, hidden)
+    model.set_weights([w1, b1, w2, b2])
+    features = random.normal(size=(3, 6, 5, channels))
+    squeezed = features.mean(axis=(1, 2))  # eq. 2
+    weights = sigmoid(np.maximum(squeezed @ w1 + b1, 0) @ w2 + b2)  # eq. 3
+    expected = features * weights[:, None, None, :]  # eq. 4
+    np.testing.assert_allclose(ops.convert_to_numpy(model(features)), expected, atol=1e-6)
+
+
+def test_an_se_block_without_channels_left_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        squeeze_excite(keras.Input((6, 6, 8)), 0, "se")
+
+
+def parameters(width: float, placement: str, reduction: int, batch_norm: bool) -> int:
+    """The trained parameters of the paper's network, counted by hand."""
+    total, channels = 0, 1
+    for block in ((32, 64), (128, 128), (256, 256)):
+        for position, full in enumerate(block):
+            filters = scaled(full, width)
+            total += 9 * channels * filters + (2 if batch_norm else 1) * filters
+            channels = filters
+            if placement == "conv" or (placement == "block" and position == 1):
+                hidden = max(1, channels // reduction)
+                total += 2 * channels * hidden + hidden + channels
+    units = scaled(256, width)
+    return total + 6 * 6 * channels * units + units + 7 * units + 7
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sampled_from([0.0625, 0.125, 0.2, 0.5]),
+    st.sampled_from(["none", "block", "conv"]),
+    st.integers(1, 64),
+    st.booleans(),
+)
+def test_the_number_of_parameters_follows_a_closed_formula(
+    width: float, placement: str, reduction: int, batch_norm: bool
+) -> None:
+    config = TrialConfig.from_flat(
+        {
+            "model.width": width,
+            "model.se_placement": placement,
+            "model.se_reduction": reduction,
+            "model.batch_norm": batch_norm,
+        }
+    )
+    trained = sum(int(np.prod(v.shape)) for v in build_model(config).trainable_variables)
+    assert trained == parameters(width, placement, reduction, batch_norm)
+
+
+def test_the_papers_network_has_three_and_a_half_million_parameters() -> None:
+    trained = sum(int(np.prod(v.shape)) for v in build_model(TrialConfig()).trainable_variables)
+    assert trained == parameters(1.0, "none", 16, batch_norm=True) == 3_506_119
+
+
+@pytest.mark.parametrize(("placement", "blocks"), [("none", 0), ("block", 3), ("conv", 6)])
+def test_se_blocks_stand_where_the_configuration_places_them(placement: str, blocks: int) -> None:
+    model = build_model(TrialConfig.from_flat({"model.width": 0.125, "model.se_placement": placement}))
+    names = [layer.name for layer in model.layers]
+    assert sum(name.endswith("_excite") for name in names) == blocks
+    if placement == "block":  # Figure 2: before the pooling
+        assert names.index("se1_scale") < names.index("pool1") < names.index("se2_scale")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-9.6, 9.6), st.floats(-9.6, 9.6))
+def test_a_shift_equals_that_of_image_data_generator(down: float, right: float) -> None:
+    image = np.random.default_rng(5).uniform(0, 1, (48, 48, 1)).astype(np.float32)
+    # apply_transform interpolates bilinearly only where told to, as random_transform does by default.
+    expected = ImageDataGenerator(fill_mode="nearest", interpolation_order=1).apply_transform(
+        image, {"tx": down, "ty": right}
+    )
+    got = shift_images(image[None], np.array([[down, right]], np.float32))
+    np.testing.assert_allclose(ops.convert_to_numpy(got)[0], expected, atol=1e-5)
+
+
+def test_every_image_draws_its_own_shift_within_the_range() -> None:
+    ramp = np.tile(np.arange(48, dtype=np.float32)[None, :, None, None], (400, 1, 48, 1))
+    layer = RandomShift(0.1, seed=3)
+    moved = ops.convert_to_numpy(layer(ramp, training=True))[:, 24, 24, 0] - 24
+    assert abs(moved).max() <= 4.8
+    assert moved.min() < -4.5
+    assert moved.max() > 4.5
+    assert abs(moved.mean()) < 0.5
+    assert len(np.unique(moved.round(4))) > 390  # continuous
+
+
+def test_images_are_shifted_in_training_alone(random: np.random.Generator) -> None:
+    images = random.uniform(size=(4, 48, 48, 1)).astype(np.float32)
+    layer = RandomShift(0.2, seed=3)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
+    assert not np.array_equal(ops.convert_to_numpy(layer(images, training=True)), images)
+    model = build_model(TrialConfig.from_flat({"model.width": 0.0625}))
+    set_shift(model, 0.0)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.get_layer("shift")(images, training=True)), images, atol=1e-6
+    )
+
+
+def test_pixels_are_rescaled_to_one() -> None:
+    model = build_model(TrialConfig.from_flat({"model.width": 0.0625}))
+    white = np.full((1, 48, 48, 1), 255, np.uint8)
+    assert ops.convert_to_numpy(model.get_layer("rescale")(white)).max() == pytest.approx(1.0)
+
+
+def test_a_saved_network_is_read_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = build_model(TrialConfig.from_flat({"model.width": 0.0625, "model.se_placement": "conv"}))
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    model.save(path)
+    images = np.random.default_rng(1).integers(0, 256, (5, 48, 48, 1), dtype=np.uint8)
+    expected = model.predict(images, verbose=0)
+    np.testing.assert_allclose(keras.saving.load_model(path).predict(images, verbose=0), expected, atol=1e-6)

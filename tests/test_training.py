@@ -1,0 +1,131 @@
+"""A training: the same numbers every time, also after an interruption, and the paper's three callbacks."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core import compiled
+from fer_core.config import TrialConfig
+from fer_core.data.protocols import Learning, Testing, split
+from fer_core.data.synthetic import synthetic_faces
+from fer_core.training import Epoch, Training, train
+
+Parts = tuple[Learning, Testing]
+
+
+def numbers(history: list[Epoch]) -> list[dict]:
+    """The epochs without their durations, which no seed decides."""
+    return [{k: v for k, v in vars(epoch).items() if k != "seconds"} for epoch in history]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(narrow: TrialConfig, parts: Parts) -> Training:
+    compiled._pool.clear()
+    return train(narrow, 5, parts[0])
+
+
+def test_resumed_training_equals_uninterrupted_training(
+    narrow: TrialConfig, parts: Parts, undisturbed: Training, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "trial.npz"
+    for _ in range(2):
+        interrupted = Training(narrow, 5, parts[0], checkpoint)
+        interrupted.run_epoch()
+        interrupted.save(checkpoint)
+        compiled._pool.clear()  # as in another process
+    resumed = train(narrow, 5, parts[0], checkpoint)
+    assert numbers(resumed.history) == numbers(undisturbed.history)
+    for ours, theirs in zip(resumed.model.get_weights(), undisturbed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_pooled_network_trains_as_a_new_one(narrow: TrialConfig, parts: Parts, undisturbed: Training) -> None:
+    other = Training(narrow.override({"augment.shift": 0.3, "train.learning_rate": 0.01}), 1, parts[0])
+    other.run_epoch()
+    pooled = other.model
+    other.release()
+    again = train(narrow, 5, parts[0])
+    assert again.model is pooled
+    assert numbers(again.history) == numbers(undisturbed.history)
+
+
+def test_another_seed_gives_another_training(narrow: TrialConfig, parts: Parts, undisturbed: Training) -> None:
+    first = Training(narrow, 6, parts[0]).run_epoch()
+    assert first.train_loss != undisturbed.history[0].train_loss
+
+
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_a_damaged_checkpoint_is_as_good_as_none(
+    keep: int, narrow: TrialConfig, parts: Parts, undisturbed: Training, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "trial.npz"
+    Training(narrow, 5, parts[0]).save(checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:keep])
+    begun = Training(narrow, 5, parts[0], checkpoint)
+    assert begun.history == []
+    begun.run_epoch()
+    assert numbers(begun.history) == numbers(undisturbed.history[:1])
+
+
+def test_the_best_epoch_is_what_is_tested(narrow: TrialConfig, parts: Parts) -> None:
+    learning, testing = parts
+    on_validation = replace(
+        testing, images=learning.val_images, labels=learning.val_labels, distinct=np.zeros(64, bool)
+    )
+    training = train(narrow, 5, learning)
+    result = training.test(on_validation)
+    assert result.accuracy == pytest.approx(training.best.val_accuracy)
+    assert result.loss == pytest.approx(training.best.val_loss, rel=1e-4)
+    assert math.isnan(result.accuracy_distinct)
+
+
+def test_training_stops_when_validation_accuracy_no_longer_rises(narrow: TrialConfig, parts: Parts) -> None:
+    # So small a rate moves no prediction: the first epoch stays the best.
+    still = narrow.override(
+        {"train.learning_rate": 1e-8, "train.epochs": 9, "train.stop_patience": 2, "model.batch_norm": False}
+    )
+    training = train(still, 0, parts[0])
+    assert [e.epoch for e in training.history] == [1, 2, 3]
+    with pytest.raises(RuntimeError, match="finished"):
+        training.run_epoch()
+
+
+def test_the_rate_drops_on_a_plateau(narrow: TrialConfig, parts: Parts) -> None:
+    plateau = {"train.plateau_patience": 1, "train.plateau_factor": 0.5, "train.epochs": 3}
+    still = narrow.override({"train.learning_rate": 1e-6, "model.batch_norm": False, **plateau})
+    rates = [e.learning_rate for e in train(still, 0, parts[0]).history]
+    assert rates == pytest.approx([1e-6, 1e-6, 5e-7])
+
+
+def test_a_training_whose_loss_is_not_finite_has_diverged(narrow: TrialConfig, parts: Parts) -> None:
+    wild = narrow.override({"train.learning_rate": 10, "model.batch_norm": False, "train.epochs": 30})
+    learning = parts[0]
+    training = train(wild, 0, replace(learning, train_images=learning.train_images))
+    if training.diverged:
+        assert len(training.history) < 30
+    assert training.finished
+
+
+def test_a_part_of_the_images_can_train(narrow: TrialConfig, parts: Parts) -> None:
+    training = Training(narrow.override({"data.train_images": 64, "data.val_images": 32}), 0, parts[0])
+    assert training._train_labels.shape == (64,)
+    assert training._val[0].shape == (32, 48, 48, 1)
+
+
+def test_a_small_network_learns_the_drawn_faces_but_not_to_perfection() -> None:
+    learning, testing = split(synthetic_faces(), "challenge")
+    config = TrialConfig.from_flat(
+        {
+            "model.width": 0.125,
+            "model.se_placement": "none",
+            "model.dropout": 0.0,
+            "model.dense_dropout": 0.1,
+            "model.batch_norm_momentum": 0.9,
+            "train.batch_size": 16,
+            "train.epochs": 8,
+        }
+    )
+    assert 0.60 < train(config, 0, learning).test(testing).accuracy < 0.95
