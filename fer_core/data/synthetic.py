@@ -44,12 +44,12 @@ class Features:
 NEUTRAL = np.array([0.00, 0.00, 0.085, 0.00, 0.010, 0.26, 0.0])
 EXPRESSIONS = np.array(
     [
-        [-0.06, 0.45, 0.070, -0.06, 0.020, 0.25, 0.3],  # angry
-        [-0.05, 0.25, 0.050, -0.08, 0.035, 0.22, 1.0],  # disgust
-        [0.06, -0.35, 0.120, -0.04, 0.060, 0.24, 0.0],  # fear
-        [0.02, 0.00, 0.060, 0.15, 0.045, 0.34, 0.1],  # happy
-        [0.01, -0.35, 0.060, -0.12, 0.008, 0.23, 0.0],  # sad
-        [0.10, -0.05, 0.135, 0.00, 0.130, 0.19, 0.0],  # surprise
+        [-0.07, 0.60, 0.075, -0.07, 0.020, 0.25, 0.3],  # angry
+        [-0.06, 0.25, 0.045, -0.09, 0.045, 0.20, 1.2],  # disgust
+        [0.08, -0.45, 0.135, -0.04, 0.075, 0.24, 0.0],  # fear
+        [0.02, 0.00, 0.060, 0.19, 0.050, 0.38, 0.1],  # happy
+        [0.00, -0.45, 0.055, -0.16, 0.008, 0.23, 0.0],  # sad
+        [0.13, -0.05, 0.150, 0.00, 0.170, 0.18, 0.0],  # surprise
         NEUTRAL,
     ]
 )
@@ -76,7 +76,7 @@ def _labels(count: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _features(labels: np.ndarray, random: np.random.Generator) -> Features:
-    intensity = random.beta(2.5, 1.6, size=(len(labels), 1))
+    intensity = random.beta(3.0, 1.2, size=(len(labels), 1))
     place = NEUTRAL + intensity * (EXPRESSIONS[labels] - NEUTRAL) + SPREAD * random.normal(size=(len(labels), 7))
     lowest = np.array([-1, -1, 0.015, -1, 0.004, 0.12, 0.0])
     return Features(*(column[:, None, None].astype(np.float32) for column in np.maximum(place, lowest).T))
@@ -123,26 +123,26 @@ def _draw(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     image = _over(image, uniform(0.05, 0.9), inside)
 
     image = _lit(_occluded(image, random, uniform), x, y, uniform)
-    image += uniform(0.01, 0.07) * random.normal(size=image.shape).astype(np.float32)
+    image += uniform(0.01, 0.05) * random.normal(size=image.shape).astype(np.float32)
     return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
 
 
 def _posed_grid(n: int, uniform: Uniform) -> tuple[Array, Array]:
     """The face's own coordinates at every pixel: shifted, turned and scaled at random, (n, 48, 48) each."""
     ticks = np.linspace(-1, 1, SIDE, dtype=np.float32)
-    grid_x = np.broadcast_to(ticks[None, None, :], (n, SIDE, SIDE)) - uniform(-0.14, 0.14)
-    grid_y = np.broadcast_to(ticks[None, :, None], (n, SIDE, SIDE)) - uniform(-0.14, 0.14)
-    turn, scale = uniform(-0.25, 0.25), uniform(0.82, 1.12)
-    x = (np.cos(turn) * grid_x + np.sin(turn) * grid_y) / (scale * uniform(0.9, 1.1))
+    grid_x = np.broadcast_to(ticks[None, None, :], (n, SIDE, SIDE)) - uniform(-0.07, 0.07)
+    grid_y = np.broadcast_to(ticks[None, :, None], (n, SIDE, SIDE)) - uniform(-0.07, 0.07)
+    turn, scale = uniform(-0.12, 0.12), uniform(0.95, 1.15)
+    x = (np.cos(turn) * grid_x + np.sin(turn) * grid_y) / (scale * uniform(0.95, 1.05))
     y = (-np.sin(turn) * grid_x + np.cos(turn) * grid_y) / scale
     return x, y
 
 
 def _lit(image: Array, x: Array, y: Array, uniform: Uniform) -> Array:
     """Light from a side, then another exposure."""
-    angle, strength = uniform(-np.pi, np.pi), uniform(0.0, 0.45)
+    angle, strength = uniform(-np.pi, np.pi), uniform(0.0, 0.35)
     light = 1 + strength * (np.cos(angle) * x + np.sin(angle) * y)
-    return np.clip(image * light, 0, 1) ** uniform(0.7, 1.5)
+    return np.clip(image * light, 0, 1) ** uniform(0.8, 1.3)
 
 
 def _occluded(image: Array, random: np.random.Generator, uniform: Uniform) -> Array:
@@ -151,7 +151,7 @@ def _occluded(image: Array, random: np.random.Generator, uniform: Uniform) -> Ar
     ticks = np.linspace(-1, 1, SIDE, dtype=np.float32)
     turned = (random.uniform(size=(n, 1, 1)) < 0.5).astype(np.float32)
     along = turned * ticks[None, None, :] + (1 - turned) * ticks[None, :, None]
-    bar = _within(along - uniform(-1, 1), 0.09) * (random.uniform(size=(n, 1, 1)) < 0.33)
+    bar = _within(along - uniform(-1, 1), 0.09) * (random.uniform(size=(n, 1, 1)) < 0.25)
     return _over(image, uniform(0, 1), bar)
 
 
