@@ -1,0 +1,110 @@
+"""From a space and a budget to trials: arms on like terms, the paper's configuration among them."""
+
+import pytest
+
+from fer_core.config import Value
+from fer_core.errors import InputError
+from search_spaces.catalogue import load_space
+from search_spaces.space import Float
+from study.plan import BUDGETS, Plan, make_plan
+from study.pruning import survives
+from study.sampler import starting_point
+
+
+def plan(**changes: object) -> Plan:
+    arguments = {"budget": "standard", "protocol": "challenge", "data_name": "fer2013", **changes}
+    return make_plan(load_space("se_placement"), **arguments)  # type: ignore[arg-type]
+
+
+def test_the_budget_decides_what_the_command_does_not() -> None:
+    standard = BUDGETS["standard"]
+    assert (plan().trials, plan().epochs, plan().seeds) == (standard.trials, standard.epochs, standard.seeds)
+    assert (plan(trials=3).trials, plan(epochs=2).epochs, plan(seeds=0).seeds) == (3, 2, 0)
+
+
+def test_every_arm_gets_the_same_number_of_trials_and_the_same_seeds() -> None:
+    p = plan()
+    assert p.trial_count == 2 + 3 * (p.trials + p.seeds)
+    seeds = {*p.confirm_seeds, *map(p.search_seed, range(p.trials)), *(s.seed for s in p.fixed_trials())}
+    assert len(seeds) == p.seeds + p.trials + 1  # no phase repeats a seed of another
+
+
+@pytest.mark.parametrize("seed", [0, 1, 17])
+def test_studies_with_other_seeds_share_none(seed: int) -> None:
+    ours, theirs = plan(seed=seed), plan(seed=seed + 1)
+    assert not set(ours.confirm_seeds) & set(theirs.confirm_seeds)
+
+
+def test_the_full_budget_trains_the_papers_configuration_as_it_stands() -> None:
+    fixed = {spec.arm: spec.config.flat() for spec in plan(budget="full").fixed_trials()}
+    assert set(fixed) == {"none", "block"}
+    for values in fixed.values():
+        assert values["train.learning_rate"] == 0.002
+        assert values["train.epochs"] == 100
+        assert values["train.batch_size"] == 64
+        assert values["model.width"] == 1.0
+
+
+def test_a_setting_is_overridden_unless_the_space_varies_it() -> None:
+    assert plan(settings={"model.width": "0.5"}).base.model.width == 0.5
+    for name in ("model.se_placement", "train.learning_rate"):
+        with pytest.raises(InputError, match="varies it"):
+            plan(settings={name: "1"})
+    with pytest.raises(InputError, match="no such setting"):
+        plan(settings={"model.depth": "1"})
+
+
+def test_arms_share_their_starting_points() -> None:
+    p = plan()
+    arms = {arm.name: p.space.tuned_in(arm) for arm in p.arms}
+    for number in range(p.generation):
+        points = {name: starting_point(p, tuned, number) for name, tuned in arms.items()}
+        assert points["block"] == points["conv"]
+        assert points["none"].items() <= points["block"].items()
+
+
+def test_the_first_starting_point_is_the_papers_and_the_others_cover_the_space() -> None:
+    p = plan()
+    tuned = p.space.tuned_in(p.arms[1])
+    points = [starting_point(p, tuned, number) for number in range(9)]
+    assert points[0] == {"train.learning_rate": 0.002, "augment.shift": 0.1, "model.se_reduction": 16}
+    rate = p.space.nuisance["train.learning_rate"]
+    assert isinstance(rate, Float)
+    middle = rate.at(0.5)
+    below = sum(float(point["train.learning_rate"] or 0) < middle for point in points[1:])
+    assert 3 <= below <= 5  # quasi-random: even, not lucky
+
+
+def test_another_study_seed_starts_elsewhere() -> None:
+    tuned = plan().space.tuned_in(plan().arms[1])
+
+    def second(seed: int) -> dict[str, Value]:
+        return starting_point(plan(seed=seed), tuned, 1)
+
+    assert second(1) == second(1)
+    assert second(1) != second(2)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "value", "earlier", "expected"),
+    [
+        ("none", 0.1, [0.9, 0.9, 0.9], True),
+        ("asha", 0.1, [], True),
+        ("asha", 0.5, [0.6, 0.4], False),  # the best of three goes on
+        ("asha", 0.6, [0.6, 0.4], True),  # a tie is not worse
+        ("asha", 0.5, [0.6, 0.4, 0.3], True),  # two of four
+        ("median", 0.5, [0.6, 0.4], True),
+        ("median", 0.49, [0.6, 0.4], False),
+    ],
+)
+def test_a_trial_goes_on_by_its_rank_among_earlier_ones(
+    scheduler: str, value: float, earlier: list[float], expected: bool
+) -> None:
+    assert survives(scheduler, value, earlier, 3) is expected
+
+
+def test_rungs_lie_within_the_training() -> None:
+    assert plan(epochs=60).rungs == (7, 20)
+    assert plan(epochs=1).rungs == ()
+    assert plan(epochs=5).rungs == (2,)
+    assert plan(epochs=60, scheduler="none").rungs == ()

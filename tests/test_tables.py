@@ -1,0 +1,115 @@
+"""Tables: readable at any moment, every trial once, and whole after any cut."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fer_core.config import TrialConfig
+from study.tables import PENDING, SCHEMAS, Tables, prediction_rows, read_table, trial_row
+
+
+def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0) -> dict[str, Any]:
+    return {
+        "epoch": number,
+        "train_accuracy": 0.4,
+        "train_loss": 1.5,
+        "val_accuracy": val_accuracy,
+        "val_loss": val_loss,
+        "learning_rate": 0.002,
+        "seconds": 2.0,
+    }
+
+
+def row(trial: str, status: str = "completed", epochs: list[dict] | None = None, **more: Any) -> dict[str, Any]:
+    identity = {"trial": trial, "arm": "none", "phase": "search", "seed": 1, "number": 0}
+    return trial_row(identity, TrialConfig().flat(), status, [epoch(1)] if epochs is None else epochs, **more)
+
+
+def test_a_trials_numbers_are_those_of_its_best_epoch() -> None:
+    got = row("a", epochs=[epoch(1, 0.3), epoch(2, 0.6), epoch(3, 0.6), epoch(4, 0.9, float("nan"))])
+    assert (got["best_epoch"], got["val_accuracy"], got["epochs"], got["seconds"]) == (2, 0.6, 4, 8.0)
+
+
+def test_a_trial_that_failed_at_once_has_a_row_with_its_error(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    tables.add_trial(row("a", "failed", epochs=[], error="OutOfMemory"))
+    tables.close()
+    stored = read_table(tmp_path, "trials").iloc[0]
+    assert stored["status"] == "failed"
+    assert stored["error"] == "OutOfMemory"
+    assert np.isnan(stored["val_accuracy"])
+
+
+def test_tables_are_readable_at_any_moment(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    for number in range(1, 31):
+        tables.add_epoch({"trial": f"t{number}", **epoch(1)})
+        tables.add_trial(row(f"t{number}"))
+        assert len(read_table(tmp_path, "trials")) == number
+        assert len(read_table(tmp_path, "epochs")) == number
+        for name in ("trials", "epochs"):
+            assert pq.read_table(tmp_path / f"{name}.parquet").schema.names == SCHEMAS[name].names
+    tables.close()
+
+
+def test_adding_a_trial_or_an_epoch_again_changes_nothing(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    for _ in range(2):
+        tables.add_epoch({"trial": "a", **epoch(1)})
+        tables.add_trial(row("a"))
+    tables.close()
+    again = Tables(tmp_path)
+    assert again.has_trial("a")
+    assert not again.add_epoch({"trial": "a", **epoch(1)})
+    again.add_trial(row("a"))
+    again.close()
+    assert len(read_table(tmp_path, "trials")) == len(read_table(tmp_path, "epochs")) == 1
+
+
+def test_pending_lines_cut_at_any_byte_are_read_to_the_last_whole_one(tmp_path: Path) -> None:
+    lines = "".join(json.dumps(["epochs", {"trial": "a", **epoch(n)}]) + "\n" for n in (1, 2))
+    first = lines.index("\n") + 1
+    for cut in range(len(lines) + 1):
+        (tmp_path / PENDING).write_text(lines[:cut])
+        assert len(read_table(tmp_path, "epochs")) == (cut >= first) + (cut == len(lines))
+
+
+def test_rows_after_a_half_written_line_are_not_lost(tmp_path: Path) -> None:
+    (tmp_path / PENDING).write_text(json.dumps(["epochs", {"trial": "a", **epoch(1)}]) + '\n["epochs", {"tri')
+    tables = Tables(tmp_path)
+    tables.add_epoch({"trial": "a", **epoch(2)})
+    assert read_table(tmp_path, "epochs")["epoch"].tolist() == [1, 2]
+    tables.close()
+    assert pq.read_table(tmp_path / "epochs.parquet")["epoch"].to_pylist() == [1, 2]
+
+
+def test_rows_that_stand_in_the_parquet_file_and_among_the_pending_lines_count_once(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    tables.add_epoch({"trial": "a", **epoch(1)})
+    lines = (tmp_path / PENDING).read_text()
+    tables.close()
+    (tmp_path / PENDING).write_text(lines)  # killed between the renaming and the truncation
+    assert len(read_table(tmp_path, "epochs")) == 1
+    Tables(tmp_path).close()
+    assert pq.read_table(tmp_path / "epochs.parquet").num_rows == 1
+
+
+def test_predictions_come_back_as_they_went_in(tmp_path: Path, random: np.random.Generator) -> None:
+    probabilities = random.dirichlet(np.ones(7), size=5).astype(np.float32)
+    images, labels = np.array([3, 5, 7, 9, 11]), np.array([0, 1, 2, 3, 4])
+    tables = Tables(tmp_path)
+    tables.add_trial(row("a"), prediction_rows("a", images, labels, probabilities))
+    tables.close()
+    got = read_table(tmp_path, "predictions")
+    np.testing.assert_array_equal(np.stack(got["probabilities"]), probabilities)
+    assert got["predicted"].tolist() == probabilities.argmax(axis=1).tolist()
+    assert got["image"].tolist() == images.tolist()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_an_empty_study_has_empty_tables(name: str, tmp_path: Path) -> None:
+    assert list(read_table(tmp_path, name).columns) == SCHEMAS[name].names
