@@ -51,14 +51,14 @@ class Difference:
 def confirmed(trials: pd.DataFrame, arm: str, winner: str | None) -> pd.Series:
     """Test accuracy by seed over the confirmation of the arm's winner (a configuration's digest)."""
     chosen = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm") & (trials["status"] == "completed")]
-    chosen = chosen[chosen["trial"].str.partition("-")[0] == winner]
+    chosen = chosen[chosen["trial"].str.split("-").str[0] == winner]
     return chosen.set_index("seed")["test_accuracy"].sort_index()
 
 
 def estimate_arm(trials: pd.DataFrame, arm: str, winner: str | None) -> ArmEstimate:
     """Summarise `arm` from the table of trials; `winner` is the digest of its best configuration."""
     search = trials[(trials["arm"] == arm) & (trials["phase"] == "search")]
-    won = search.loc[search["trial"].str.partition("-")[0] == winner, "val_accuracy"]
+    won = search.loc[search["trial"].str.split("-").str[0] == winner, "val_accuracy"]
     accuracies = confirmed(trials, arm, winner)
     return ArmEstimate(
         arm=arm,

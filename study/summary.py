@@ -76,7 +76,7 @@ def _arms_table(
 
 
 def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | None) -> str:
-    rows = trials[(trials["arm"] == arm_name) & (trials["trial"].str.partition("-")[0] == winner)]
+    rows = trials[(trials["arm"] == arm_name) & (trials["trial"].str.split("-").str[0] == winner)]
     if rows.empty:
         return "-"
     arm = next(a for a in plan.arms if a.name == arm_name)
