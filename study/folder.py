@@ -20,7 +20,7 @@ STUDY = "study.json"
 LOCK = "study.lock"
 JOURNAL = "optuna.log"
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
-# What makes two runs the same study. The rest may grow when a study is resumed.
+# What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
 IDENTITY = ("space", "fingerprint", "protocol")
 
 
@@ -51,10 +51,12 @@ def write_study(folder: Path, record: Mapping[str, Any]) -> None:
 
 def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     """Raises InputError naming the difference if `now` is another study than the one that stands in `folder`."""
-    for name in IDENTITY:
-        if before[name] != now[name]:
+    there = {name: before[name] for name in IDENTITY} | before["settings"]
+    here = {name: now[name] for name in IDENTITY} | now.get("settings", before["settings"])
+    for name, value in here.items():
+        if there.get(name) != value:
             raise InputError(
-                f"{folder}: holds a study with {name} {before[name]}, this one has {now[name]}. Choose another --out."
+                f"{folder}: holds a study with {name} {there.get(name)}, this one has {value}. Choose another --out."
             )
 
 

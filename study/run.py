@@ -66,7 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
     space = load_space(options.space)
     if options.dry_run:
         return _dry_run(options, source)
+    # What can be refused is refused here, before anything slow starts or is written.
     make_plan(space, **_plan_arguments(options, source, options.protocol or "challenge", "quick"))
+    if options.address is None:
+        _make_cluster(options, *map(float, this_machine()))
 
     from study.display import make_console
 
@@ -261,8 +264,9 @@ def _run(
     learning, testing = split(dataset, protocol)
     space = load_space(options.space)
     fingerprint = dataset.fingerprint()
+    identity = {"space": space.name, "fingerprint": fingerprint, "protocol": protocol, "seed": options.seed or 0}
     if before is not None:
-        check_same_study(before, {"space": space.name, "fingerprint": fingerprint, "protocol": protocol}, folder)
+        check_same_study(before, identity, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -275,14 +279,13 @@ def _run(
             plan = make_plan(space, **_plan_arguments(options, source, protocol, budget))
             cluster = _make_cluster(options, cpus, gpus)
             record = {
-                "space": space.name,
+                **identity,
                 "question": space.question,
-                "protocol": protocol,
                 "budget": plan.budget,
                 "data": dataset.name,
-                "fingerprint": fingerprint,
                 "class_names": _class_names(),
                 "arms": [arm.name for arm in plan.arms],
+                "settings": plan.base.flat(),
                 "arguments": {name: getattr(options, name) for name in REMEMBERED}
                 | {"data": source.text, "protocol": protocol},
                 **environment_record(),
@@ -291,10 +294,14 @@ def _run(
                 "end": None,
                 "status": "running",
             }
+            if before is not None:
+                check_same_study(before, record, folder)
             write_study(folder, record)
             status = "failed"
             try:
                 status = _run_plan(console, plan, cluster, learning, testing, folder, dataset.name)
+            except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
+                status = "interrupted"
             finally:
                 write_study(folder, {**record, "status": status, "end": now()})
     if status == "interrupted":

@@ -1,0 +1,216 @@
+"""`python -m study.run` as a user calls it, with the real Ray, Optuna and Keras."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from fer_core.data.synthetic import synthetic_faces
+from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
+
+PLANNED = {("none", "fixed"): 1, ("block", "fixed"): 1} | {
+    (arm, phase): count for arm in ("none", "block", "conv") for phase, count in (("search", 3), ("confirm", 2))
+}
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pq.read_table(folder / f"{name}.parquet").to_pandas()
+
+
+def by_arm_and_phase(folder: Path) -> dict:
+    trials = table(folder, "trials")
+    return Counter(zip(trials["arm"], trials["phase"], strict=True))
+
+
+def test_a_study_ends_with_every_trial_of_the_plan(finished_study: FinishedStudy) -> None:
+    assert finished_study.command.status == 0, finished_study.command.err
+    trials = table(finished_study.folder, "trials")
+    assert by_arm_and_phase(finished_study.folder) == PLANNED
+    assert trials["trial"].is_unique
+    assert set(trials["status"]) <= {"completed", "pruned"}
+    assert set(trials["attempts"]) == {1}
+
+
+def test_its_output_can_be_piped(finished_study: FinishedStudy) -> None:
+    out = finished_study.command.out
+    lines = out.splitlines()
+    assert lines[0] == "data: synthetic (as asked)"
+    total = sum(PLANNED.values())
+    assert [f"{n}/{total}" for n in range(1, total + 1)] == re.findall(rf"^\d+/{total}", out, re.MULTILINE)
+    assert "\x1b" not in out
+    assert "drawn faces: they say nothing of FER2013" in out
+    assert lines[-1] == f"results: {finished_study.folder}"
+    assert finished_study.command.err == ""  # Ray, TensorFlow and Optuna keep quiet
+
+
+def test_its_tables_agree_with_each_other(finished_study: FinishedStudy) -> None:
+    trials, epochs, predictions = (table(finished_study.folder, n) for n in ("trials", "epochs", "predictions"))
+    assert not epochs.duplicated(["trial", "epoch"]).any()
+    last = epochs.groupby("trial")["epoch"].agg(["count", "max"])
+    assert (last["count"] == last["max"]).all()
+    assert last["max"].to_dict() == trials.set_index("trial")["epochs"].to_dict()
+    best = epochs.set_index(["trial", "epoch"])["val_accuracy"]
+    for row in trials.itertuples():
+        assert best[row.trial, row.best_epoch] == row.val_accuracy == best[row.trial].max()
+        tested = predictions[predictions["trial"] == row.trial]
+        assert (len(tested) > 0) == (row.phase != "search")
+        if len(tested):
+            assert (tested["label"] == tested["predicted"]).mean() == pytest.approx(row.test_accuracy)
+
+
+def test_its_predictions_name_the_private_test_images(finished_study: FinishedStudy) -> None:
+    faces = synthetic_faces()
+    predictions = table(finished_study.folder, "predictions")
+    one = predictions[predictions["trial"] == predictions["trial"].iloc[0]]
+    assert (faces.usages[one["image"]] == 2).all()
+    assert len(one) == (faces.usages == 2).sum()
+    assert (faces.labels[one["image"]] == one["label"]).all()
+
+
+def test_its_record_says_what_it_was(finished_study: FinishedStudy) -> None:
+    record = json.loads((finished_study.folder / "study.json").read_text())
+    assert (record["space"], record["data"], record["status"]) == ("se_placement", "synthetic", "complete")
+    assert record["fingerprint"] == synthetic_faces().fingerprint()
+    assert {"keras", "ray", "optuna"} <= set(record["versions"])
+    assert record["command"][:3] == ["python", "-m", "study.run"]
+    assert record["end"] >= record["start"]
+
+
+def test_its_journal_is_one_study_an_arm(finished_study: FinishedStudy) -> None:
+    storage = JournalStorage(JournalFileBackend(str(finished_study.folder / "optuna.log")))
+    studies = {s.study_name: s for s in optuna.get_all_study_summaries(storage)}
+    assert set(studies) == {"none", "block", "conv"}
+    for name in studies:
+        states = [t.state for t in optuna.load_study(study_name=name, storage=storage).trials]
+        assert len(states) == 3
+        assert set(states) <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_it_leaves_no_working_files(finished_study: FinishedStudy) -> None:
+    left = {path.name for path in finished_study.folder.iterdir()} - {"study.lock", "pending.jsonl"}
+    assert left == {"study.json", "optuna.log", "trials.parquet", "epochs.parquet", "predictions.parquet"}
+
+
+def test_resuming_a_complete_study_repeats_nothing(finished_study: FinishedStudy) -> None:
+    before = (finished_study.folder / "epochs.parquet").read_bytes()
+    again = run_module("study.run", "--resume", "--out", finished_study.folder)
+    assert again.status == 0, again.err
+    assert (finished_study.folder / "epochs.parquet").read_bytes() == before
+    assert "Verdict:" in again.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--space", "se_placement"), "a study stands there. Add --resume"),
+        (("--resume", "--data", "synthetic", "--protocol", "paper"), "protocol challenge, this one has paper"),
+        (("--resume", "--protocol", "holdout"), "protocol challenge, this one has holdout"),
+        (("--resume", "--seed", "3"), "seed 0, this one has 3"),
+        (("--resume", "--epochs", "9"), "train.epochs 3, this one has 9"),
+    ],
+)
+def test_another_study_in_the_same_folder_is_refused(
+    arguments: tuple[str, ...], complaint: str, finished_study: FinishedStudy
+) -> None:
+    refused = run_module("study.run", *arguments, "--out", finished_study.folder)
+    assert refused.status == 2
+    assert complaint in refused.err
+    assert by_arm_and_phase(finished_study.folder) == PLANNED
+
+
+def test_an_interrupted_study_is_finished_by_the_command_it_prints(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    command = [sys.executable, "-m", "study.run", *SMALL_STUDY, "--out", str(folder)]
+    study = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert study.stdout is not None
+    seen = 0
+    for line in study.stdout:
+        seen += bool(re.match(r"\d+/17 ", line))
+        if seen == 3:
+            break
+    os.killpg(study.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to the whole group, workers too
+    out, err = study.communicate(timeout=120)
+    assert study.returncode == 130, err
+    assert err == ""
+    told = out.splitlines()[-1]
+    assert told.startswith("python -m study.run --resume --out ")
+    kept = set(table(folder, "trials")["trial"])
+    assert len(kept) >= 3
+
+    resumed = run_module("study.run", *shlex.split(told)[3:])
+    assert resumed.status == 0, resumed.err
+    trials, epochs = table(folder, "trials"), table(folder, "epochs")
+    assert by_arm_and_phase(folder) == PLANNED
+    assert trials["trial"].is_unique
+    assert kept < set(trials["trial"])
+    assert not epochs.duplicated(["trial", "epoch"]).any()
+
+
+def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / "study.lock").write_text("process 12345 on somewhere\n")
+    with (tmp_path / "study.lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = run_module("study.run", *SMALL_STUDY, "--out", tmp_path)
+    assert refused.status == 2
+    assert "another driver runs this study (process 12345 on somewhere)" in refused.err
+    assert not (tmp_path / "study.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "--space: name the question"),
+        (("--space", "nothing"), "no such space"),
+        (("--space", "se_placement", "--data", "/nowhere"), "--data /nowhere: no such file or folder"),
+        (("--space", "se_placement", "--data", "synthetic", "--trials", "0"), "whole number of at least 1"),
+        (("--space", "se_placement", "--data", "synthetic", "--set", "model.width"), "expected NAME=VALUE"),
+        (("--space", "se_placement", "--data", "synthetic", "--set", "model.width=wide"), "model.width=wide"),
+        (("--space", "se_placement", "--data", "synthetic", "--cpus-per-trial", "900"), "the cluster has"),
+        (("--resume",), "name the study's folder with --out"),
+        (("--resume", "--out", "/nowhere"), "there is no study in /nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_command_is_answered_with_a_line_or_two(
+    arguments: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    out = () if "--out" in arguments or arguments in ((), ("--resume",)) else ("--out", tmp_path / "new")
+    done = run_module("study.run", *arguments, *out)
+    assert done.status == 2
+    assert complaint in done.err
+    assert len(done.err.splitlines()) <= 2
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
+    done = run_module(
+        "study.run", *SMALL_STUDY, "--max-concurrent", "2", "--dry-run", "--out", tmp_path / "new", cwd=tmp_path
+    )
+    assert done.status == 0, done.err
+    for part in ("17 trials of at most 3 epochs", "model.se_reduction 2, 4, 8, 16, 32", "network width 0.0625"):
+        assert part in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_has_examples() -> None:
+    done = run_module("study.run", "--help")
+    assert done.status == 0
+    assert "python -m study.run --space se_placement --dry-run" in done.out
