@@ -14,7 +14,7 @@ from fer_core.data.sources import SYNTHETIC, Source, find_source, read
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from study.cluster import Cluster, share_out, this_machine
-from study.command_line import Parser, at_least, positive, run_command
+from fer_core.command_line import Parser, at_least, positive, run_command
 from study.folder import (
     JOURNAL,
     check_same_study,

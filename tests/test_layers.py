@@ -15,6 +15,7 @@ ONLY_IN = {
     "ray": {"study/runner.py", "study/trial.py"},
     "optuna": {"study/sampler.py"},
     "keras": {f"fer_core/{name}.py" for name in ("model", "se", "shift", "compiled", "training", "evaluation")},
+    "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
     "tensorflow": {"fer_core/training.py"},
 }
 

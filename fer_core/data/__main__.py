@@ -1,0 +1,59 @@
+"""`python -m fer_core.data PATH`: audit a data set."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from fer_core.command_line import Parser, run_command
+from fer_core.data.sources import find_source, read
+from fer_core.errors import InputError
+
+EXAMPLES = """examples:
+  python -m fer_core.data fer2013.csv
+  python -m fer_core.data faces/ --sheet faces.png
+  python -m fer_core.data fer2013.parquet --json | jq .across
+
+Exit status: 0 done, 2 the command or its input is wrong."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
+        prog="fer_core.data",
+        description="Audit a data set: counts, identical images within and across splits, constant images.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("path", help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, with the rows concerned")
+    parser.add_argument(
+        "--sheet", metavar="PNG", help="write a contact sheet of every class and of the suspicious images"
+    )
+    options = parser.parse_args(arguments)
+    sheet = Path(options.sheet) if options.sheet else None
+    if sheet is not None and not sheet.parent.is_dir():
+        raise InputError(f"--sheet {sheet}: there is no folder {sheet.parent}.")
+
+    source = find_source(options.path)
+    print(f"reading {source.text}", file=sys.stderr)
+    dataset = read(source)
+
+    from fer_core.data.audit import audit
+
+    found = audit(dataset)
+    if options.json:
+        print(json.dumps(found.as_dict()))
+    else:
+        from fer_core.data.audit_text import audit_text
+
+        print(audit_text(found))
+    if sheet is not None:
+        from fer_core.data.sheet import write_sheet
+
+        write_sheet(dataset, found, sheet)
+        print(f"wrote {sheet}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

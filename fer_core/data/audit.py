@@ -1,0 +1,95 @@
+"""What is wrong with a data set of faces: counts, identical images, contradicting labels, constant images.
+
+FER2013 is known to hold all of these. What they do to a comparison: a test image with a twin in training is
+remembered rather than recognised, and one whose twins carry other labels cannot be right.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+
+# Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
+KNOWN_FER2013 = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings. Rows are positions in the data set; a group is a set of rows whose images are identical.
+
+    counts: images by usage, then by class. is_fer2013: whether they are those of the original.
+    distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
+    than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
+    constant: rows whose pixels are all equal.
+    """
+
+    name: str
+    fingerprint: str
+    images: int
+    counts: dict[str, dict[str, int]]
+    is_fer2013: bool
+    distinct: int
+    groups: list[list[int]]
+    contradicting: list[list[int]]
+    across: dict[str, list[int]]
+    constant: list[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, in types that JSON knows."""
+        return asdict(self)
+
+
+def audit(dataset: Dataset) -> Audit:
+    """Look through `dataset`: a second or two for FER2013."""
+    groups = _identical(dataset.images)
+    return Audit(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint(),
+        images=len(dataset.labels),
+        counts=_counts(dataset),
+        is_fer2013=_counts(dataset) == _named(KNOWN_FER2013),
+        distinct=len(dataset.labels) - sum(len(group) - 1 for group in groups),
+        groups=groups,
+        contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
+        across=_across(dataset, groups),
+        constant=np.flatnonzero(np.ptp(dataset.images, axis=(1, 2)) == 0).tolist(),
+    )
+
+
+def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    by_usage = {
+        usage: np.bincount(dataset.labels[dataset.usages == code], minlength=len(EMOTIONS)).tolist()
+        for code, usage in enumerate(USAGES)
+    }
+    return _named({usage: tuple(counts) for usage, counts in by_usage.items() if any(counts)})
+
+
+def _named(counts: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
+    return {usage: dict(zip(EMOTIONS, numbers, strict=True)) for usage, numbers in counts.items()}
+
+
+def _identical(images: np.ndarray) -> list[list[int]]:
+    rows: dict[bytes, list[int]] = {}
+    for row, image in enumerate(images):
+        rows.setdefault(image.tobytes(), []).append(row)
+    return [group for group in rows.values() if len(group) > 1]
+
+
+def _across(dataset: Dataset, groups: list[list[int]]) -> dict[str, list[int]]:
+    """Rows of a later usage with a twin in an earlier one, under `Training -> PublicTest` and the like."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for group in groups:
+        usages = Counter(dataset.usages[group].tolist())
+        for row in group:
+            later = int(dataset.usages[row])
+            for earlier in usages:
+                if earlier < later:
+                    found.setdefault((earlier, later), []).append(row)
+    return {f"{USAGES[a]} -> {USAGES[b]}": sorted(rows) for (a, b), rows in sorted(found.items())}

@@ -1,0 +1,47 @@
+"""An audit in words and a table of counts."""
+
+from fer_core.data.audit import KNOWN_FER2013, Audit
+from fer_core.data.dataset import EMOTIONS
+
+
+def audit_text(audit: Audit) -> str:
+    """Some twenty lines for a person."""
+    twins = [
+        f"  {len(rows):,} {pair.partition(' -> ')[2]} images have an identical twin in {pair.partition(' -> ')[0]}"
+        for pair, rows in audit.across.items()
+    ]
+    contradicting = sum(map(len, audit.contradicting))
+    lines = [
+        f"{audit.name}: {audit.images:,} images, fingerprint {audit.fingerprint}",
+        "",
+        *_counts_table(audit),
+        "",
+        _comparison(audit),
+        f"{audit.distinct:,} distinct images; {len(audit.groups):,} groups of identical ones"
+        + (":" if twins else "."),
+        *twins,
+        f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
+        f"{len(audit.constant):,} constant images" + _rows(audit.constant) + ".",
+    ]
+    return "\n".join(lines)
+
+
+def _counts_table(audit: Audit) -> list[str]:
+    head = f"{'':12}" + "".join(f"{emotion:>10}" for emotion in EMOTIONS) + f"{'all':>10}"
+    return [head] + [
+        f"{usage:12}" + "".join(f"{n:>10,}" for n in counts.values()) + f"{sum(counts.values()):>10,}"
+        for usage, counts in audit.counts.items()
+    ]
+
+
+def _comparison(audit: Audit) -> str:
+    if audit.is_fer2013:
+        return "The counts are those of the original FER2013."
+    known = {usage: sum(counts) for usage, counts in KNOWN_FER2013.items()}
+    return f"The counts are not those of the original FER2013 ({', '.join(f'{n:,} {u}' for u, n in known.items())})."
+
+
+def _rows(rows: list[int], most: int = 12) -> str:
+    if not rows:
+        return ""
+    return f" (rows {', '.join(str(row + 1) for row in rows[:most])}{', ...' if len(rows) > most else ''})"

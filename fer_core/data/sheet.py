@@ -1,0 +1,38 @@
+"""A contact sheet: a few images of every class, and below them the suspicious ones."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from fer_core.data.audit import Audit
+from fer_core.data.dataset import EMOTIONS, SIDE, Dataset
+
+COLUMNS = 16
+TITLE = 14  # pixels of height for a row's title
+ENLARGED = 2
+
+
+def contact_sheet(dataset: Dataset, audit: Audit) -> Image.Image:
+    """The sheet, a row a class, then constant images and those with contradicting labels where there are any."""
+    rows = [(emotion, _of_class(dataset, label)) for label, emotion in enumerate(EMOTIONS)]
+    rows.append(("constant", np.array(audit.constant, int)))
+    contradicting = [row for group in audit.contradicting for row in group]
+    rows.append(("identical images, labels that contradict", np.array(contradicting, int)))
+    shown = [(f"{title} ({len(found)})", dataset.images[found[:COLUMNS]]) for title, found in rows if len(found)]
+    sheet = Image.new("L", (COLUMNS * SIDE, len(shown) * (SIDE + TITLE)), color=255)
+    draw = ImageDraw.Draw(sheet)
+    for number, (title, images) in enumerate(shown):
+        top = number * (SIDE + TITLE)
+        draw.text((2, top + 1), f"{dataset.name}: {title}", fill=0)
+        sheet.paste(Image.fromarray(np.hstack(list(images))), (0, top + TITLE))
+    return sheet.resize((sheet.width * ENLARGED, sheet.height * ENLARGED), Image.Resampling.NEAREST)
+
+
+def write_sheet(dataset: Dataset, audit: Audit, path: Path) -> None:
+    """Write the sheet to `path` as PNG."""
+    contact_sheet(dataset, audit).save(path, format="PNG")
+
+
+def _of_class(dataset: Dataset, label: int) -> np.ndarray:
+    return np.flatnonzero(dataset.labels == label)
