@@ -1,9 +1,13 @@
-"""What the paper (Luo 2023, doi 10.54254/2755-2721/22/20231157) reports, and its two models as settings.
+"""What the paper (Luo 2023, doi 10.54254/2755-2721/22/20231157) states, leaves open, contradicts and reports.
 
-Settings that are not named here have the paper's value as their default in `fer_core.config`.
+Every setting of a training is either stated by the paper or left open and assumed; `fer_core.config` holds the
+values. `python -m fer_core.paper` prints it all.
 """
 
-from fer_core.config import Value
+import argparse
+from dataclasses import dataclass
+
+from fer_core.config import TrialConfig, Value, setting_doc
 
 # Section 2.2.3 and Figure 2: the two networks compared.
 CONFIGURATIONS: dict[str, dict[str, Value]] = {
@@ -14,3 +18,122 @@ CONFIGURATIONS: dict[str, dict[str, Value]] = {
 # Table 1: one run of each, the epoch chosen on the test images.
 REPORTED_TEST_ACCURACY = {"original CNN": 0.6801, "CNN with SE blocks": 0.6904}
 REPORTED_GAIN = 0.0103
+
+# The settings that the paper states, and where.
+STATED = {
+    "model.se_placement": "Figure 2: one SE block before each max-pooling; the original CNN has none",
+    "model.width": "Figure 2: convolutions of 32, 64, 128, 128, 256 and 256 filters",
+    "train.learning_rate": "section 2.3",
+    "train.batch_size": "section 2.1",
+    "train.epochs": "section 2.3",
+    "train.stop_patience": "section 2.3, on validation accuracy",
+    "data.protocol": "section 2.1 has training and test images only; the paper validates on the test images. "
+    "The default here is the 2013 challenge's, which keeps them apart; --protocol paper does as the paper",
+    "data.train_images": "section 2.1: all 28,709",
+    "data.val_images": "section 2.1: all 7,178 test images",
+}
+
+# The settings that it leaves open, and why the value assumed was taken.
+ASSUMED = {
+    "model.se_reduction": "the value of Hu et al. (2018), which the paper cites for the block",
+    "model.batch_norm": "Figure 2 names no such layer, but without it Adam at 0.002 stays at chance for epochs",
+    "model.batch_norm_momentum": "Keras' default",
+    "model.dropout": "not named; the gap between training and test accuracy in Table 1 asks for some",
+    "model.dense_dropout": "not named; the same",
+    "augment.shift": "section 2.1 shifts 'by a fraction' without giving it",
+    "train.plateau_patience": "section 2.3 names ReduceLROnPlateau alone; Keras' default",
+    "train.plateau_factor": "the same; Keras' default",
+}
+
+# Choices that are no settings: they stand in the code.
+ASSUMED_IN_CODE = {
+    "kernel size 3, padding 'same'": "not given; usual in networks of this shape",
+    "256 units in the fully-connected layer": "Figure 2 names the layer without its size",
+    "at least one hidden unit in an SE block": "not given; channels // ratio can be none in a narrow network",
+}
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two statements of the paper that cannot both hold, and which one is followed here."""
+
+    first: str
+    second: str
+    followed: str
+
+
+CONTRADICTIONS = (
+    Contradiction(
+        "the abstract: 68.04 % without and 69.07 % with SE blocks",
+        "Table 1: 68.01 % and 69.04 %",
+        "Table 1; the gain is 1.03 points in both",
+    ),
+    Contradiction(
+        "section 3.1: the model with SE blocks improves by 1.03 % to reach 68.04 %",
+        "Table 1: it reaches 69.04 %",
+        "Table 1",
+    ),
+    Contradiction(
+        "the introduction: attention in each convolutional layer",
+        "Figure 2: one SE block for every two convolutions",
+        "Figure 2; 'conv' is an arm of the space se_placement",
+    ),
+    Contradiction(
+        "section 3.2: 93 training images of 'disgust' and 1,773 of 'happy'",
+        "FER2013 has 436 and 7,215 (111 and 1,774 among the test images)",
+        "the data",
+    ),
+    Contradiction(
+        "section 3.2: 93 against 1,773 is 'nearly 17 times'",
+        "it is 19 times; in the data, 436 against 7,215, it is 17 times",
+        "the data",
+    ),
+    Contradiction(
+        "section 3.2: 'happy' has more than 4 hundred correct predictions, the most of all classes",
+        "at 69 % on 7,178 images, 1,774 of them 'happy', it would have more than a thousand",
+        "neither: Figure 3 may show a part of the test images",
+    ),
+    Contradiction(
+        "section 3.1: Table 1 has four categories, testing loss among them",
+        "its heading names three for four columns of numbers",
+        "1.1134 and 1.2447 are taken for the testing loss",
+    ),
+)
+
+
+def text() -> str:
+    """Everything above for a person, with the values in force."""
+    values = TrialConfig().flat()
+    lines = ["Luo (2023), doi 10.54254/2755-2721/22/20231157", "", "STATED, and used as the default:"]
+    lines += [f"  {name} = {values[name]}\n      {where}" for name, where in STATED.items()]
+    lines += ["", "LEFT OPEN, and assumed:"]
+    lines += [
+        f"  {name} = {values[name]}  ({setting_doc(name).partition(';')[0]})\n      {why}"
+        for name, why in ASSUMED.items()
+    ]
+    lines += [f"  {what}\n      {why}" for what, why in ASSUMED_IN_CODE.items()]
+    lines += ["", "CONTRADICTED:"]
+    for c in CONTRADICTIONS:
+        lines += [f"  {c.first}", f"      but {c.second}", f"      followed here: {c.followed}"]
+    lines += ["", "REPORTED (Table 1), one run of each, the epoch chosen on the test images:"]
+    lines += [f"  {title}: test accuracy {100 * value:.2f} %" for title, value in REPORTED_TEST_ACCURACY.items()]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    from fer_core.command_line import Parser
+
+    Parser(
+        prog="fer_core.paper",
+        description="What the paper states, what it leaves open and is assumed here, and what it contradicts.",
+        epilog="examples:\n  python -m fer_core.paper\n  python -m fer_core.paper | grep -A2 shift",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
+    print(text())
+    return 0
+
+
+if __name__ == "__main__":
+    from fer_core.command_line import run_command
+
+    run_command(main)

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_core.command_line import Parser, at_least, positive, run_command
 from fer_core.data.sources import SYNTHETIC, Source, find_source, read
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from study.cluster import Cluster, share_out, this_machine
-from fer_core.command_line import Parser, at_least, positive, run_command
 from study.folder import (
     JOURNAL,
     check_same_study,

@@ -45,6 +45,14 @@ def test_holdout_chooses_on_training_images_of_every_class() -> None:
     assert rows(testing.images) == list(range(140, 147))
 
 
+def test_holdout_takes_the_test_images_from_training_where_there_are_none() -> None:
+    learning, testing = split(numbered(*[TRAINING] * 140), "holdout")
+    parts = [rows(learning.train_images), rows(learning.val_images), rows(testing.images)]
+    assert [len(part) for part in parts] == [112, 14, 14]
+    assert sorted(parts[0] + parts[1] + parts[2]) == list(range(140))
+    assert testing.distinct.all()
+
+
 def test_a_test_image_with_a_twin_in_training_is_marked() -> None:
     images = CHALLENGE.images.copy()
     images[4] = images[0]

@@ -1,6 +1,10 @@
 """Every form of the data gives the same images, and what is wrong in a file is named."""
 
 import csv
+import gzip
+import io
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,6 +148,76 @@ def test_a_file_that_is_no_fer2013_is_refused(content: str, complaint: str, tmp_
     path.write_text(content)
     with pytest.raises(InputError, match=complaint):
         read_path(path)
+
+
+def write_gzip(path: Path, text: bytes) -> None:
+    path.write_bytes(gzip.compress(text))
+
+
+def write_zip(path: Path, *texts: bytes, folder: str = "", name: str = "fer2013") -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", "not the CSV")
+        for number, text in enumerate(texts):
+            archive.writestr(f"{folder}{name}{number or ''}.csv", text)
+
+
+def write_tar(path: Path, text: bytes, folder: str = "fer2013/") -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in ((f"{folder}README", b"not the CSV"), (f"{folder}fer2013.csv", text)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("fer2013.csv.gz", write_gzip), ("fer2013.zip", write_zip), ("fer2013.tar.gz", write_tar), ("data", write_tar)],
+)
+def test_a_packed_csv_is_found_by_its_content(name: str, write: Callable, few: Dataset, tmp_path: Path) -> None:
+    write(tmp_path / name, write_csv(tmp_path / "plain.csv", few).read_bytes())
+    got = read_path(tmp_path / name)
+    assert got.fingerprint() == few.fingerprint()
+    assert got.name == "fer2013"
+
+
+@pytest.mark.parametrize("write", [write_gzip, write_zip, write_tar])
+def test_an_archive_cut_anywhere_is_refused(write: Callable, few: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "fer2013.archive"
+    write(path, write_csv(tmp_path / "plain.csv", few).read_bytes())
+    whole = path.read_bytes()
+    for kept in (3, 20, len(whole) // 2, len(whole) - 9):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(InputError, match=r"fer2013\.archive"):
+            read_path(path)
+
+
+def test_an_archive_must_hold_one_csv_and_no_path_out_of_it(few: Dataset, tmp_path: Path) -> None:
+    text = write_csv(tmp_path / "plain.csv", few).read_bytes()
+    path = tmp_path / "fer2013.zip"
+    write_zip(path, text, text)
+    with pytest.raises(InputError, match=r"holds 2 CSVs \(fer2013\.csv, fer20131\.csv\)"):
+        read_path(path)
+    write_zip(path)
+    with pytest.raises(InputError, match="holds no CSV"):
+        read_path(path)
+    write_zip(path, text, folder="../")
+    with pytest.raises(InputError, match="leads out of the archive"):
+        read_path(path)
+    write_tar(path, text, folder="/etc/")
+    with pytest.raises(InputError, match="leads out of the archive"):
+        read_path(path)
+
+
+def test_a_csv_without_usage_is_all_training(few: Dataset, tmp_path: Path) -> None:
+    got = read_path(write_csv(tmp_path / "train.csv", few, ("emotion", "pixels")))
+    assert set(got.usages) == {TRAINING}
+    assert (got.images == few.images).all()
+
+
+def test_a_byte_order_mark_does_no_harm(few: Dataset, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "fer2013.csv", few)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_path(path).fingerprint() == few.fingerprint()
 
 
 def test_class_folders_go_by_their_usual_names(few: Dataset, tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """FER2013 as a CSV: `emotion,pixels,Usage` in any order, the pixels 2,304 numbers with blanks between them.
 
+Without `Usage`, as in the challenge's train.csv, every image is a training image.
+
 The 82 million numbers of the real file are read as arrays of bytes, a few thousand rows at a time; asking
 Python for each would take minutes.
 """
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from fer_core.data.dataset import EMOTIONS, SIDE, USAGES, Dataset
+from fer_core.data.archives import open_csv
+from fer_core.data.dataset import EMOTIONS, SIDE, TRAINING, USAGES, Dataset
 from fer_core.errors import InputError
 
 PIXELS = SIDE * SIDE
@@ -21,9 +25,11 @@ BLANK, ZERO, NINE = ord(" "), ord("0"), ord("9")
 
 def read_csv(path: Path) -> Dataset:
     """Read `path`. Raises InputError naming the file and the first wrong row (1 is the first after the header)."""
-    table = _read_table(path)
+    file, name = open_csv(path)
+    with file:
+        table = _read_table(path, file)
     table = table.rename_columns([name.strip().lower() for name in table.column_names])
-    for column in ("emotion", "pixels", "usage"):
+    for column in ("emotion", "pixels"):
         if column not in table.column_names:
             raise InputError(
                 f"{path}: no column '{column}' (found {', '.join(table.column_names)}). "
@@ -31,29 +37,34 @@ def read_csv(path: Path) -> Dataset:
             )
     if not table.num_rows:
         raise InputError(f"{path}: a header and no rows.")
-    usages = pc.utf8_trim_whitespace(table["usage"])
     return Dataset(
-        name=path.stem,
+        name=name,
         images=_images(path, table["pixels"]),
         labels=_codes(path, "emotion", table["emotion"], [str(i) for i in range(len(EMOTIONS))], "0 to 6"),
-        usages=_codes(path, "Usage", usages, list(USAGES), "Training, PublicTest or PrivateTest"),
+        usages=_usages(path, table),
     )
 
 
-def _read_table(path: Path) -> pa.Table:
-    text = pa.csv.ConvertOptions(column_types={name: pa.string() for name in _header(path)})
+def _read_table(path: Path, file: BinaryIO) -> pa.Table:
+    text = pa.csv.ConvertOptions(column_types={name: pa.string() for name in _header(path, file)})
     try:
-        return pa.csv.read_csv(path, convert_options=text, read_options=pa.csv.ReadOptions(block_size=16 << 20))
+        return pa.csv.read_csv(file, convert_options=text, read_options=pa.csv.ReadOptions(block_size=16 << 20))
     except pa.ArrowInvalid as problem:
         raise InputError(f"{path}: not a CSV of FER2013: {str(problem).splitlines()[0][:200]}") from None
 
 
-def _header(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        line = file.readline(10_000).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+def _header(path: Path, file: BinaryIO) -> list[str]:
+    line = file.readline(10_000).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    file.seek(0)
     if not line:
         raise InputError(f"{path}: the file is empty.")
     return [name.strip('"') for name in line.split(",")]
+
+
+def _usages(path: Path, table: pa.Table) -> np.ndarray:
+    if "usage" not in table.column_names:
+        return np.full(table.num_rows, TRAINING, np.uint8)
+    return _codes(path, "Usage", table["usage"], list(USAGES), "Training, PublicTest or PrivateTest")
 
 
 def _codes(path: Path, column: str, values: pa.ChunkedArray, known: list[str], expected: str) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 challenge  Training / PublicTest / PrivateTest, as in 2013: no tested image chooses anything.
 paper      Training / all test images / the same test images, as the paper does it.
-holdout    a stratified tenth of Training chooses; all test images are tested. For data without the marks.
+holdout    a stratified tenth of Training chooses; all test images are tested, or where there are none another
+           tenth of Training. For data without the marks.
 """
 
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     elif protocol == "holdout":
         val = train[stratified(dataset.labels[train], round(len(train) * HOLDOUT_SHARE))]
         train, test = np.setdiff1d(train, val), every_test
+        if not len(test):
+            test = train[stratified(dataset.labels[train], len(val))]
+            train = np.setdiff1d(train, test)
     else:
         raise InputError(f"protocol {protocol}: expected challenge, paper or holdout.")
     for part, indices in {"training": train, "validation": val, "test": test}.items():
@@ -66,9 +70,10 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
                 f"(there are {dataset.counts()}). Try --protocol {default_protocol(dataset)}."
             )
     images, labels = dataset.images, dataset.labels
+    known = np.setdiff1d(rows[TRAINING], test)
     return (
         Learning(images[train], labels[train], images[val], labels[val]),
-        Testing(images[test], labels[test], test, _without_twin(images[test], images[rows[TRAINING]])),
+        Testing(images[test], labels[test], test, _without_twin(images[test], images[known])),
     )
 
 
