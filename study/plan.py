@@ -42,7 +42,7 @@ QUICK_NETWORK: dict[str, Value] = {
     "model.dropout": 0.0,
     "model.dense_dropout": 0.1,
     "model.batch_norm_momentum": 0.97,
-    "train.batch_size": 16,
+    "train.batch_size": 32,
 }
 BUDGETS = {
     "quick": Budget(4, 5, 3, {**QUICK_NETWORK, "data.train_images": 5000, "data.val_images": 700}),

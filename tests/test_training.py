@@ -124,7 +124,8 @@ def test_a_small_network_learns_the_drawn_faces_but_not_to_perfection() -> None:
             "model.dropout": 0.0,
             "model.dense_dropout": 0.1,
             "model.batch_norm_momentum": 0.9,
-            "train.batch_size": 16,
+            "train.batch_size": 32,
+            "train.learning_rate": 0.001,
             "train.epochs": 8,
         }
     )

@@ -13,7 +13,7 @@ import numpy as np
 from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
 
 # Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
-KNOWN_FER2013 = {
+KNOWN_FER2013: dict[str, tuple[int, ...]] = {
     "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "PublicTest": (467, 56, 496, 895, 653, 415, 607),
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
