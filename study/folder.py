@@ -21,7 +21,7 @@ LOCK = "study.lock"
 JOURNAL = "optuna.log"
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
-IDENTITY = ("space", "fingerprint", "protocol")
+IDENTITY = ("space", "fingerprint", "protocol", "seed")
 
 
 def default_folder(space: str, data: str) -> Path:
