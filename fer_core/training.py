@@ -158,7 +158,7 @@ class Training:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             return  # damaged: begin anew, with the same numbers in the end
         record = json.loads(str(arrays["record"]))
         for i, variable in enumerate(self._variables()):

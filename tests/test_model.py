@@ -78,7 +78,7 @@ def test_the_number_of_parameters_follows_a_closed_formula(
 
 def test_the_papers_network_has_three_and_a_half_million_parameters() -> None:
     trained = sum(int(np.prod(v.shape)) for v in build_model(TrialConfig()).trainable_variables)
-    assert trained == parameters(1.0, "none", 16, batch_norm=True) == 3_506_119
+    assert trained == parameters(1.0, "none", 16, batch_norm=True) == 3_487_719
 
 
 @pytest.mark.parametrize(("placement", "blocks"), [("none", 0), ("block", 3), ("conv", 6)])
@@ -94,9 +94,9 @@ def test_se_blocks_stand_where_the_configuration_places_them(placement: str, blo
 @given(st.floats(-9.6, 9.6), st.floats(-9.6, 9.6))
 def test_a_shift_equals_that_of_image_data_generator(down: float, right: float) -> None:
     image = np.random.default_rng(5).uniform(0, 1, (48, 48, 1)).astype(np.float32)
-    # apply_transform interpolates bilinearly only where told to, as random_transform does by default.
+    # Its `tx` moves along the width, `ty` along the height.
     expected = ImageDataGenerator(fill_mode="nearest", interpolation_order=1).apply_transform(
-        image, {"tx": down, "ty": right}
+        image, {"tx": right, "ty": down}
     )
     got = shift_images(image[None], np.array([[down, right]], np.float32))
     np.testing.assert_allclose(ops.convert_to_numpy(got)[0], expected, atol=1e-5)
