@@ -6,7 +6,7 @@ still (section 3.2). This space compares the three, each with its own tuned lear
 there is an SE block, reduction ratio.
 
 Command:  python -m study.run --space se_placement
-Cost:     budget quick, on two CPU cores: 3 to 5 minutes on the embedded faces, about 15 on FER2013
+Cost:     budget quick, on two CPU cores: about 5 minutes on the embedded faces, 15 to 20 on FER2013
 Outcome:  not yet known; a quick study ranks nothing
 """
 
