@@ -5,26 +5,47 @@ pool for one training and comes back by `give_back`, so no two trainings ever sh
 the initial values of a newly built one: the numbers are those of a fresh process.
 """
 
+from functools import partial
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
-from fer_core.config import ModelConfig, TrialConfig
-from fer_core.model import build_model, set_shift
+from fer_core.config import ModelConfig, TrainConfig, TrialConfig
+from fer_core.model import build_model, set_augmentation
 
 MOST_KEPT = 4
-_pool: dict[ModelConfig, keras.Model] = {}
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+}
+# Of every image, and free of class weights and smoothing, so that losses can be compared between trainings.
+CROSS_ENTROPY = "categorical_crossentropy"
+
+
+class _Shape(NamedTuple):
+    """What is compiled into a network. Everything else can be set on it afterwards."""
+
+    model: ModelConfig
+    optimizer: str
+    weight_decay: float
+    label_smoothing: float
+
+
+_pool: dict[_Shape, keras.Model] = {}
 
 
 def take(config: TrialConfig, seed: int) -> keras.Model:
     """A compiled network for `config`, initialised from `seed`, as if it had just been built."""
     keras.utils.set_random_seed(seed)
     model = build_model(config)
-    pooled = _pool.pop(config.model, None)
+    pooled = _pool.pop(_shape(config), None)
     if pooled is None:
         model.compile(
-            optimizer=keras.optimizers.Adam(),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
+            optimizer=_optimizer(config.train),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.train.label_smoothing),
+            metrics=["accuracy", CROSS_ENTROPY],
             # The shift's image transform has no XLA kernel in TensorFlow; on a CPU XLA gains nothing.
             jit_compile=keras.backend.backend() == "jax",
         )
@@ -35,19 +56,32 @@ def take(config: TrialConfig, seed: int) -> keras.Model:
         for variable in pooled.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
         model = pooled
-    set_shift(model, config.augment.shift)
+    set_augmentation(model, config.augment)
     model.optimizer.learning_rate = config.train.learning_rate
     return model
 
 
 def give_back(model: keras.Model, config: TrialConfig) -> None:
-    """Keep `model`, which nobody uses any more, for the next training with these model settings."""
+    """Keep `model`, which nobody uses any more, for the next training that can use it."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[config.model] = model
+    _pool[_shape(config)] = model
+
+
+def _shape(config: TrialConfig) -> _Shape:
+    train = config.train
+    return _Shape(config.model, train.optimizer, train.weight_decay, train.label_smoothing)
+
+
+def _optimizer(train: TrainConfig) -> keras.optimizers.Optimizer:
+    optimizer = OPTIMIZERS[train.optimizer](weight_decay=train.weight_decay or None)
+    if train.weight_decay:
+        # As usual, kernels decay; shifts and scales, which have no directions to choose from, do not.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
 
 
 def state_variables(model: keras.Model) -> list[keras.Variable]:
-    """Weights, moving averages, the shift and the states of the random generators; no metrics."""
+    """Weights, moving averages, the augmentation and the states of the random generators; no metrics."""
     metrics = {id(variable) for variable in model.metrics_variables}
     return [variable for variable in model.variables if id(variable) not in metrics]

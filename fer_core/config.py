@@ -46,9 +46,14 @@ class ModelConfig:
         among=("none", "block", "conv"),
     )
     se_reduction: int = _setting(16, "reduction ratio r of the SE blocks; left open, 16 in Hu et al. (2018)", low=1)
+    se_squeeze: str = _setting(
+        "mean", "what an SE block takes of each channel; Hu et al. (2018), eq. 2", among=("mean", "max")
+    )
     width: float = _setting(
         1.0, "multiplies every channel and unit count; 1 is the paper's network", low=0.01, high=8
     )
+    kernel_size: int = _setting(3, "side of the convolutions' kernels; left open", low=1, high=11)
+    dense_units: int = _setting(256, "units of the fully-connected layer at width 1; left open", low=1)
     batch_norm: bool = _setting(
         True,
         "normalise after every convolution; not in Figure 2, but without it Adam at 0.002 stays at chance",
@@ -66,15 +71,37 @@ class AugmentConfig:
         low=0,
         high=0.5,
     )
+    flip: bool = _setting(False, "mirror every second training image left to right; not in the paper")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    learning_rate: float = _setting(0.002, "Adam's, at the start (section 2.3)", low=1e-8, high=10)
+    learning_rate: float = _setting(0.002, "the optimiser's, at the start (section 2.3)", low=1e-8, high=10)
+    optimizer: str = _setting(
+        "adam",
+        "adam (section 2.3), rmsprop, or sgd with a Nesterov momentum of 0.9",
+        among=("adam", "rmsprop", "sgd"),
+    )
+    weight_decay: float = _setting(
+        0.0, "share of a kernel taken off it at each step, times the rate (Loshchilov and Hutter 2019)", low=0, high=1
+    )
+    label_smoothing: float = _setting(
+        0.0, "share of a label spread over all classes (Szegedy et al. 2016)", low=0, high=0.99
+    )
+    class_weights: str = _setting(
+        "none",
+        "weight of an image in the loss: none, one over its class's share (balanced), or the root of that (sqrt)",
+        among=("none", "sqrt", "balanced"),
+    )
     batch_size: int = _setting(64, "images a step (section 2.1)", low=1)
     epochs: int = _setting(100, "at most (section 2.3)", low=1)
     stop_patience: int = _setting(
         16, "epochs without a better validation accuracy before training ends (section 2.3)", low=1
+    )
+    schedule: str = _setting(
+        "plateau",
+        "how the rate falls: on a plateau of validation accuracy (section 2.3), along a cosine, or not at all",
+        among=("plateau", "cosine", "constant"),
     )
     plateau_patience: int = _setting(
         10,

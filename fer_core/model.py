@@ -1,45 +1,67 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
+from pathlib import Path
+
 import keras
 from keras import layers
 
-from fer_core.config import ModelConfig, TrialConfig
+from fer_core.augmentation import RandomFlip, RandomShift
+from fer_core.config import AugmentConfig, ModelConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS, SIDE
+from fer_core.errors import InputError
 from fer_core.se import squeeze_excite
-from fer_core.shift import RandomShift
 
 BLOCKS = ((32, 64), (128, 128), (256, 256))  # Figure 2: Conv1-32 to Conv5-256
-DENSE_UNITS = 256  # Figure 2 names the layer without its size
-KERNEL = 3  # left open
 
 
 def build_model(config: TrialConfig) -> keras.Model:
     """The network for `config`, from uint8 images (batch, 48, 48, 1) to seven class probabilities.
 
-    Rescaling and the shift augmentation are its first layers; the shift works while training only.
+    Rescaling and the augmentation are its first layers; the latter work while training only.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
     model = config.model
     inputs = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(inputs)
     x = RandomShift(config.augment.shift, name="shift")(x)
+    x = RandomFlip(config.augment.flip, name="flip")(x)
     for number, filters in enumerate(BLOCKS, start=1):
         for position, count in enumerate(filters, start=1):
             x = _convolution(x, scaled(count, model.width), model, f"conv{number}_{position}")
         if model.se_placement == "block":
-            x = squeeze_excite(x, model.se_reduction, f"se{number}")
+            x = squeeze_excite(x, model.se_reduction, f"se{number}", model.se_squeeze)
         x = layers.MaxPooling2D(name=f"pool{number}")(x)
         x = layers.Dropout(model.dropout, name=f"dropout{number}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(scaled(DENSE_UNITS, model.width), activation="relu", name="dense")(x)
+    x = layers.Dense(scaled(model.dense_units, model.width), activation="relu", name="dense")(x)
     x = layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
     outputs = layers.Dense(len(EMOTIONS), activation="softmax", name="emotion")(x)
     return keras.Model(inputs, outputs, name="fer")
 
 
-def set_shift(model: keras.Model, fraction: float) -> None:
-    """Let `model` train with shifts up to `fraction` of the side from now on."""
-    model.get_layer("shift").fraction.assign(fraction)
+def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
+    """Let `model` train with these shifts and flips from now on."""
+    model.get_layer("shift").fraction.assign(augment.shift)
+    model.get_layer("flip").on.assign(float(augment.flip))
+
+
+def load_network(path: Path) -> keras.Model:
+    """The network saved as .keras in `path`; no code in the file is run.
+
+    Raises InputError if it is none, or not one from (48, 48, 1) images to seven classes.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError) as problem:
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
+        raise InputError(f"{path}: not a network saved as .keras ({reason})") from None
+    shapes = model.input_shape, model.output_shape
+    if shapes != ((None, SIDE, SIDE, 1), (None, len(EMOTIONS))):
+        raise InputError(
+            f"{path}: a network from {shapes[0]} to {shapes[1]}, "
+            f"expected one from {(None, SIDE, SIDE, 1)} to {(None, len(EMOTIONS))}."
+        )
+    return model
 
 
 def scaled(count: int, width: float) -> int:
@@ -48,10 +70,10 @@ def scaled(count: int, width: float) -> int:
 
 
 def _convolution(x: keras.KerasTensor, filters: int, model: ModelConfig, name: str) -> keras.KerasTensor:
-    x = layers.Conv2D(filters, KERNEL, padding="same", use_bias=not model.batch_norm, name=name)(x)
+    x = layers.Conv2D(filters, model.kernel_size, padding="same", use_bias=not model.batch_norm, name=name)(x)
     if model.batch_norm:
         x = layers.BatchNormalization(momentum=model.batch_norm_momentum, name=f"{name}_norm")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     if model.se_placement == "conv":
-        x = squeeze_excite(x, model.se_reduction, f"{name}_se")
+        x = squeeze_excite(x, model.se_reduction, f"{name}_se", model.se_squeeze)
     return x

@@ -24,6 +24,8 @@ STATED = {
     "model.se_placement": "Figure 2: one SE block before each max-pooling; the original CNN has none",
     "model.width": "Figure 2: convolutions of 32, 64, 128, 128, 256 and 256 filters",
     "train.learning_rate": "section 2.3",
+    "train.optimizer": "section 2.3",
+    "train.schedule": "section 2.3: ReduceLROnPlateau, on validation accuracy",
     "train.batch_size": "section 2.1",
     "train.epochs": "section 2.3",
     "train.stop_patience": "section 2.3, on validation accuracy",
@@ -36,19 +38,25 @@ STATED = {
 # The settings that it leaves open, and why the value assumed was taken.
 ASSUMED = {
     "model.se_reduction": "the value of Hu et al. (2018), which the paper cites for the block",
+    "model.se_squeeze": "the same; Figure 1 shows a global pooling without saying which",
+    "model.kernel_size": "not given; usual in networks of this shape, with padding 'same'",
+    "model.dense_units": "Figure 2 names the layer without its size",
     "model.batch_norm": "Figure 2 names no such layer, but without it Adam at 0.002 stays at chance for epochs",
     "model.batch_norm_momentum": "Keras' default",
     "model.dropout": "not named; the gap between training and test accuracy in Table 1 asks for some",
     "model.dense_dropout": "not named; the same",
     "augment.shift": "section 2.1 shifts 'by a fraction' without giving it",
+    "augment.flip": "section 2.1 names three techniques, this not among them",
+    "train.weight_decay": "not named",
+    "train.label_smoothing": "not named",
+    "train.class_weights": "not named; section 3.2 regrets the rare 'disgust' and hopes for a remedy",
     "train.plateau_patience": "section 2.3 names ReduceLROnPlateau alone; Keras' default",
     "train.plateau_factor": "the same; Keras' default",
 }
 
 # Choices that are no settings: they stand in the code.
 ASSUMED_IN_CODE = {
-    "kernel size 3, padding 'same'": "not given; usual in networks of this shape",
-    "256 units in the fully-connected layer": "Figure 2 names the layer without its size",
+    "padding 'same' in every convolution": "not given; the network would end at 2 x 2 without it",
     "at least one hidden unit in an SE block": "not given; channels // ratio can be none in a narrow network",
 }
 

@@ -18,9 +18,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core import compiled
-from fer_core.config import TrialConfig
+from fer_core.compiled import CROSS_ENTROPY
+from fer_core.config import TrainConfig, TrialConfig
+from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.evaluation import BATCH, Evaluation, evaluate
 
@@ -31,7 +34,10 @@ PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: accuracies as fractions, losses in nats an image, `epoch` counted from 1."""
+    """One epoch: accuracies as fractions, `epoch` counted from 1, losses as cross-entropy in nats an image.
+
+    Losses know of no class weights and no label smoothing, whatever the training minimised.
+    """
 
     epoch: int
     train_accuracy: float
@@ -60,8 +66,9 @@ class Training:
         self.model = compiled.take(config, seed)
         rows = stratified(learning.train_labels, config.data.train_images)
         self._train_images, self._train_labels = learning.train_images[rows], learning.train_labels[rows]
+        self._weights = class_weights(config.train.class_weights, self._train_labels)
         rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = learning.val_images[rows][..., None], learning.val_labels[rows]
+        self._val = learning.val_images[rows][..., None], one_hot(learning.val_labels[rows])
         self._stopping = keras.callbacks.EarlyStopping(
             "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
@@ -71,6 +78,9 @@ class Training:
             patience=config.train.plateau_patience,
             factor=config.train.plateau_factor,
         )
+        self._callbacks = [self._stopping]
+        if config.train.schedule == "plateau":
+            self._callbacks.append(self._plateau)
         for callback in (self._stopping, self._plateau):
             callback.set_model(self.model)
             callback.on_train_begin()
@@ -103,24 +113,27 @@ class Training:
             raise RuntimeError("the training has finished.")
         start = time.perf_counter()
         number = len(self.history)
+        if self.config.train.schedule == "cosine":
+            self.model.optimizer.learning_rate = cosine_rate(self.config.train, number)
         learning_rate = float(self.model.optimizer.learning_rate)
         order = np.random.default_rng((self.seed, number)).permutation(len(self._train_labels))
         fitted = self.model.fit(
             self._train_images[order][..., None],
-            self._train_labels[order],
+            one_hot(self._train_labels[order]),
+            class_weight=self._weights,
             batch_size=self.config.train.batch_size,
             shuffle=False,
             verbose=0,
         )
-        val_loss, val_accuracy = self.model.evaluate(*self._val, batch_size=BATCH, verbose=0)
-        for callback in (self._stopping, self._plateau):
-            callback.on_epoch_end(number, {"val_accuracy": val_accuracy})
+        validated = self.model.evaluate(*self._val, batch_size=BATCH, verbose=0, return_dict=True)
+        for callback in self._callbacks:
+            callback.on_epoch_end(number, {"val_accuracy": validated["accuracy"]})
         epoch = Epoch(
             epoch=number + 1,
             train_accuracy=fitted.history["accuracy"][0],
-            train_loss=fitted.history["loss"][0],
-            val_accuracy=val_accuracy,
-            val_loss=val_loss,
+            train_loss=fitted.history[CROSS_ENTROPY][0],
+            val_accuracy=validated["accuracy"],
+            val_loss=validated[CROSS_ENTROPY],
             learning_rate=learning_rate,
             seconds=time.perf_counter() - start,
         )
@@ -188,6 +201,34 @@ def train(
         if checkpoint is not None:
             training.save(checkpoint)
     return training
+
+
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Labels (n,) as (n, 7) float32, the `class_mode="categorical"` of section 2.1."""
+    return keras.utils.to_categorical(labels, len(EMOTIONS))
+
+
+def class_weights(kind: str, labels: np.ndarray) -> dict[int, float] | None:
+    """The weight of each class's images in the loss, with a mean of 1 over the images. None: no weights.
+
+    balanced: every class has the same share of the loss. sqrt: a class's weight is the root of that, scaled.
+    """
+    if kind == "none":
+        return None
+    classes, counts = np.unique(labels, return_counts=True)
+    weights = compute_class_weight("balanced", classes=classes, y=labels)
+    if kind == "sqrt":
+        weights = np.sqrt(weights)
+        weights *= counts.sum() / (weights * counts).sum()
+    return {int(label): float(weight) for label, weight in zip(classes, weights, strict=True)}
+
+
+def cosine_rate(train: TrainConfig, number: int) -> float:
+    """The rate of epoch `number`, counted from 0: half a cosine from the first rate down towards 0.
+
+    (Loshchilov and Hutter 2017, eq. 5, without restarts; a step an epoch.)
+    """
+    return train.learning_rate * 0.5 * (1 + math.cos(math.pi * number / train.epochs))
 
 
 def _make_deterministic() -> None:

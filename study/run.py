@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.command_line import Parser, at_least, positive, run_command
-from fer_core.data.sources import SYNTHETIC, Source, find_source, read
+from fer_core.data.sources import SYNTHETIC, Source, find_source
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from study.cluster import Cluster, share_out, this_machine
@@ -71,11 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.address is None:
         _make_cluster(options, *map(float, this_machine()))
 
+    from fer_core.data.progress import read_with_progress
     from study.display import make_console
 
     console = make_console()
     console.print(f"data: {source.text} ({source.reason})", soft_wrap=True)
-    dataset = _read_data(console, source)
+    dataset = read_with_progress(source, console)
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
     console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocol}", soft_wrap=True)
@@ -233,14 +234,6 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
 
 def _automatic_budget(gpus: float) -> str:
     return "standard" if gpus else "quick"
-
-
-def _read_data(console: "Console", source: Source) -> "Dataset":
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task("reading images", total=None)
-        return read(source, lambda done, total: bars.update(bar, completed=done, total=total))
 
 
 def _default_protocol(dataset: "Dataset") -> str:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# No test reads or fills the user's cache. Those of the cache itself have one of their own.
+os.environ["FER_STUDY_CACHE"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and th
 ONLY_IN = {
     "ray": {"study/runner.py", "study/trial.py"},
     "optuna": {"study/sampler.py"},
-    "keras": {f"fer_core/{name}.py" for name in ("model", "se", "shift", "compiled", "training", "evaluation")},
+    "keras": {
+        f"fer_core/{name}.py" for name in ("model", "se", "augmentation", "compiled", "training", "evaluation")
+    },
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
     "tensorflow": {"fer_core/training.py"},
 }

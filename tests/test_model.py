@@ -8,27 +8,28 @@ from hypothesis import strategies as st
 from keras import ops
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-from fer_core.config import TrialConfig
-from fer_core.model import build_model, scaled, set_shift
+from fer_core.augmentation import RandomFlip, RandomShift, shift_images
+from fer_core.config import AugmentConfig, TrialConfig, Value
+from fer_core.model import build_model, scaled, set_augmentation
 from fer_core.se import squeeze_excite
-from fer_core.shift import RandomShift, shift_images
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
+@pytest.mark.parametrize("squeeze", ["mean", "max"])
 @pytest.mark.parametrize(("channels", "reduction", "hidden"), [(32, 16, 2), (8, 2, 4), (8, 32, 1), (5, 3, 1)])
 def test_an_se_block_computes_the_equations_of_hu_et_al(
-    channels: int, reduction: int, hidden: int, random: np.random.Generator
+    channels: int, reduction: int, hidden: int, squeeze: str, random: np.random.Generator
 ) -> None:
     inputs = keras.Input((6, 5, channels))
-    model = keras.Model(inputs, squeeze_excite(inputs, reduction, "se"))
+    model = keras.Model(inputs, squeeze_excite(inputs, reduction, "se", squeeze))
     w1, b1, w2, b2 = (random.normal(size=w.shape) for w in model.weights)
     assert w1.shape == (channels, hidden)
     model.set_weights([w1, b1, w2, b2])
     features = random.normal(size=(3, 6, 5, channels))
-    squeezed = features.mean(axis=(1, 2))  # eq. 2
+    squeezed = getattr(features, squeeze)(axis=(1, 2))  # eq. 2 has the mean
     weights = sigmoid(np.maximum(squeezed @ w1 + b1, 0) @ w2 + b2)  # eq. 3
     expected = features * weights[:, None, None, :]  # eq. 4
     np.testing.assert_allclose(ops.convert_to_numpy(model(features)), expected, atol=1e-6)
@@ -39,46 +40,44 @@ def test_an_se_block_without_channels_left_is_refused() -> None:
         squeeze_excite(keras.Input((6, 6, 8)), 0, "se")
 
 
-def parameters(width: float, placement: str, reduction: int, batch_norm: bool) -> int:
+def parameters(config: TrialConfig) -> int:
     """The trained parameters of the paper's network, counted by hand."""
+    model = config.model
     total, channels = 0, 1
     for block in ((32, 64), (128, 128), (256, 256)):
         for position, full in enumerate(block):
-            filters = scaled(full, width)
-            total += 9 * channels * filters + (2 if batch_norm else 1) * filters
+            filters = scaled(full, model.width)
+            total += model.kernel_size**2 * channels * filters + (2 if model.batch_norm else 1) * filters
             channels = filters
-            if placement == "conv" or (placement == "block" and position == 1):
-                hidden = max(1, channels // reduction)
+            if model.se_placement == "conv" or (model.se_placement == "block" and position == 1):
+                hidden = max(1, channels // model.se_reduction)
                 total += 2 * channels * hidden + hidden + channels
-    units = scaled(256, width)
+    units = scaled(model.dense_units, model.width)
     return total + 6 * 6 * channels * units + units + 7 * units + 7
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.sampled_from([0.0625, 0.125, 0.2, 0.5]),
-    st.sampled_from(["none", "block", "conv"]),
-    st.integers(1, 64),
-    st.booleans(),
-)
-def test_the_number_of_parameters_follows_a_closed_formula(
-    width: float, placement: str, reduction: int, batch_norm: bool
-) -> None:
-    config = TrialConfig.from_flat(
+    st.fixed_dictionaries(
         {
-            "model.width": width,
-            "model.se_placement": placement,
-            "model.se_reduction": reduction,
-            "model.batch_norm": batch_norm,
+            "model.width": st.sampled_from([0.0625, 0.125, 0.2, 0.5]),
+            "model.se_placement": st.sampled_from(["none", "block", "conv"]),
+            "model.se_reduction": st.integers(1, 64),
+            "model.batch_norm": st.booleans(),
+            "model.kernel_size": st.sampled_from([1, 3, 5]),
+            "model.dense_units": st.sampled_from([64, 256, 1024]),
         }
     )
+)
+def test_the_number_of_parameters_follows_a_closed_formula(values: dict[str, Value]) -> None:
+    config = TrialConfig.from_flat(values)
     trained = sum(int(np.prod(v.shape)) for v in build_model(config).trainable_variables)
-    assert trained == parameters(width, placement, reduction, batch_norm)
+    assert trained == parameters(config)
 
 
 def test_the_papers_network_has_three_and_a_half_million_parameters() -> None:
     trained = sum(int(np.prod(v.shape)) for v in build_model(TrialConfig()).trainable_variables)
-    assert trained == parameters(1.0, "none", 16, batch_norm=True) == 3_487_719
+    assert trained == parameters(TrialConfig()) == 3_487_719
 
 
 @pytest.mark.parametrize(("placement", "blocks"), [("none", 0), ("block", 3), ("conv", 6)])
@@ -119,10 +118,22 @@ def test_images_are_shifted_in_training_alone(random: np.random.Generator) -> No
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
     assert not np.array_equal(ops.convert_to_numpy(layer(images, training=True)), images)
     model = build_model(TrialConfig.from_flat({"model.width": 0.0625}))
-    set_shift(model, 0.0)
+    set_augmentation(model, AugmentConfig(shift=0.0))
     np.testing.assert_allclose(
         ops.convert_to_numpy(model.get_layer("shift")(images, training=True)), images, atol=1e-6
     )
+
+
+def test_half_of_the_images_are_flipped_where_that_is_on(random: np.random.Generator) -> None:
+    images = random.uniform(size=(400, 4, 4, 1)).astype(np.float32)
+    mirrored = images[:, :, ::-1]
+    layer = RandomFlip(True, seed=3)
+    got = ops.convert_to_numpy(layer(images, training=True))
+    flipped = (got == mirrored).all(axis=(1, 2, 3))
+    assert (flipped | (got == images).all(axis=(1, 2, 3))).all()
+    assert 160 < flipped.sum() < 240
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
+    np.testing.assert_array_equal(ops.convert_to_numpy(RandomFlip(False)(images, training=True)), images)
 
 
 def test_pixels_are_rescaled_to_one() -> None:

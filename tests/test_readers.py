@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,12 +274,98 @@ def test_a_class_without_images_is_refused(few: Dataset, tmp_path: Path) -> None
         read_path(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff\xe0"])
-def test_a_damaged_image_is_named(content: bytes, few: Dataset, tmp_path: Path) -> None:
+def jpeg(size: int = 48) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (size, size), 90).save(file, "jpeg")
+    return file.getvalue()
+
+
+def animation() -> bytes:
+    file = io.BytesIO()
+    frames = [Image.new("L", (48, 48), grey) for grey in (10, 200)]
+    frames[0].save(file, "png", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def png_of_16_bits(channels: int) -> bytes:
+    """As no library here writes it in colour."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 48, 48, 16, {1: 0, 3: 2}[channels], 0, 0, 0)
+    rows = (b"\0" + bytes(48 * channels * 2)) * 48
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not a readable image"),
+        (b"no image", "not a readable image"),
+        (b"\xff\xd8\xff\xe0", "not a readable image"),
+        (jpeg()[: len(jpeg()) // 2], "not a readable image"),
+        (animation(), "an animation of 2 frames, expected a single image"),
+        (png_of_16_bits(1), "16 bits a channel, expected 8"),
+        (png_of_16_bits(3), "16 bits a channel, expected 8"),
+    ],
+)
+def test_a_bad_image_is_named(content: bytes, complaint: str, few: Dataset, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "faces", few, suffix="jpg")
-    (folder / "train" / "sad" / "zz.jpg").write_bytes(content)
-    with pytest.raises(InputError, match=r"zz\.jpg: not a readable image"):
+    bad = folder / "train" / "sad" / "zz.jpg"
+    bad.write_bytes(content)
+    with pytest.raises(InputError, match=complaint) as raised:
         read_path(folder)
+    assert str(bad) in str(raised.value)
+    unreadable: list[str] = []
+    rest = read(find_source(str(folder)), unreadable=unreadable)
+    assert len(unreadable) == 1
+    assert complaint in unreadable[0]
+    assert len(rest.labels) == len(few.labels)
+
+
+def test_a_link_that_leads_nowhere_is_named(few: Dataset, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "faces", few)
+    (folder / "train" / "sad" / "zz.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(InputError, match=r"zz\.png: not a readable image \(No such file"):
+        read_path(folder)
+
+
+def test_what_systems_leave_among_the_images_is_ignored(few: Dataset, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "faces", few)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._happy_1.png"):
+        (folder / "train" / "happy" / name).write_bytes(b"not an image")
+    (folder / "test" / ".ipynb_checkpoints").mkdir()
+    assert read_path(folder).fingerprint() == few.fingerprint()
+
+
+def test_any_other_file_among_the_images_is_refused(few: Dataset, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "faces", few)
+    (folder / "train" / "happy" / "labels.txt").write_text("1")
+    with pytest.raises(InputError, match=r"labels\.txt: among the images, but not named as PNG or JPEG"):
+        read_path(folder)
+
+
+def test_a_folder_without_training_images_is_refused(few: Dataset, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "faces", few)
+    (folder / "train").rename(folder / "elsewhere")
+    with pytest.raises(InputError, match="no folder 'train'"):
+        read_path(folder)
+    (folder / "test").rename(folder / "nowhere")
+    with pytest.raises(InputError, match="no folder 'train' or 'test'"):
+        read_path(folder)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.9])
+def test_a_csv_cut_off_in_the_middle_is_refused(kept: float, few: Dataset, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "fer2013.csv", few)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    row = path.read_bytes().count(b"\n")
+    with pytest.raises(InputError, match=rf"fer2013\.csv, row {row}:"):
+        read_path(path)
 
 
 def test_a_damaged_parquet_file_is_refused(few: Dataset, tmp_path: Path) -> None:

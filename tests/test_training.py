@@ -9,12 +9,12 @@ import pytest
 
 from fer_core import compiled
 from fer_core.config import TrialConfig
+from fer_core.data import protocols
 from fer_core.data.protocols import Learning, split
-from fer_core.data.protocols import Testing as Tested
 from fer_core.data.synthetic import synthetic_faces
-from fer_core.training import Epoch, Training, train
+from fer_core.training import Epoch, Training, class_weights, train
 
-Parts = tuple[Learning, Tested]
+Parts = tuple[Learning, protocols.Testing]
 
 
 def numbers(history: list[Epoch]) -> list[dict]:
@@ -51,6 +51,73 @@ def test_a_pooled_network_trains_as_a_new_one(narrow: TrialConfig, parts: Parts,
     again = train(narrow, 5, parts[0])
     assert again.model is pooled
     assert numbers(again.history) == numbers(undisturbed.history)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train.optimizer": "sgd", "train.learning_rate": 0.05},
+        {"train.optimizer": "rmsprop"},
+        {"train.weight_decay": 0.1},
+        {"train.label_smoothing": 0.2},
+        {"train.class_weights": "balanced"},
+        {"train.class_weights": "sqrt"},
+        {"augment.flip": True},
+        {"train.schedule": "cosine"},
+        {"model.se_squeeze": "max"},
+    ],
+)
+def test_every_setting_changes_the_training_and_is_resumed_bit_for_bit(
+    change: dict, narrow: TrialConfig, parts: Parts, undisturbed: Training, tmp_path: Path
+) -> None:
+    config, checkpoint = narrow.override(change), tmp_path / "trial.npz"
+    whole = Training(config, 5, parts[0])
+    for _ in range(2):
+        whole.run_epoch()
+    assert whole.history[1].train_loss != undisturbed.history[1].train_loss
+    whole.release()
+    for _ in range(2):
+        resumed = Training(config, 5, parts[0], checkpoint)
+        resumed.run_epoch()
+        resumed.save(checkpoint)
+        resumed.release()
+    assert numbers(resumed.history) == numbers(whole.history)
+
+
+def test_weights_of_classes_share_the_loss() -> None:
+    labels = np.repeat(np.arange(7), [40, 4, 40, 70, 50, 30, 50])
+    counts = np.bincount(labels)
+    assert class_weights("none", labels) is None
+    balanced, sqrt = class_weights("balanced", labels), class_weights("sqrt", labels)
+    assert balanced is not None
+    assert sqrt is not None
+    shares = [balanced[c] * counts[c] for c in range(7)]
+    assert shares == pytest.approx([len(labels) / 7] * 7)
+    assert sum(sqrt[c] * counts[c] for c in range(7)) == pytest.approx(len(labels))
+    assert sqrt[1] / sqrt[3] == pytest.approx(math.sqrt(70 / 4))
+
+
+def test_the_recorded_loss_is_plain_cross_entropy_whatever_was_minimised(narrow: TrialConfig, parts: Parts) -> None:
+    learning, testing = parts
+    config = narrow.override({"train.label_smoothing": 0.3, "train.class_weights": "balanced", "train.epochs": 1})
+    training = train(config, 5, learning)
+    on_validation = replace(
+        testing, images=learning.val_images, labels=learning.val_labels, distinct=np.zeros(64, bool)
+    )
+    assert training.history[0].val_loss == pytest.approx(training.test(on_validation).loss, rel=1e-4)
+
+
+def test_weight_decay_leaves_shifts_and_scales_alone(narrow: TrialConfig) -> None:
+    compiled._pool.clear()
+    model = compiled.take(narrow.override({"train.weight_decay": 0.1}), 0)
+    decaying = {v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)}
+    assert decaying == {v.path for v in model.trainable_variables if v.name == "kernel"}
+
+
+def test_the_rate_falls_along_a_cosine(narrow: TrialConfig, parts: Parts) -> None:
+    config = narrow.override({"train.schedule": "cosine", "train.learning_rate": 0.004})
+    rates = [e.learning_rate for e in train(config, 0, parts[0]).history]
+    assert rates == pytest.approx([0.004, 0.004 * (0.5 + math.sqrt(0.125)), 0.002, 0.004 * (0.5 - math.sqrt(0.125))])
 
 
 def test_another_seed_gives_another_training(narrow: TrialConfig, parts: Parts, undisturbed: Training) -> None:
@@ -105,7 +172,7 @@ def test_a_training_whose_loss_is_not_finite_has_diverged(narrow: TrialConfig, p
     compiled._pool.clear()
     training = Training(narrow, 0, parts[0])
     first = training.run_epoch()
-    training.model.get_layer("dense").bias.assign(np.full(16, np.nan))
+    training.model.get_layer("emotion").bias.assign(np.full(7, np.nan))
     training.run_epoch()
     assert training.diverged
     assert training.finished

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from fer_core.command_line import Parser, run_command
-from fer_core.data.sources import find_source, read
+from fer_core.data.sources import find_source
 from fer_core.errors import InputError
 
 EXAMPLES = """examples:
@@ -36,11 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     source = find_source(options.path)
     print(f"reading {source.text}", file=sys.stderr)
-    dataset = read(source)
+
+    from rich.console import Console
+
+    from fer_core.data.progress import read_with_progress
+
+    unreadable: list[str] = []
+    dataset = read_with_progress(source, Console(stderr=True), unreadable)
 
     from fer_core.data.audit import audit
 
-    found = audit(dataset)
+    found = audit(dataset, unreadable)
     if options.json:
         print(json.dumps(found.as_dict()))
     else:

@@ -5,6 +5,7 @@ remembered rather than recognised, and one whose twins carry other labels cannot
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class Audit:
     counts: images by usage, then by class. is_fer2013: whether they are those of the original.
     distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
-    constant: rows whose pixels are all equal.
+    constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
     """
 
     name: str
@@ -40,14 +41,15 @@ class Audit:
     contradicting: list[list[int]]
     across: dict[str, list[int]]
     constant: list[int]
+    unreadable: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows."""
         return asdict(self)
 
 
-def audit(dataset: Dataset) -> Audit:
-    """Look through `dataset`: a second or two for FER2013."""
+def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
+    """Look through `dataset`: a second or two for FER2013. `unreadable`: what its reader had to leave out."""
     groups = _identical(dataset.images)
     return Audit(
         name=dataset.name,
@@ -60,6 +62,7 @@ def audit(dataset: Dataset) -> Audit:
         contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
         across=_across(dataset, groups),
         constant=np.flatnonzero(np.ptp(dataset.images, axis=(1, 2)) == 0).tolist(),
+        unreadable=list(unreadable),
     )
 
 

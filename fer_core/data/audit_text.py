@@ -22,6 +22,8 @@ def audit_text(audit: Audit) -> str:
         *twins,
         f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
         f"{len(audit.constant):,} constant images" + _rows(audit.constant) + ".",
+        f"{len(audit.unreadable):,} unreadable files" + (":" if audit.unreadable else "."),
+        *(f"  {problem}" for problem in audit.unreadable),
     ]
     return "\n".join(lines)
 

@@ -20,7 +20,7 @@ from fer_core.errors import InputError
 
 PIXELS = SIDE * SIDE
 ROWS_AT_ONCE = 2_000
-BLANK, ZERO, NINE = ord(" "), ord("0"), ord("9")
+BLANK, ZERO = ord(" "), ord("0")
 
 
 def read_csv(path: Path) -> Dataset:
@@ -47,9 +47,25 @@ def read_csv(path: Path) -> Dataset:
 
 def _read_table(path: Path, file: BinaryIO) -> pa.Table:
     text = pa.csv.ConvertOptions(column_types={name: pa.string() for name in _header(path, file)})
+    invalid: list[pa.csv.InvalidRow] = []
+
+    def note(row: pa.csv.InvalidRow) -> str:
+        invalid.append(row)
+        return "error"
+
     try:
-        return pa.csv.read_csv(file, convert_options=text, read_options=pa.csv.ReadOptions(block_size=16 << 20))
+        return pa.csv.read_csv(
+            file,
+            convert_options=text,
+            parse_options=pa.csv.ParseOptions(invalid_row_handler=note),
+            read_options=pa.csv.ReadOptions(block_size=16 << 20, use_threads=False),  # one thread counts the rows
+        )
     except pa.ArrowInvalid as problem:
+        if invalid:
+            row = invalid[0]
+            raise InputError(
+                f"{path}, row {row.number - 1}: {row.actual_columns} columns, the header has {row.expected_columns}."
+            ) from None
         raise InputError(f"{path}: not a CSV of FER2013: {str(problem).splitlines()[0][:200]}") from None
 
 
@@ -78,42 +94,48 @@ def _codes(path: Path, column: str, values: pa.ChunkedArray, known: list[str], e
 def _images(path: Path, pixels: pa.ChunkedArray) -> np.ndarray:
     images = np.empty((len(pixels), SIDE, SIDE), np.uint8)
     for start in range(0, len(pixels), ROWS_AT_ONCE):
-        rows = pixels.slice(start, ROWS_AT_ONCE).to_pylist()
-        values, row = _numbers(rows)
-        if row is not None:
-            raise InputError(f"{path}, row {start + row + 1}: {_complaint(rows[row])}")
-        images[start : start + len(rows)] = values.reshape(-1, SIDE, SIDE)
+        part = pixels.slice(start, ROWS_AT_ONCE)
+        values = _parse(part)
+        if values is None:  # a stray blank, or something wrong: look at every row
+            values = np.empty((len(part), PIXELS), np.uint8)
+            for row, text in enumerate(part.to_pylist()):
+                numbers = (text or "").split()
+                if complaint := _complaint(numbers):
+                    raise InputError(f"{path}, row {start + row + 1}: {complaint}")
+                values[row] = numbers
+        images[start : start + len(part)] = values.reshape(-1, SIDE, SIDE)
     return images
 
 
-def _numbers(rows: list[str | None]) -> tuple[np.ndarray, int | None]:
-    """The pixel values of `rows`, and the index of a row that is wrong, if one is."""
-    texts = [" ".join((row or "").split()).encode() + b" " for row in rows]
-    text = np.frombuffer(b"".join(texts), np.uint8)
-    ends = np.flatnonzero(text == BLANK)
-    row_ends = np.cumsum([len(t) for t in texts])
-    counts = np.diff(np.searchsorted(ends, row_ends), prepend=0)
-    digit = (text >= ZERO) & (text <= NINE)
-    wrong = counts != PIXELS
-    if not wrong.any() and (digit | (text == BLANK)).all():
-        lengths = np.diff(ends, prepend=-1) - 1
-        values = (text[ends - 1] - ZERO).astype(np.uint16)
-        for place, power in ((2, 10), (3, 100)):
-            has = lengths >= place
-            values[has] += power * (text[ends[has] - place] - ZERO).astype(np.uint16)
-        bad = (lengths > 3) | (values > 255)
-        if not bad.any():
-            return values.astype(np.uint8), None
-        return values, int(np.flatnonzero(bad)[0] // PIXELS)
-    if not wrong.any():
-        first = np.flatnonzero(~digit & (text != BLANK))[0]
-        return ends, int(np.searchsorted(row_ends, first, side="right"))
-    return ends, int(np.flatnonzero(wrong)[0])
+def _parse(rows: pa.ChunkedArray) -> np.ndarray | None:
+    """The numbers in `rows` as (n, 2304) uint8. None unless each row is exactly that many, with one blank between."""
+    array = pa.concat_arrays(rows.chunks)
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    text = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]] if data else np.empty(0, np.uint8)
+    bounds = bounds - bounds[0]
+    blanks = np.flatnonzero(text == BLANK).astype(np.int32)
+    counts = np.diff(np.searchsorted(blanks, bounds))
+    if array.null_count or (counts != PIXELS - 1).any():
+        return None
+    ends = np.concatenate([blanks.reshape(-1, PIXELS - 1), bounds[1:, None]], axis=1)
+    starts = np.concatenate([bounds[:-1, None], ends[:, :-1] + 1], axis=1)
+    lengths = ends - starts
+    digits = text - ZERO  # everything but digits wraps to 10 or more
+    if lengths.min() < 1 or lengths.max() > 3 or np.count_nonzero(digits < 10) != len(text) - len(blanks):
+        return None
+    values = digits[ends - 1].astype(np.uint16)
+    for place, power in ((2, 10), (3, 100)):
+        # Where a number is shorter, the digit before it is another's: taken times nothing.
+        values += digits[np.maximum(ends - place, 0)] * (power * (lengths >= place)).astype(np.uint16)
+    return values.astype(np.uint8) if values.max() <= 255 else None
 
 
-def _complaint(row: str | None) -> str:
-    values = (row or "").split()
-    if len(values) != PIXELS:
-        return f"{len(values):,} pixel values, expected {PIXELS:,} ({SIDE} x {SIDE})."
-    bad = next(v for v in values if not (v.isascii() and v.isdigit() and len(v) <= 3 and int(v) <= 255))
-    return f"pixel value '{bad[:20]}', expected a whole number from 0 to 255."
+def _complaint(numbers: list[str]) -> str | None:
+    """What is wrong with the pixels of a row, if anything."""
+    if len(numbers) != PIXELS:
+        return f"{len(numbers):,} pixel values, expected {PIXELS:,} ({SIDE} x {SIDE})."
+    for number in numbers:
+        if not (number.isascii() and number.isdigit() and len(number) <= 3 and int(number) <= 255):
+            return f"pixel value '{number[:20]}', expected a whole number from 0 to 255."
+    return None

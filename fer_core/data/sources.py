@@ -49,32 +49,46 @@ def find_source(data: str | None) -> Source:
     return Source(None, f"no --data, no variable {VARIABLE}, no data/fer2013*")
 
 
-def read(source: Source, progress: Callable[[int, int], None] = lambda done, total: None) -> "Dataset":
-    """Read the images of `source`; `progress(done, total)` where it takes long. Raises InputError."""
+def read(
+    source: Source,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    unreadable: list[str] | None = None,
+) -> "Dataset":
+    """The images of `source`, from the cache if they were read before; `progress(done, total)` where it takes long.
+
+    Raises InputError; with `unreadable`, image files that cannot be read are left out and named in it instead.
+    """
     if source.path is None:
         from fer_core.data.synthetic import synthetic_faces
 
         return synthetic_faces()
-    if source.path.is_dir():
+    path = source.path
+    if unreadable is not None and path.is_dir():
+        return _decode(path, progress, unreadable)  # the cache holds no data set with images left out
+    from fer_core.data.cache import cached
+
+    try:
+        return cached(path, lambda: _decode(path, progress))
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be read ({problem.strerror}).") from None
+
+
+def _decode(path: Path, progress: Callable[[int, int], None], unreadable: list[str] | None = None) -> "Dataset":
+    if path.is_dir():
         from fer_core.data.folder_reader import is_image_folder, read_folder
 
-        if not is_image_folder(source.path):
-            raise InputError(
-                f"{source.path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*."
-            )
-        return read_folder(source.path, progress)
-    try:
-        with source.path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as problem:
-        raise InputError(f"{source.path}: cannot be read ({problem.strerror}).") from None
+        if not is_image_folder(path):
+            raise InputError(f"{path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*.")
+        return read_folder(path, progress, unreadable)
+    with path.open("rb") as file:
+        magic = file.read(4)
     if magic == b"PAR1":
         from fer_core.data.parquet_reader import read_parquet
 
-        return read_parquet(source.path)
+        return read_parquet(path)
     from fer_core.data.csv_reader import read_csv
 
-    return read_csv(source.path)
+    return read_csv(path)
 
 
 def _existing(path: Path, name: str) -> Path:

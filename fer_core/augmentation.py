@@ -1,7 +1,8 @@
-"""Random shifts of the training images, inside the model, as the paper's ImageDataGenerator draws them.
+"""Random shifts and flips of the training images, inside the model, as ImageDataGenerator draws them.
 
-Keras' own RandomTranslation draws the same shifts, but its random state belongs to no variable of the model
-where the step is compiled, so an interrupted training could not continue with the same draws.
+Keras' own RandomTranslation and RandomFlip draw the same, but their random state belongs to no variable of the
+model where the step is compiled, so an interrupted training could not continue with the same draws. What is
+drawn from is a variable too, so that one compiled network serves trials with other augmentation.
 """
 
 from typing import Any
@@ -23,7 +24,6 @@ class RandomShift(keras.layers.Layer):
         super().__init__(**options)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        # A variable, so that one compiled network serves trials with other shifts.
         self.fraction = self.add_weight(
             name="fraction", shape=(), initializer=keras.initializers.Constant(fraction), trainable=False
         )
@@ -37,6 +37,31 @@ class RandomShift(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "fraction": float(self.fraction), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="fer_core")
+class RandomFlip(keras.layers.Layer):
+    """Mirror every image left to right with a probability of a half while training, if `on`.
+
+    As `horizontal_flip` of ImageDataGenerator. Images are (batch, height, width, channels).
+    """
+
+    def __init__(self, on: bool, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.on = self.add_weight(
+            name="on", shape=(), initializer=keras.initializers.Constant(float(on)), trainable=False
+        )
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        if not training:
+            return images
+        draws = keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seed_generator)
+        return ops.where(draws < 0.5 * self.on, ops.flip(images, axis=2), images)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "on": bool(float(self.on)), "seed": self.seed}
 
 
 def shift_images(images: Any, shifts: Any) -> Any:
