@@ -13,6 +13,7 @@ from fer_core import paper
 from fer_core.config import TrialConfig, Value, check
 from fer_core.errors import InputError
 
+PROTOCOL = "data.protocol"
 Condition = Mapping[str, tuple[Value, ...]]
 
 
@@ -89,7 +90,7 @@ class Space:
     """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`.
 
     scientific: the alternatives; the arms are all combinations, in this order, the first the baseline.
-    nuisance: tuned within every arm where its condition holds.
+    nuisance: tuned within every arm where its condition holds; an arm without any is confirmed as it is.
     fixed: settings that differ from the paper's, the same in every trial.
     Raises InputError if a name or a value is none that `TrialConfig` takes.
     """
@@ -97,7 +98,7 @@ class Space:
     name: str
     question: str
     scientific: Mapping[str, tuple[Value, ...]]
-    nuisance: Mapping[str, Parameter]
+    nuisance: Mapping[str, Parameter] = field(default_factory=dict)
     fixed: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,11 +134,15 @@ class Space:
             if all(arm.values[factor] in allowed for factor, allowed in parameter.when.items())
         }
 
+    def protocols(self, chosen: str) -> tuple[str, ...]:
+        """The protocols of its trials: those it compares, or else the one `chosen` for the study."""
+        return tuple(map(str, self.scientific.get(PROTOCOL, (chosen,))))
+
     def paper_trials(self) -> list[tuple[str, Arm]]:
         """The paper's configurations that lie in the space: each one's name and the arm it lies in."""
         found = []
         for title, settings in paper.CONFIGURATIONS.items():
-            values = TrialConfig.from_flat(settings).flat()
+            values = TrialConfig.from_flat({PROTOCOL: paper.PROTOCOL, **settings}).flat()
             for arm in self.arms:
                 in_arm = all(values[name] == value for name, value in arm.values.items())
                 in_reach = all(p.contains(values[name]) for name, p in self.tuned_in(arm).items())

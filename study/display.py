@@ -39,12 +39,11 @@ class Display:
             console=console,
             disable=not console.is_terminal,
         )
-        per_arm = plan.trials + plan.seeds
         fixed = [spec.arm for spec in plan.fixed_trials()]
         for arm in plan.arms:
             done = before[before["arm"] == arm.name]
             self._bars[arm.name] = self._progress.add_task(
-                arm.name, total=per_arm + fixed.count(arm.name), completed=len(done), note=""
+                arm.name, total=fixed.count(arm.name) + plan.trials_in(arm) + plan.seeds, completed=len(done), note=""
             )
             if len(done):
                 self._best[arm.name] = float(done["val_accuracy"].max())

@@ -143,7 +143,13 @@ class Engine:
         self._extend()
 
     def winner(self, arm: str) -> TrialSpec | None:
-        """The arm's search trial with the best validation accuracy: completed ones first, None if all failed."""
+        """The arm's search trial with the best validation accuracy: completed ones first, None if all failed.
+
+        In an arm with nothing to tune, its only configuration.
+        """
+        progress = self._arms[arm]
+        if not self.plan.trials_in(progress.arm):
+            return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
         candidates = [
             (
                 self._results[spec.trial]["status"] == "completed",
@@ -151,7 +157,7 @@ class Engine:
                 -i,
                 spec,
             )
-            for i, spec in enumerate(self._arms[arm].search)
+            for i, spec in enumerate(progress.search)
             if spec.trial in self._results and self._results[spec.trial]["status"] in ("completed", "pruned")
         ]
         return max(candidates, key=lambda c: c[:3])[3] if candidates else None
@@ -162,7 +168,7 @@ class Engine:
     def _extend(self) -> None:
         """Propose the next generation, or the confirmation, of every arm whose search trials have all ended."""
         for progress in self._arms.values():
-            while not progress.open and len(progress.search) < self.plan.trials:
+            while not progress.open and len(progress.search) < self.plan.trials_in(progress.arm):
                 self._propose_generation(progress)
             if not progress.open and not progress.confirming:
                 self._propose_confirmation(progress)

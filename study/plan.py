@@ -91,8 +91,8 @@ class Plan:
         return self.space.arms
 
     @property
-    def protocol(self) -> str:
-        return self.base.data.protocol
+    def protocols(self) -> tuple[str, ...]:
+        return self.space.protocols(self.base.data.protocol)
 
     @property
     def epochs(self) -> int:
@@ -116,6 +116,10 @@ class Plan:
     def confirm_seeds(self) -> list[int]:
         return [self.seed * SEEDS_A_STUDY + CONFIRM_SEEDS + k for k in range(self.seeds)]
 
+    def trials_in(self, arm: Arm) -> int:
+        """Search trials of `arm`: the same number in every arm that has something to tune, else none."""
+        return self.trials if self.space.tuned_in(arm) else 0
+
     def search_seed(self, number: int) -> int:
         return self.seed * SEEDS_A_STUDY + SEARCH_SEEDS + number
 
@@ -125,13 +129,18 @@ class Plan:
     def fixed_trials(self) -> list[TrialSpec]:
         """The paper's configurations that lie in the space, at the budget's scale."""
         return [
-            TrialSpec(arm.name, "fixed", self.base.override(paper.CONFIGURATIONS[title]), self.seed * SEEDS_A_STUDY)
+            TrialSpec(
+                arm.name,
+                "fixed",
+                self.base.override({**paper.CONFIGURATIONS[title], **arm.values}),
+                self.seed * SEEDS_A_STUDY,
+            )
             for title, arm in self.space.paper_trials()
         ]
 
     @property
     def trial_count(self) -> int:
-        return len(self.fixed_trials()) + len(self.arms) * (self.trials + self.seeds)
+        return len(self.fixed_trials()) + sum(self.trials_in(arm) + self.seeds for arm in self.arms)
 
     @property
     def most_epochs(self) -> int:

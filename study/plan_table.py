@@ -19,7 +19,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     space, config = plan.space, plan.base
     console.print(f"{space.name}: {space.question}", soft_wrap=True)
     console.print(
-        f"data: {source.text} ({source.reason}), protocol {plan.protocol}, budget {plan.budget}",
+        f"data: {source.text} ({source.reason}), protocol {', '.join(plan.protocols)}, budget {plan.budget}",
         soft_wrap=True,
     )
     table = Table()
@@ -30,7 +30,8 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     fixed = [spec.arm for spec in plan.fixed_trials()]
     for arm in plan.arms:
         tuned = "; ".join(f"{name} {parameter}" for name, parameter in space.tuned_in(arm).items())
-        table.add_row(arm.name, tuned, str(fixed.count(arm.name)), str(plan.trials), str(plan.seeds))
+        trials = (fixed.count(arm.name), plan.trials_in(arm), plan.seeds)
+        table.add_row(arm.name, tuned or "nothing", *map(str, trials))
     console.print(table)
     stops = f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
     console.print(

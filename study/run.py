@@ -14,6 +14,7 @@ from fer_core.command_line import Parser, at_least, positive, run_command
 from fer_core.data.sources import SYNTHETIC, Source, find_source
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
+from search_spaces.space import PROTOCOL
 from study.cluster import Cluster, share_out, this_machine
 from study.folder import (
     JOURNAL,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fer_core.data.dataset import Dataset
+    from fer_core.data.protocols import Learning, Testing
+
+    Parts = dict[str, tuple[Learning, Testing]]  # the images of every protocol
 
 EXAMPLES = """examples:
   python -m study.run --space se_placement                      a first study, on the embedded faces
@@ -64,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     before = _study_before(options, folder)
     source = find_source(options.data)
     space = load_space(options.space)
+    if options.protocol and PROTOCOL in space.scientific:
+        raise InputError(f"--protocol {options.protocol}: the space {space.name} compares protocols itself.")
     if options.dry_run:
         return _dry_run(options, source)
     # What can be refused is refused here, before anything slow starts or is written.
@@ -79,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     dataset = read_with_progress(source, console)
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
-    console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocol}", soft_wrap=True)
+    protocols = ", ".join(space.protocols(protocol))
+    console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocols}", soft_wrap=True)
     if folder is None:
         folder = default_folder(space.name, dataset.name)
     return _run(options, console, source, dataset, protocol, folder.resolve(), before)
@@ -254,10 +261,15 @@ def _run(
     from fer_core.data.protocols import split
     from study.runner import connected
 
-    learning, testing = split(dataset, protocol)
     space = load_space(options.space)
-    fingerprint = dataset.fingerprint()
-    identity = {"space": space.name, "fingerprint": fingerprint, "protocol": protocol, "seed": options.seed or 0}
+    protocols = space.protocols(protocol)
+    parts = {name: split(dataset, name) for name in protocols}
+    identity = {
+        "space": space.name,
+        "fingerprint": dataset.fingerprint(),
+        "protocol": ", ".join(protocols),
+        "seed": options.seed or 0,
+    }
     if before is not None:
         check_same_study(before, identity, folder)
     try:
@@ -280,7 +292,7 @@ def _run(
                 "arms": [arm.name for arm in plan.arms],
                 "settings": plan.base.flat(),
                 "arguments": {name: getattr(options, name) for name in REMEMBERED}
-                | {"data": source.text, "protocol": protocol},
+                | {"data": source.text, "protocol": protocol if len(protocols) == 1 else None},
                 **environment_record(),
                 "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
                 "start": before["start"] if before else now(),
@@ -292,7 +304,7 @@ def _run(
             write_study(folder, record)
             status = "failed"
             try:
-                status = _run_plan(console, plan, cluster, learning, testing, folder, dataset.name)
+                status = _run_plan(console, plan, cluster, parts, folder, dataset.name)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
@@ -305,9 +317,7 @@ def _run(
     return 0 if status == "complete" else 1
 
 
-def _run_plan(
-    console: "Console", plan: Plan, cluster: Cluster, learning: Any, testing: Any, folder: Path, data: str
-) -> str:
+def _run_plan(console: "Console", plan: Plan, cluster: Cluster, parts: "Parts", folder: Path, data: str) -> str:
     """Run what is missing of `plan` and print the closing table. Returns the study's status."""
     from study.display import Display
     from study.engine import Engine, StudyFailedError
@@ -321,7 +331,7 @@ def _run_plan(
         with Display(console, plan, cluster.slots, tables.trials()) as display:
             engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, display.on_end)
             if not engine.finished:
-                run_trials(engine, cluster, learning, testing, folder)
+                run_trials(engine, cluster, parts, folder)
     except StudyFailedError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return "failed"
@@ -331,7 +341,7 @@ def _run_plan(
         return "interrupted"
     winners = {arm.name: engine.winner(arm.name) for arm in plan.arms}
     digests = {arm: spec.config.digest() if spec else None for arm, spec in winners.items()}
-    print_summary(console, plan, tables.trials(), digests, data)
+    print_summary(console, plan, tables.trials(), tables.predictions(), digests, data)
     return "complete"
 
 

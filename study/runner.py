@@ -7,7 +7,7 @@ record, and a resumed study is a new Ray run over what is missing.
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,18 +74,18 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
-def run_trials(engine: Engine, cluster: Cluster, learning: Learning, testing: Testing, folder: Path) -> None:
+def run_trials(engine: Engine, cluster: Cluster, parts: Mapping[str, tuple[Learning, Testing]], folder: Path) -> None:
     """Run the engine's trials to the end, or until SIGINT: then `engine.finished` is False.
 
-    `folder` is the study's own, on a disk that all nodes share.
+    `parts`: the images of every protocol. `folder` is the study's own, on a disk that all nodes share.
     """
     checkpoints = folder / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
     trainable = tune.with_parameters(
         TrialRun,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
-        learning=[ray.put(learning)],
-        testing=[ray.put(testing)],
+        learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
+        testing={protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()},
         checkpoints=str(checkpoints),
         threads=max(1, int(cluster.cpus_per_trial)),
     )

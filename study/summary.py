@@ -6,7 +6,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from fer_core import paper
 from fer_core.data.sources import SYNTHETIC
+from search_spaces.space import PROTOCOL, Arm
+from study.optimism import Optimism, optimism
 from study.plan import Plan
 from study.statistics import (
     ArmEstimate,
@@ -19,7 +22,12 @@ from study.statistics import (
 
 
 def print_summary(
-    console: Console, plan: Plan, trials: pd.DataFrame, winners: dict[str, str | None], data: str
+    console: Console,
+    plan: Plan,
+    trials: pd.DataFrame,
+    predictions: pd.DataFrame,
+    winners: dict[str, str | None],
+    data: str,
 ) -> None:
     """Print the closing tables. `winners`: each arm's best configuration, by digest; `data`: the data set's name."""
     estimates = [estimate_arm(trials, arm.name, winners[arm.name]) for arm in plan.arms]
@@ -29,28 +37,64 @@ def print_summary(
         console.print(
             f"The paper's configuration at this scale, arm {row.arm}, one seed: test {_percent(row.test_accuracy)}"
         )
-    differences = compare({arm.name: confirmed(trials, arm.name, winners[arm.name]) for arm in plan.arms})
+    accuracies = {arm.name: confirmed(trials, arm.name, winners[arm.name]) for arm in plan.arms}
+    differences = [
+        d for group in _comparable(plan) for d in compare({arm.name: accuracies[arm.name] for arm in group})
+    ]
     if differences and plan.seeds:
         console.print(_differences_table(differences))
+    owed = optimism(trials, predictions)
+    if owed:
+        console.print(_optimism_table(plan, owed))
+    if differences and plan.seeds:
         console.print(verdict_line(plan, differences, data))
 
 
 def verdict_line(plan: Plan, differences: list[Difference], data: str) -> str:
     """The study's answer in words, as far as it goes."""
-    parts = []
-    for d in differences:
-        if d.baseline == plan.arms[0].name and d.verdict != "undecided":
-            parts.append(f"{d.arm} is {d.verdict} than {d.baseline}")
-    answer = "; ".join(parts) or f"no arm can be told from {plan.arms[0].name} with {plan.seeds} seeds"
-    if plan.space.name == "se_placement":
-        if data == SYNTHETIC:
-            answer += ". These are drawn faces: they say nothing of FER2013"
-        else:
-            gain = next(d for d in differences if (d.baseline, d.arm) == ("none", "block"))
-            answer += f". The paper's gain of +1.03 points for SE per block: {claim_verdict(gain)}"
-            if plan.base.model.width != 1 or plan.base.data.train_images is not None:
-                answer += " (at this reduced scale)"
+    baselines = [group[0].name for group in _comparable(plan)]
+    against = [d for d in differences if d.baseline in baselines]
+    parts = [f"{d.arm} is {d.verdict} than {d.baseline}" for d in against if d.verdict != "undecided"]
+    answer = "; ".join(parts) or f"no arm can be told from {' or '.join(baselines)} with {plan.seeds} seeds"
+    arms = tuple(arm.name for _, arm in plan.space.paper_trials())
+    claim = next((d for d in differences if (d.baseline, d.arm) == arms), None)
+    if data == SYNTHETIC:
+        answer += ". These are drawn faces: they say nothing of FER2013"
+    elif claim is not None:
+        answer += f". The paper's gain of +1.03 points for SE per block: {claim_verdict(claim)}"
+        if plan.base.model.width != 1 or plan.base.data.train_images is not None:
+            answer += " (at this reduced scale)"
     return f"Verdict: {answer}."
+
+
+def _comparable(plan: Plan) -> list[list[Arm]]:
+    """The arms by protocol: accuracies on other test images are not compared."""
+    protocols = {arm.name: str(arm.values.get(PROTOCOL, "")) for arm in plan.arms}
+    return [[arm for arm in plan.arms if protocols[arm.name] == p] for p in dict.fromkeys(protocols.values())]
+
+
+def _optimism_table(plan: Plan, owed: list[Optimism]) -> Table:
+    reported = {arm.name: paper.REPORTED_TEST_ACCURACY[title] for title, arm in plan.space.paper_trials()}
+    table = Table(title="What choosing on the test images adds, mean of seeds", title_justify="left")
+    table.add_column("arm")
+    for heading in (
+        "Table 1",
+        "all test images, chosen on them",
+        "PrivateTest, chosen on it",
+        "PrivateTest, chosen on PublicTest",
+        "owed to choosing, points",
+        "95 % interval",
+    ):
+        table.add_column(heading, justify="right")
+    for o in owed:
+        table.add_row(
+            o.arm,
+            _percent(reported.get(o.arm, math.nan)),
+            *map(_percent, (o.accuracy, o.chosen_on, o.held_out)),
+            f"{100 * o.owed.mean:+.2f}",
+            _interval(o.owed),
+        )
+    return table
 
 
 def _arms_table(
@@ -81,6 +125,8 @@ def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | N
         return "-"
     arm = next(a for a in plan.arms if a.name == arm_name)
     values = {name: rows.iloc[0][f"config.{name}"] for name in plan.space.tuned_in(arm)}
+    if not values:
+        return "as given, nothing tuned"
     return ", ".join(
         f"{name.partition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.partition('.')[2]} {value}"
         for name, value in values.items()
@@ -94,9 +140,12 @@ def _differences_table(differences: list[Difference]) -> Table:
     table.add_column("95 % interval over seeds", justify="right")
     table.add_column("verdict")
     for d in differences:
-        interval = f"{100 * d.low:+.2f} to {100 * d.high:+.2f}" if math.isfinite(d.low) else "needs 2 seeds"
-        table.add_row(f"{d.arm} - {d.baseline}", f"{100 * d.mean:+.2f}", interval, d.verdict)
+        table.add_row(f"{d.arm} - {d.baseline}", f"{100 * d.mean:+.2f}", _interval(d), d.verdict)
     return table
+
+
+def _interval(d: Difference) -> str:
+    return f"{100 * d.low:+.2f} to {100 * d.high:+.2f}" if math.isfinite(d.low) else "needs 2 seeds"
 
 
 def _percent(fraction: float) -> str:

@@ -87,6 +87,10 @@ class Tables:
         """All recorded epochs, those of unfinished trials too."""
         return self._whole("epochs").to_pandas()
 
+    def predictions(self) -> pd.DataFrame:
+        """The predictions of all tested trials."""
+        return self._written["predictions"].to_pandas()
+
     def add_epoch(self, row: Row) -> bool:
         """Record an epoch; False if it stood there already, as after a crash between worker and driver."""
         if not self._take("epochs", row):

@@ -40,13 +40,19 @@ class Report:
 class TrialRun(tune.Trainable):
     """Runs the trial in `config`: `settings` (flat), `seed`, `phase`.
 
-    learning, testing: references into Ray's object store, so that a node holds the images once and its trials
-    read them without a copy. The test images are fetched only to test a fixed or confirm trial that has ended.
-    checkpoints: a folder that all nodes share. threads: how many the backend may use on the CPU.
+    learning, testing: for every protocol a list with one reference into Ray's object store, so that a node holds
+    the images once and its trials read them without a copy. The test images are fetched only to test a fixed or
+    confirm trial that has ended. checkpoints: a folder that all nodes share. threads: how many the
+    backend may use on the CPU.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
-        self, config: dict[str, Any], learning: list, testing: list, checkpoints: str, threads: int
+        self,
+        config: dict[str, Any],
+        learning: dict[str, list],
+        testing: dict[str, list],
+        checkpoints: str,
+        threads: int,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
@@ -66,7 +72,7 @@ class TrialRun(tune.Trainable):
         self._checkpoint = self._checkpoints / f"{trial_id(settings, seed)}.npz"
         if self._training is not None:
             self._training.release()
-        learning: Learning = ray.get(self._learning[0])
+        learning: Learning = ray.get(self._learning[settings.data.protocol][0])
         self._training = Training(settings, seed, learning, self._checkpoint)
         self._reported = 0
 
@@ -90,7 +96,7 @@ class TrialRun(tune.Trainable):
         return {"report": report, "done": training.finished}
 
     def _test(self) -> dict[str, Any]:
-        testing: Testing = ray.get(self._testing[0])
+        testing: Testing = ray.get(self._testing[self._current.config.data.protocol][0])
         result = self._current.test(testing)
         return {
             "test_accuracy": result.accuracy,

@@ -11,9 +11,9 @@ from study.pruning import survives
 from study.sampler import starting_point
 
 
-def plan(**changes: object) -> Plan:
+def plan(space: str = "se_placement", **changes: object) -> Plan:
     arguments = {"budget": "standard", "protocol": "challenge", "data_name": "fer2013", **changes}
-    return make_plan(load_space("se_placement"), **arguments)  # type: ignore[arg-type]
+    return make_plan(load_space(space), **arguments)  # type: ignore[arg-type]
 
 
 def test_the_budget_decides_what_the_command_does_not() -> None:
@@ -43,6 +43,19 @@ def test_the_full_budget_trains_the_papers_configuration_as_it_stands() -> None:
         assert values["train.epochs"] == 100
         assert values["train.batch_size"] == 64
         assert values["model.width"] == 1.0
+
+
+def test_the_paper_space_trains_the_papers_models_as_stated_over_the_same_seeds_in_both_protocols() -> None:
+    p = plan(space="paper", budget="full")
+    assert p.protocols == ("paper", "challenge")
+    assert [p.trials_in(arm) for arm in p.arms] == [0, 0, 0, 0]
+    assert p.trial_count == 2 + 4 * p.seeds
+    stated = {"train.learning_rate": 0.002, "train.epochs": 100, "train.batch_size": 64, "model.width": 1.0}
+    for arm in p.arms:
+        values = p.arm_config(arm, {}).flat()
+        assert stated.items() <= values.items()
+        assert values["data.val_images"] is None
+    assert {spec.config.data.protocol for spec in p.fixed_trials()} == {"paper"}
 
 
 def test_a_setting_is_overridden_unless_the_space_varies_it() -> None:

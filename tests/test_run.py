@@ -161,6 +161,26 @@ def test_an_interrupted_study_is_finished_by_the_command_it_prints(tmp_path: Pat
     assert not epochs.duplicated(["trial", "epoch"]).any()
 
 
+def test_the_paper_space_runs_in_both_protocols_and_says_what_choosing_adds(tmp_path: Path) -> None:
+    folder = tmp_path / "paper"
+    small = ("--epochs", 2, "--seeds", 2, "--set", "model.width=0.0625", "--set", "data.train_images=320")
+    done = run_module("study.run", "--space", "paper", "--data", "synthetic", *small, "--out", folder)
+    assert done.status == 0, done.err
+    arms = ("none-paper", "none-challenge", "block-paper", "block-challenge")
+    planned = {(arm, "confirm"): 2 for arm in arms} | {("none-paper", "fixed"): 1, ("block-paper", "fixed"): 1}
+    assert by_arm_and_phase(folder) == planned
+    trials = table(folder, "trials").set_index("trial")
+    tested = table(folder, "predictions").groupby("trial").size()
+    for trial, images in tested.items():
+        of_all = trials.at[trial, "config.data.protocol"] == "paper"
+        assert images == (1200 if of_all else 600)
+        if of_all:  # the same images choose and are tested
+            assert trials.at[trial, "val_accuracy"] == pytest.approx(trials.at[trial, "test_accuracy"])
+    assert "What choosing on the test images adds" in done.out
+    assert "68.01 %" in done.out
+    assert json.loads((folder / "study.json").read_text())["protocol"] == "paper, challenge"
+
+
 def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
     import fcntl
 
@@ -183,6 +203,7 @@ def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width"), "expected NAME=VALUE"),
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width=wide"), "model.width=wide"),
         (("--space", "se_placement", "--data", "synthetic", "--cpus-per-trial", "900"), "the cluster has"),
+        (("--space", "paper", "--data", "synthetic", "--protocol", "paper"), "compares protocols itself"),
         (("--resume",), "name the study's folder with --out"),
         (("--resume", "--out", "/nowhere"), "there is no study in /nowhere"),
     ],

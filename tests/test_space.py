@@ -34,6 +34,15 @@ def test_the_papers_two_models_lie_in_their_arms() -> None:
     assert found == {"original CNN": "none", "CNN with SE blocks": "block"}
 
 
+def test_the_paper_space_compares_protocols_and_holds_the_papers_models_in_its_own() -> None:
+    space = load_space("paper")
+    assert [arm.name for arm in space.arms] == ["none-paper", "none-challenge", "block-paper", "block-challenge"]
+    assert space.protocols("holdout") == ("paper", "challenge")
+    found = {title: arm.name for title, arm in space.paper_trials()}
+    assert found == {"original CNN": "none-paper", "CNN with SE blocks": "block-paper"}
+    assert not any(space.tuned_in(arm) for arm in space.arms)
+
+
 def test_a_configuration_outside_the_ranges_is_not_in_the_space() -> None:
     far = Space("far", "Far?", {"model.se_placement": ("none", "block")}, {"train.learning_rate": Float(0.01, 0.1)})
     assert far.paper_trials() == []
@@ -113,7 +122,7 @@ def test_a_mistake_in_a_users_space_is_reported_with_its_line(
 
 
 def test_an_unknown_space_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such space\. There are: se_placement"):
+    with pytest.raises(InputError, match=r"no such space\. There are: paper, se_placement"):
         load_space("se_placment")
     with pytest.raises(InputError, match="no such file"):
         load_space(str(tmp_path / "missing.py"))

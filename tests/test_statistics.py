@@ -96,11 +96,11 @@ def test_the_verdict_says_what_the_data_were(data: str) -> None:
 def test_the_closing_table_names_the_data_and_every_arm(request: pytest.FixtureRequest) -> None:
     plan = make_plan(load_space("se_placement"), budget="quick", protocol="challenge", data_name="synthetic")
     out = io.StringIO()
-    trials = TRIALS.assign(
-        **{f"config.{name}": 0.1 for name in plan.space.nuisance},
-    )
+    tuned = {f"config.{name}": 0.1 for name in plan.space.nuisance}
+    trials = TRIALS.assign(**tuned, **{"config.data.protocol": "challenge"})
     winners = {"none": "aa", "block": None, "conv": None}
-    print_summary(Console(file=out, width=140), plan, trials, winners, "synthetic")
+    predictions = pd.DataFrame(columns=["trial", "image", "label", "predicted"])
+    print_summary(Console(file=out, width=140), plan, trials, predictions, winners, "synthetic")
     text = out.getvalue()
     assert "se_placement on synthetic" in text
     assert "62.00 %" in text
