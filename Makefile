@@ -3,21 +3,25 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+READY_JAX := $(VENV)/ready-jax
 
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study test check lock clean help
+.PHONY: study test test-jax check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*##  */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*##  */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
 study: $(READY)  ## a first study on the embedded faces, about 4 minutes on two cores
 	$(BIN)/python -m study.run --space se_placement --data synthetic --budget quick
 
 test: $(READY) check  ## style, types and every test
 	$(BIN)/python -m pytest
+
+test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_training.py tests/test_predict.py
 
 check: $(READY)  ## style and types alone
 	$(BIN)/ruff check .
@@ -26,6 +30,8 @@ check: $(READY)  ## style and types alone
 lock:  ## pin every package anew, with hashes (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
+	echo 'jax>=0.6' | uv pip compile --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade - --output-file requirements-jax.lock
 
 clean:  ## remove the environment
 	rm -rf $(VENV)
@@ -35,3 +41,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
+
+$(READY_JAX): $(READY) requirements-jax.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-jax.lock
+	touch $(READY_JAX)

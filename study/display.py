@@ -16,7 +16,7 @@ def make_console() -> Console:
     """Standard output; piped, wide enough that the closing table keeps its lines."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=140)
+        console = Console(highlight=False, width=160)
     return console
 
 

@@ -26,6 +26,7 @@ class ArmEstimate:
     val_accuracy: float  # the winner's, in the search
     seeds: int
     test_accuracy: float  # mean over the confirmation seeds
+    test_accuracy_distinct: float  # the same on the test images without an identical twin in training
     test_spread: float  # standard deviation over the confirmation seeds
 
 
@@ -48,11 +49,11 @@ class Difference:
         return "worse" if self.high < 0 else "undecided"
 
 
-def confirmed(trials: pd.DataFrame, arm: str, winner: str | None) -> pd.Series:
-    """Test accuracy by seed over the confirmation of the arm's winner (a configuration's digest)."""
+def confirmed(trials: pd.DataFrame, arm: str, winner: str | None, measure: str = "test_accuracy") -> pd.Series:
+    """The column `measure` by seed over the confirmation of the arm's winner (a configuration's digest)."""
     chosen = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm") & (trials["status"] == "completed")]
     chosen = chosen[chosen["trial"].str.split("-").str[0] == winner]
-    return chosen.set_index("seed")["test_accuracy"].sort_index()
+    return chosen.set_index("seed")[measure].sort_index()
 
 
 def estimate_arm(trials: pd.DataFrame, arm: str, winner: str | None) -> ArmEstimate:
@@ -67,6 +68,7 @@ def estimate_arm(trials: pd.DataFrame, arm: str, winner: str | None) -> ArmEstim
         val_accuracy=float(won.max()) if len(won) else float("nan"),
         seeds=len(accuracies),
         test_accuracy=float(accuracies.mean()),
+        test_accuracy_distinct=float(confirmed(trials, arm, winner, "test_accuracy_distinct").mean()),
         test_spread=float(accuracies.std(ddof=1)) if len(accuracies) > 1 else float("nan"),
     )
 

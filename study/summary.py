@@ -32,10 +32,12 @@ def print_summary(
     """Print the closing tables. `winners`: each arm's best configuration, by digest; `data`: the data set's name."""
     estimates = [estimate_arm(trials, arm.name, winners[arm.name]) for arm in plan.arms]
     console.print(_arms_table(plan, estimates, trials, winners, data))
+    console.print("without twins: on the test images that stand in no identical copy among the training images")
     fixed = trials[trials["phase"] == "fixed"]
     for row in fixed.itertuples():
         console.print(
-            f"The paper's configuration at this scale, arm {row.arm}, one seed: test {_percent(row.test_accuracy)}"
+            f"The paper's configuration at this scale, arm {row.arm}, one seed: test {_percent(row.test_accuracy)}, "
+            f"without twins {_percent(row.test_accuracy_distinct)}"
         )
     accuracies = {arm.name: confirmed(trials, arm.name, winners[arm.name]) for arm in plan.arms}
     differences = [
@@ -103,7 +105,7 @@ def _arms_table(
     table = Table(title=f"{plan.space.name} on {data}: {plan.space.question}", title_justify="left")
     table.add_column("arm")
     table.add_column("best configuration by validation", overflow="fold")
-    for heading in ("trials", "epochs", "validation", "test, mean of seeds", "spread", "seeds"):
+    for heading in ("trials", "epochs", "validation", "test, mean of seeds", "spread", "without twins", "seeds"):
         table.add_column(heading, justify="right")
     for e in estimates:
         table.add_row(
@@ -114,6 +116,7 @@ def _arms_table(
             _percent(e.val_accuracy),
             _percent(e.test_accuracy),
             "-" if math.isnan(e.test_spread) else f"± {100 * e.test_spread:.2f}",
+            _percent(e.test_accuracy_distinct),
             str(e.seeds),
         )
     return table

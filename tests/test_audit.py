@@ -82,13 +82,23 @@ def write_flawed(folder: Path, flawed: Dataset) -> Path:
 
 def test_the_command_prints_text_json_and_a_sheet(flawed: Dataset, tmp_path: Path) -> None:
     folder = write_flawed(tmp_path / "faces", flawed)
+    for name in ("cut.png", "empty.jpg"):
+        (folder / "train" / "sad" / name).write_bytes(
+            (folder / "train" / "sad" / "a.png").read_bytes()[: len(name) % 8]
+        )
     text = run_module("fer_core.data", folder)
     assert text.status == 0, text.err
     assert "The counts are not those of the original FER2013" in text.out
+    assert "2 unreadable files:" in text.out
     assert "7 Test images have an identical twin in Training" in text.out
     sheet = tmp_path / "sheet.png"
     as_json = run_module("fer_core.data", folder, "--json", "--sheet", sheet)
-    assert json.loads(as_json.out)["across"] == {"Training -> Test": list(range(7))}
+    found = json.loads(as_json.out)
+    assert found["across"] == {"Training -> Test": list(range(7))}
+    assert [problem.partition(":")[0].rpartition("/")[2] for problem in found["unreadable"]] == [
+        "cut.png",
+        "empty.jpg",
+    ]
     with Image.open(sheet) as image:
         assert image.size == (16 * 48 * 2, 7 * (48 + 14) * 2)
         assert np.asarray(image).std() > 10

@@ -68,7 +68,7 @@ TRIALS = pd.DataFrame(
         ("aa-9", "none", "confirm", 9, "failed", 0, np.nan, np.nan),
     ],
     columns=["trial", "arm", "phase", "seed", "status", "epochs", "val_accuracy", "test_accuracy"],
-)
+).assign(test_accuracy_distinct=lambda trials: trials["test_accuracy"] - 0.01)
 
 
 def test_an_arm_is_summarised_from_the_confirmation_of_its_winner() -> None:
@@ -76,6 +76,7 @@ def test_an_arm_is_summarised_from_the_confirmation_of_its_winner() -> None:
     got = estimate_arm(TRIALS, "none", "aa")
     assert (got.search_trials, got.search_epochs, got.val_accuracy, got.seeds) == (2, 6, 0.50, 2)
     assert got.test_accuracy == pytest.approx(0.62)
+    assert got.test_accuracy_distinct == pytest.approx(0.61)
     assert got.test_spread == pytest.approx(np.std([0.60, 0.64], ddof=1))
 
 
@@ -104,5 +105,6 @@ def test_the_closing_table_names_the_data_and_every_arm(request: pytest.FixtureR
     text = out.getvalue()
     assert "se_placement on synthetic" in text
     assert "62.00 %" in text
+    assert "61.00 %" in text
     for arm in ("none", "block", "conv"):
         assert arm in text

@@ -1,6 +1,9 @@
 """A training: the same numbers every time, also after an interruption, and the paper's three callbacks."""
 
+import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from fer_core.data import protocols
 from fer_core.data.protocols import Learning, split
 from fer_core.data.synthetic import synthetic_faces
 from fer_core.training import Epoch, Training, class_weights, train
+from tests.conftest import ROOT
 
 Parts = tuple[Learning, protocols.Testing]
 
@@ -51,6 +55,24 @@ def test_a_pooled_network_trains_as_a_new_one(narrow: TrialConfig, parts: Parts,
     again = train(narrow, 5, parts[0])
     assert again.model is pooled
     assert numbers(again.history) == numbers(undisturbed.history)
+
+
+def test_a_training_is_the_same_in_another_process_beside_others(undisturbed: Training, narrow: TrialConfig) -> None:
+    script = (
+        "import json, sys\n"
+        "from fer_core.config import TrialConfig\n"
+        "from fer_core.data.protocols import split\n"
+        "from fer_core.data.synthetic import synthetic_faces\n"
+        "from fer_core.training import train\n"
+        "learning, _ = split(synthetic_faces({0: 320, 1: 64, 2: 64}), 'challenge')\n"
+        "config = TrialConfig.from_flat(json.loads(sys.argv[1]))\n"
+        "print(json.dumps([vars(epoch) for epoch in train(config, 5, learning).history]))\n"
+    )
+    command = [sys.executable, "-c", script, json.dumps(narrow.flat())]
+    beside = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in beside:
+        history = json.loads(process.communicate()[0].splitlines()[-1])
+        assert numbers([Epoch(**epoch) for epoch in history]) == numbers(undisturbed.history)
 
 
 @pytest.mark.parametrize(

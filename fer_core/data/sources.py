@@ -70,7 +70,7 @@ def read(
     try:
         return cached(path, lambda: _decode(path, progress))
     except OSError as problem:
-        raise InputError(f"{path}: cannot be read ({problem.strerror}).") from None
+        raise InputError(f"{problem.filename or path}: cannot be read ({problem.strerror}).") from None
 
 
 def _decode(path: Path, progress: Callable[[int, int], None], unreadable: list[str] | None = None) -> "Dataset":
