@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -46,6 +47,18 @@ def at_least(minimum: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+def duration(text: str) -> float:
+    """An argparse type: a duration such as 2h, 1h30m or 45s, in seconds."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text.lower())
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not seconds or "".join(number + unit for number, unit in parts) != text.lower():
+        raise argparse.ArgumentTypeError(f"'{text}', expected a duration such as 2h, 1h30m or 45s")
+    return seconds
 
 
 def positive(text: str) -> float:

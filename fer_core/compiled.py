@@ -22,6 +22,7 @@ OPTIMIZERS = {
 }
 # Of every image, and free of class weights and smoothing, so that losses can be compared between trainings.
 CROSS_ENTROPY = "categorical_crossentropy"
+MACRO_F1 = "macro_f1"
 
 
 class _Shape(NamedTuple):
@@ -45,7 +46,7 @@ def take(config: TrialConfig, seed: int) -> keras.Model:
         model.compile(
             optimizer=_optimizer(config.train),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.train.label_smoothing),
-            metrics=["accuracy", CROSS_ENTROPY],
+            metrics=["accuracy", CROSS_ENTROPY, keras.metrics.F1Score(average="macro", name=MACRO_F1)],
             # The shift's image transform has no XLA kernel in TensorFlow; on a CPU XLA gains nothing.
             jit_compile=keras.backend.backend() == "jax",
         )

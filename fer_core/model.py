@@ -10,8 +10,7 @@ from fer_core.config import AugmentConfig, ModelConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS, SIDE
 from fer_core.errors import InputError
 from fer_core.se import squeeze_excite
-
-BLOCKS = ((32, 64), (128, 128), (256, 256))  # Figure 2: Conv1-32 to Conv5-256
+from fer_core.size import BLOCKS, scaled
 
 
 def build_model(config: TrialConfig) -> keras.Model:
@@ -62,11 +61,6 @@ def load_network(path: Path) -> keras.Model:
             f"expected one from {(None, SIDE, SIDE, 1)} to {(None, len(EMOTIONS))}."
         )
     return model
-
-
-def scaled(count: int, width: float) -> int:
-    """`count` channels or units in a network of that width, at least one."""
-    return max(1, round(count * width))
 
 
 def _convolution(x: keras.KerasTensor, filters: int, model: ModelConfig, name: str) -> keras.KerasTensor:

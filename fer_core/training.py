@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core import compiled
-from fer_core.compiled import CROSS_ENTROPY
+from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
 from fer_core.config import TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
@@ -34,7 +34,7 @@ PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: accuracies as fractions, `epoch` counted from 1, losses as cross-entropy in nats an image.
+    """One epoch, counted from 1: accuracies and macro F1 as fractions, losses as cross-entropy in nats an image.
 
     Losses know of no class weights and no label smoothing, whatever the training minimised.
     """
@@ -42,8 +42,10 @@ class Epoch:
     epoch: int
     train_accuracy: float
     train_loss: float
+    train_macro_f1: float
     val_accuracy: float
     val_loss: float
+    val_macro_f1: float
     learning_rate: float
     seconds: float
 
@@ -132,8 +134,10 @@ class Training:
             epoch=number + 1,
             train_accuracy=fitted.history["accuracy"][0],
             train_loss=fitted.history[CROSS_ENTROPY][0],
+            train_macro_f1=fitted.history[MACRO_F1][0],
             val_accuracy=validated["accuracy"],
             val_loss=validated[CROSS_ENTROPY],
+            val_macro_f1=validated[MACRO_F1],
             learning_rate=learning_rate,
             seconds=time.perf_counter() - start,
         )
@@ -145,6 +149,12 @@ class Training:
         if self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
         return evaluate(self.model, testing)
+
+    def save_network(self, path: Path) -> None:
+        """Write the network as it stands, without its optimiser, to `path` (.keras), whole or not at all."""
+        partial = path.with_name(f"partial-{path.name}")
+        keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).save(partial)
+        partial.replace(path)
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""

@@ -6,7 +6,7 @@ every alternative, and fixes the rest. It is data only: nothing here draws, trai
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fer_core import paper
@@ -14,12 +14,17 @@ from fer_core.config import TrialConfig, Value, check
 from fer_core.errors import InputError
 
 PROTOCOL = "data.protocol"
+VARIANT = "variant"
+MEASURES = ("accuracy", "macro_f1")
+
+# Names with the values that each may have: of scientific factors, of other nuisance hyperparameters declared
+# before, or of `variant`.
 Condition = Mapping[str, tuple[Value, ...]]
 
 
 @dataclass(frozen=True)
 class Float:
-    """A number from `low` to `high`, even on a logarithmic scale if `log`. `when`: only in such arms."""
+    """A number from `low` to `high`, even on a logarithmic scale if `log`. `when`: only where that holds."""
 
     low: float
     high: float
@@ -41,7 +46,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
-    """A whole number from `low` to `high`, both included. `when`: only in such arms."""
+    """A whole number from `low` to `high`, both included. `when`: only where that holds."""
 
     low: int
     high: int
@@ -59,7 +64,7 @@ class Int:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of `values`. `when`: only in arms whose factors have one of the named values."""
+    """One of `values`. `when`: only where that holds."""
 
     values: tuple[Value, ...]
     when: Condition = field(default_factory=dict)
@@ -79,10 +84,11 @@ Parameter = Float | Int | Choice
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination of values of the scientific factors; `name` joins the values."""
+    """One alternative: values of the scientific factors with the settings of a variant. `name` joins them."""
 
     name: str
     values: Mapping[str, Value]
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,16 +96,23 @@ class Space:
     """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`.
 
     scientific: the alternatives; the arms are all combinations, in this order, the first the baseline.
+    variants: settings by a name of their own, each crossed with all combinations. Arms are compared within one;
+    without scientific factors the variants are themselves the alternatives.
     nuisance: tuned within every arm where its condition holds; an arm without any is confirmed as it is.
+    constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
-    Raises InputError if a name or a value is none that `TrialConfig` takes.
+    measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
+    Raises InputError if a name or a value is none that `TrialConfig` takes, or a condition can never hold.
     """
 
     name: str
     question: str
-    scientific: Mapping[str, tuple[Value, ...]]
+    scientific: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     nuisance: Mapping[str, Parameter] = field(default_factory=dict)
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
+    measure: str = "accuracy"
 
     def __post_init__(self) -> None:
         claimed = [*self.scientific, *self.nuisance, *self.fixed]
@@ -109,30 +122,74 @@ class Space:
         for name, values in self.scientific.items():
             for value in values:
                 check(name, value)
+        for settings in self.variants.values():
+            for name, value in settings.items():
+                if name in self.scientific or name in self.fixed:
+                    raise InputError(f"space {self.name}: {name} stands in it twice.")
+                check(name, value)
+        for name, value in self.fixed.items():
+            check(name, value)
+        if self.measure not in MEASURES:
+            raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
+        self._check_nuisance()
+
+    def _check_nuisance(self) -> None:
+        known = {*self.scientific, VARIANT} if self.variants else {*self.scientific}
         for name, parameter in self.nuisance.items():
             for unit in (0.0, 1.0):
                 check(name, parameter.at(unit))
-            for factor in parameter.when:
-                if factor not in self.scientific:
-                    raise InputError(f"space {self.name}: {name} depends on {factor}, which is no scientific factor.")
-        for name, value in self.fixed.items():
-            check(name, value)
+            for other in parameter.when:
+                if other not in known:
+                    raise InputError(
+                        f"space {self.name}: {name} depends on {other}, which is no scientific factor "
+                        "and no nuisance hyperparameter declared before it."
+                    )
+            known.add(name)
+        for arm in self.arms:
+            for name in self.tuned_in(arm):
+                if name in arm.values:
+                    raise InputError(f"space {self.name}: {name} is both given and tuned in the arm {arm.name}.")
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        combinations = itertools.product(*self.scientific.values())
+        combinations = list(itertools.product(*self.scientific.values()))
         return tuple(
-            Arm("-".join(map(str, values)), dict(zip(self.scientific, values, strict=True)))
+            Arm(
+                "-".join(filter(None, [*map(str, values), variant])) or "all",
+                {**dict(zip(self.scientific, values, strict=True)), **settings},
+                variant,
+            )
+            for variant, settings in (self.variants or {"": {}}).items()
             for values in combinations
         )
 
     def tuned_in(self, arm: Arm) -> dict[str, Parameter]:
-        """The nuisance hyperparameters that `arm` has."""
-        return {
-            name: parameter
-            for name, parameter in self.nuisance.items()
-            if all(arm.values[factor] in allowed for factor, allowed in parameter.when.items())
-        }
+        """The nuisance hyperparameters that `arm` has, at least where others of them have certain values."""
+        tuned: dict[str, Parameter] = {}
+        for name, parameter in self.nuisance.items():
+            decided = {**arm.values, VARIANT: arm.variant}
+            if all(
+                decided[key] in allowed if key in decided else key in tuned for key, allowed in parameter.when.items()
+            ):
+                tuned[name] = parameter
+        return tuned
+
+    def draw(self, arm: Arm, pick: Callable[[str, Parameter], Value]) -> dict[str, Value]:
+        """Values of what is tuned in `arm`, each by `pick`, leaving out those whose condition does not hold."""
+        values: dict[str, Value] = {}
+        for name, parameter in self.tuned_in(arm).items():
+            decided = {**arm.values, VARIANT: arm.variant, **values}
+            if all(decided.get(key) in allowed for key, allowed in parameter.when.items()):
+                values[name] = pick(name, parameter)
+        return values
+
+    def comparable(self) -> list[list[Arm]]:
+        """The arms in groups within which they are compared: the same variant, the same test images."""
+        groups: dict[tuple, list[Arm]] = {}
+        for arm in self.arms:
+            variant = arm.variant if self.scientific else ""
+            groups.setdefault((variant, arm.values.get(PROTOCOL)), []).append(arm)
+        return list(groups.values())
 
     def protocols(self, chosen: str) -> tuple[str, ...]:
         """The protocols of its trials: those it compares, or else the one `chosen` for the study."""
@@ -140,12 +197,21 @@ class Space:
 
     def paper_trials(self) -> list[tuple[str, Arm]]:
         """The paper's configurations that lie in the space: each one's name and the arm it lies in."""
-        found = []
-        for title, settings in paper.CONFIGURATIONS.items():
-            values = TrialConfig.from_flat({PROTOCOL: paper.PROTOCOL, **settings}).flat()
-            for arm in self.arms:
-                in_arm = all(values[name] == value for name, value in arm.values.items())
-                in_reach = all(p.contains(values[name]) for name, p in self.tuned_in(arm).items())
-                if in_arm and in_reach:
-                    found.append((title, arm))
-        return found
+        return [
+            (title, arm)
+            for title, settings in paper.CONFIGURATIONS.items()
+            for arm in self.arms
+            if self._reaches(arm, {PROTOCOL: paper.PROTOCOL, **settings})
+        ]
+
+    def _reaches(self, arm: Arm, settings: Mapping[str, Value]) -> bool:
+        """Whether `arm` can be the paper's configuration that differs from the defaults by `settings`."""
+        wanted = TrialConfig.from_flat(settings).flat()
+        if any(wanted[name] != value for name, value in arm.values.items()):
+            return False
+        tuned = self.draw(arm, lambda name, parameter: wanted[name])
+        if not all(self.nuisance[name].contains(value) for name, value in tuned.items()):
+            return False
+        given = {**TrialConfig().flat(), **self.fixed}
+        free = {*arm.values, *tuned, PROTOCOL}  # the protocol is the study's, where the space does not compare any
+        return all(name in free or given[name] == value for name, value in settings.items())

@@ -59,6 +59,9 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
+    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None:
+        """Nothing: it counts trials."""
+
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         """A trial ended with `row` in the table of trials."""
         self._ended += 1

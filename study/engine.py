@@ -7,14 +7,17 @@ where it stood.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from fer_core.config import trial_id
 from search_spaces.space import Arm
+from study.deadline import Deadline
 from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
 from study.pruning import survives
 from study.sampler import Sampler
+from study.selection import best_confirmation, winner
 from study.tables import Row, Tables, prediction_rows, trial_row
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
@@ -22,6 +25,14 @@ MOST_FAILURES_IN_A_ROW = 6
 
 
 PHASES = ("fixed", "search", "confirm")
+
+
+class Watcher(Protocol):
+    """Who wants to hear what happens: the display, TensorBoard."""
+
+    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None: ...
+
+    def on_end(self, spec: TrialSpec, row: Row) -> None: ...
 
 
 class StudyFailedError(RuntimeError):
@@ -46,9 +57,13 @@ class Engine:
         plan: Plan,
         sampler: Sampler,
         tables: Tables,
-        on_end: Callable[[TrialSpec, Row], None] = lambda spec, row: None,
+        watchers: Sequence[Watcher] = (),
+        deadline: Deadline | None = None,
     ) -> None:
-        self.plan, self.sampler, self.tables, self._tell_end = plan, sampler, tables, on_end
+        self.plan, self.sampler, self.tables = plan, sampler, tables
+        self._watchers, self._deadline = watchers, deadline
+        self._search_closed = False
+        self._measure = f"val_{plan.space.measure}"
         self._arms = {arm.name: ArmProgress(arm) for arm in plan.arms}
         self._waiting: list[TrialSpec] = []
         self._running: set[str] = set()
@@ -70,8 +85,17 @@ class Engine:
         """Whether every trial of the plan has ended."""
         return self.exhausted and not self._running
 
+    @property
+    def search_cut(self) -> bool:
+        """Whether the deadline ended the search before all its trials were proposed and ended."""
+        return self._search_closed and any(
+            not self._searched(arm) or any(spec.trial not in self._results for spec in arm.search)
+            for arm in self._arms.values()
+        )
+
     def next(self) -> TrialSpec | None:
         """A trial to start now, or None if none can be before another ends. Fixed, then search, then confirm."""
+        self._watch_time()
         if not self._waiting:
             return None
         spec = min(self._waiting, key=lambda s: (PHASES.index(s.phase), s.number or 0))
@@ -86,12 +110,17 @@ class Engine:
             if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
                 continue
             self._epochs[spec.trial].append(epoch)
+            if self._deadline is not None:
+                self._deadline.observe(epoch["seconds"])
+            for watcher in self._watchers:
+                watcher.on_epoch(spec, epoch)
             if spec.number is not None:
-                if math.isfinite(epoch["val_accuracy"]):
-                    self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch["val_accuracy"])
+                if math.isfinite(epoch[self._measure]):
+                    self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
                 self._reach_rung(spec, epoch["epoch"])
         if spec.number is not None and self._epochs[spec.trial]:
-            stop = not self._survives(spec, self._epochs[spec.trial][-1]["epoch"])
+            self._watch_time()
+            stop = self._search_closed or not self._survives(spec, self._epochs[spec.trial][-1]["epoch"])
         return stop
 
     def on_end(
@@ -133,8 +162,9 @@ class Engine:
         self.tables.add_trial(row, predictions)
         self._results[spec.trial] = row
         if spec.number is not None:
-            self.sampler.tell(spec.arm, spec.number, status, row["val_accuracy"])
-        self._tell_end(spec, row)
+            self.sampler.tell(spec.arm, spec.number, status, row[self._measure])
+        for watcher in self._watchers:
+            watcher.on_end(spec, row)
         self._running.discard(spec.trial)
         self._arms[spec.arm].open.discard(spec.trial)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
@@ -143,24 +173,32 @@ class Engine:
         self._extend()
 
     def winner(self, arm: str) -> TrialSpec | None:
-        """The arm's search trial with the best validation accuracy: completed ones first, None if all failed.
+        """The arm's search trial that is best on validation by the space's measure, completed ones first.
 
-        In an arm with nothing to tune, its only configuration.
+        None if all failed. In an arm with nothing to tune, its only configuration.
         """
         progress = self._arms[arm]
         if not self.plan.trials_in(progress.arm):
             return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
-        candidates = [
-            (
-                self._results[spec.trial]["status"] == "completed",
-                self._results[spec.trial]["val_accuracy"],
-                -i,
-                spec,
-            )
-            for i, spec in enumerate(progress.search)
-            if spec.trial in self._results and self._results[spec.trial]["status"] in ("completed", "pruned")
-        ]
-        return max(candidates, key=lambda c: c[:3])[3] if candidates else None
+        ended = [self._results[spec.trial] for spec in progress.search if spec.trial in self._results]
+        best = winner(ended, self.plan.space.measure)
+        return None if best is None else progress.search[int(best["number"])]
+
+    def best_network(self, arm: str) -> str | None:
+        """The confirmation of the arm's winner whose network is the one to keep, None before any has ended."""
+        chosen = self.winner(arm)
+        if chosen is None:
+            return None
+        names = [trial_id(chosen.config, seed) for seed in self.plan.confirm_seeds]
+        best = best_confirmation(
+            [self._results[name] for name in names if name in self._results], self.plan.space.measure
+        )
+        return None if best is None else best["trial"]
+
+    def confirmations(self, arm: str) -> list[str]:
+        """The confirm trials of `arm` that have ended."""
+        rows = self._results.values()
+        return [row["trial"] for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
 
     def _queue(self, specs: list[TrialSpec]) -> None:
         self._waiting += [spec for spec in specs if not self.tables.has_trial(spec.trial)]
@@ -168,10 +206,27 @@ class Engine:
     def _extend(self) -> None:
         """Propose the next generation, or the confirmation, of every arm whose search trials have all ended."""
         for progress in self._arms.values():
-            while not progress.open and len(progress.search) < self.plan.trials_in(progress.arm):
+            while not (self._search_closed or progress.open or self._searched(progress)):
                 self._propose_generation(progress)
             if not progress.open and not progress.confirming:
                 self._propose_confirmation(progress)
+
+    def _searched(self, progress: ArmProgress) -> bool:
+        return len(progress.search) >= self.plan.trials_in(progress.arm)
+
+    def _watch_time(self) -> None:
+        """End the search if the confirmation needs the time that is left: no further trial, no further epoch."""
+        if self._search_closed or self._deadline is None:
+            return
+        ended = sum(row["phase"] == "confirm" for row in self._results.values())
+        confirmations = len(self.plan.arms) * self.plan.seeds - ended
+        if self._deadline.allows(confirmations * self.plan.epochs):
+            return
+        self._search_closed = True
+        for spec in [spec for spec in self._waiting if spec.phase == "search"]:
+            self._waiting.remove(spec)
+            self._arms[spec.arm].open.discard(spec.trial)
+        self._extend()
 
     def _propose_generation(self, progress: ArmProgress) -> None:
         first = len(progress.search)
@@ -190,27 +245,29 @@ class Engine:
         assert spec.number is not None
         for epoch in self._epochs[spec.trial]:
             self._reach_rung(spec, epoch["epoch"])
-            if math.isfinite(epoch["val_accuracy"]):
-                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch["val_accuracy"])
+            if math.isfinite(epoch[self._measure]):
+                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
         if spec.trial in self._results:
             row = self._results[spec.trial]
-            self.sampler.tell(spec.arm, spec.number, row["status"], row["val_accuracy"])
+            self.sampler.tell(spec.arm, spec.number, row["status"], row[self._measure])
 
     def _propose_confirmation(self, progress: ArmProgress) -> None:
         progress.confirming = True
-        winner = self.winner(progress.arm.name)
-        if winner is None:
+        chosen = self.winner(progress.arm.name)
+        if chosen is None and self._search_closed:
+            return  # the time was too short for this arm
+        if chosen is None:
             raise StudyFailedError(
                 f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
         arm = progress.arm.name
-        self._queue([TrialSpec(arm, "confirm", winner.config, seed) for seed in self.plan.confirm_seeds])
+        self._queue([TrialSpec(arm, "confirm", chosen.config, seed) for seed in self.plan.confirm_seeds])
 
     def _reach_rung(self, spec: TrialSpec, epoch: int) -> None:
         """Note the trial's best value so far if a decision falls after this epoch."""
         if epoch in self.plan.rungs:
             assert spec.number is not None
-            values = [e["val_accuracy"] for e in self._epochs[spec.trial] if e["epoch"] <= epoch]
+            values = [e[self._measure] for e in self._epochs[spec.trial] if e["epoch"] <= epoch]
             self._rungs[spec.arm, epoch][spec.number] = max(values)
 
     def _survives(self, spec: TrialSpec, epoch: int) -> bool:

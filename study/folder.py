@@ -19,6 +19,7 @@ from fer_core.errors import InputError
 STUDY = "study.json"
 LOCK = "study.lock"
 JOURNAL = "optuna.log"
+MODELS = "models"  # the network of every arm's best confirmation
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
 IDENTITY = ("space", "fingerprint", "protocol", "seed")

@@ -4,7 +4,7 @@ A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fer_core import paper
@@ -75,7 +75,12 @@ class TrialSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study will run. `generation`: how many of an arm's search trials are proposed at a time."""
+    """What a study will run.
+
+    generation: how many of an arm's search trials are proposed at a time. The first generation is the starting
+    points shared by the arms; the sampler proposes the others. own: configurations that the user wants run as they
+    are, beside the paper's.
+    """
 
     space: Space
     budget: str
@@ -83,8 +88,10 @@ class Plan:
     trials: int
     seeds: int
     seed: int
+    generation: int
     sampler: str = "tpe"
     scheduler: str = "asha"
+    own: tuple[TrialConfig, ...] = ()
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -97,11 +104,6 @@ class Plan:
     @property
     def epochs(self) -> int:
         return self.base.train.epochs
-
-    @property
-    def generation(self) -> int:
-        """The first generation is the starting points shared by the arms; the sampler proposes the others."""
-        return max(2, self.trials // 3)
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -126,17 +128,41 @@ class Plan:
     def arm_config(self, arm: Arm, tuned: Mapping[str, Value]) -> TrialConfig:
         return self.base.override({**arm.values, **tuned})
 
+    def allows(self, arm: Arm, tuned: Mapping[str, Value]) -> bool:
+        """Whether the configuration fulfils the constraints of the space."""
+        config = self.arm_config(arm, tuned)
+        return all(holds(config) for holds in self.space.constraints.values())
+
     def fixed_trials(self) -> list[TrialSpec]:
-        """The paper's configurations that lie in the space, at the budget's scale."""
-        return [
+        """The paper's configurations that lie in the space, at the budget's scale, and the user's own as they are.
+
+        Raises InputError if one of the user's lies in no arm.
+        """
+        seed = self.seed * SEEDS_A_STUDY
+        papers = [
             TrialSpec(
                 arm.name,
                 "fixed",
                 self.base.override({**paper.CONFIGURATIONS[title], **arm.values}),
-                self.seed * SEEDS_A_STUDY,
+                seed,
             )
             for title, arm in self.space.paper_trials()
         ]
+        own = [TrialSpec(self._arm_of(config).name, "fixed", config, seed) for config in self.own]
+        return list({spec.trial: spec for spec in [*papers, *own]}.values())
+
+    def _arm_of(self, config: TrialConfig) -> Arm:
+        values = config.flat()
+        if config.data.protocol not in self.protocols:
+            raise InputError(
+                f"--fixed: its data.protocol is {config.data.protocol}, the study's {', '.join(self.protocols)}."
+            )
+        fitting = [arm for arm in self.arms if all(values[name] == value for name, value in arm.values.items())]
+        if fitting:
+            return max(fitting, key=lambda arm: len(arm.values))  # the first of those that say most
+        names = sorted({name for arm in self.arms for name in arm.values})
+        given = ", ".join(f"{name} = {values[name]}" for name in names)
+        raise InputError(f"--fixed: a configuration with {given} lies in no arm of the space {self.space.name}.")
 
     @property
     def trial_count(self) -> int:
@@ -161,8 +187,12 @@ def make_plan(
     settings: Mapping[str, str] | None = None,
     sampler: str = "tpe",
     scheduler: str = "asha",
+    generation: int | None = None,
+    own: Sequence[TrialConfig] = (),
 ) -> Plan:
     """The plan for `space`. Numbers not given are the budget's; `settings` override the fixed ones.
+
+    A study that grows keeps its `generation`; a new one has a third of the trials.
 
     Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies.
     """
@@ -177,13 +207,16 @@ def make_plan(
     base = base.override({**amount.settings, **space.fixed})
     if epochs is not None:
         base = base.override({"train.epochs": epochs})
+    trials = amount.trials if trials is None else trials
     return Plan(
         space=space,
         budget=budget,
         base=base.override(settings),
-        trials=amount.trials if trials is None else trials,
+        trials=trials,
         seeds=amount.seeds if seeds is None else seeds,
         seed=seed,
+        generation=generation or max(2, trials // 3),
         sampler=sampler,
         scheduler=scheduler,
+        own=tuple(own),
     )

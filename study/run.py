@@ -5,17 +5,22 @@ so that `--help`, a plan or a wrong argument are answered at once.
 """
 
 import argparse
+import json
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_core.command_line import Parser, at_least, positive, run_command
+from fer_core.command_line import Parser, at_least, duration, positive, run_command
+from fer_core.config import TrialConfig
 from fer_core.data.sources import SYNTHETIC, Source, find_source
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import PROTOCOL
 from study.cluster import Cluster, share_out, this_machine
+from study.deadline import Deadline
+from study.export import read_configuration
 from study.folder import (
     JOURNAL,
     check_same_study,
@@ -26,6 +31,7 @@ from study.folder import (
     read_study,
     write_study,
 )
+from study.logs import LOGS, check_logs, watchers
 from study.plan import BUDGETS, Plan, make_plan
 
 if TYPE_CHECKING:
@@ -59,6 +65,7 @@ REMEMBERED = (
     "sampler",
     "scheduler",
     "set",
+    "fixed",
 )
 
 
@@ -68,12 +75,13 @@ def main(arguments: list[str] | None = None) -> int:
     before = _study_before(options, folder)
     source = find_source(options.data)
     space = load_space(options.space)
+    _check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
         raise InputError(f"--protocol {options.protocol}: the space {space.name} compares protocols itself.")
     if options.dry_run:
         return _dry_run(options, source)
     # What can be refused is refused here, before anything slow starts or is written.
-    make_plan(space, **_plan_arguments(options, source, options.protocol or "challenge", "quick"))
+    make_plan(space, **_plan_arguments(options, source, options.protocol or "challenge", "quick")).fixed_trials()
     if options.address is None:
         _make_cluster(options, *map(float, this_machine()))
 
@@ -137,7 +145,23 @@ def _parser() -> Parser:
         metavar="NAME=VALUE",
         help="override a fixed setting, such as model.width=0.5; repeatable",
     )
-    add("--sampler", choices=("random", "qmc", "tpe"), help="how search trials are proposed (default: tpe)")
+    add(
+        "--fixed",
+        action="append",
+        metavar="FILE",
+        help="run a configuration of your own as it is, as study.export writes it; repeatable",
+    )
+    add(
+        "--time-limit",
+        type=duration,
+        metavar="2h",
+        help="end by then: the search gives way in time to the confirmation",
+    )
+    add(
+        "--sampler",
+        choices=("random", "qmc", "tpe", "gp"),
+        help="how search trials are proposed (default: tpe; gp needs PyTorch)",
+    )
     add(
         "--scheduler",
         choices=("none", "asha", "median"),
@@ -158,6 +182,14 @@ def _parser() -> Parser:
         help="default: 1 where there are GPUs; fractions share one",
     )
     add("--max-concurrent", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
+    watch = parser.add_argument_group("watching")
+    watch.add_argument(
+        "--log",
+        action="append",
+        choices=LOGS,
+        help="also log to TensorBoard (in the study's folder), MLflow or Weights & Biases; repeatable. "
+        "optuna-dashboard opens the study's optuna.log",
+    )
     return parser
 
 
@@ -174,10 +206,12 @@ def _study_before(options: argparse.Namespace, folder: Path | None) -> dict[str,
         )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a folder.")
+    # From here on, and in the record, the configurations themselves: their files may change or go.
+    options.fixed = [json.dumps(read_configuration(Path(path)).flat()) for path in options.fixed or []] or None
     if before is not None and options.resume:
         for name in REMEMBERED:
             if getattr(options, name) is None:
-                setattr(options, name, before["arguments"][name])
+                setattr(options, name, before["arguments"].get(name))
     if options.space is None:
         raise InputError(f"--space: name the question, one of {', '.join(space_names())}, or a Python file.")
     return before
@@ -202,7 +236,15 @@ def _plan_arguments(options: argparse.Namespace, source: Source, protocol: str, 
         "settings": settings,
         "sampler": options.sampler or "tpe",
         "scheduler": options.scheduler or "asha",
+        "own": [TrialConfig.from_flat(json.loads(text)) for text in options.fixed or []],
     }
+
+
+def _check_packages(options: argparse.Namespace) -> None:
+    """Raises InputError if an option needs a package that is not installed."""
+    check_logs(options.log)
+    if options.sampler == "gp" and find_spec("torch") is None:
+        raise InputError("--sampler gp: needs PyTorch, which is not installed (pip install torch).")
 
 
 def _make_cluster(options: argparse.Namespace, cpus: float, gpus: float) -> Cluster:
@@ -281,12 +323,18 @@ def _run(
         with connected(options.address) as resources:
             cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
             budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
-            plan = make_plan(space, **_plan_arguments(options, source, protocol, budget))
+            plan = make_plan(
+                space,
+                **_plan_arguments(options, source, protocol, budget),
+                generation=before["generation"] if before else None,
+            )
             cluster = _make_cluster(options, cpus, gpus)
             record = {
                 **identity,
                 "question": space.question,
+                "measure": space.measure,
                 "budget": plan.budget,
+                "generation": plan.generation,
                 "data": dataset.name,
                 "class_names": _class_names(),
                 "arms": [arm.name for arm in plan.arms],
@@ -304,20 +352,29 @@ def _run(
             write_study(folder, record)
             status = "failed"
             try:
-                status = _run_plan(console, plan, cluster, parts, folder, dataset.name)
+                status = _run_plan(console, plan, cluster, parts, folder, dataset.name, options)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
                 write_study(folder, {**record, "status": status, "end": now()})
-    if status == "interrupted":
-        console.print("interrupted; every finished trial is kept. To go on:", soft_wrap=True)
+    if status in ("interrupted", "out of time"):
+        console.print(f"{status}; every finished trial is kept. To go on:", soft_wrap=True)
         console.print(_resume_command(options, folder), soft_wrap=True)
+    if status == "interrupted":
         return 130
     console.print(f"results: {folder}", soft_wrap=True)
-    return 0 if status == "complete" else 1
+    return 1 if status == "failed" else 0
 
 
-def _run_plan(console: "Console", plan: Plan, cluster: Cluster, parts: "Parts", folder: Path, data: str) -> str:
+def _run_plan(
+    console: "Console",
+    plan: Plan,
+    cluster: Cluster,
+    parts: "Parts",
+    folder: Path,
+    data: str,
+    options: argparse.Namespace,
+) -> str:
     """Run what is missing of `plan` and print the closing table. Returns the study's status."""
     from study.display import Display
     from study.engine import Engine, StudyFailedError
@@ -326,23 +383,29 @@ def _run_plan(console: "Console", plan: Plan, cluster: Cluster, parts: "Parts", 
     from study.summary import print_summary
     from study.tables import Tables
 
+    deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
     tables = Tables(folder)
     try:
-        with Display(console, plan, cluster.slots, tables.trials()) as display:
-            engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, display.on_end)
+        with (
+            Display(console, plan, cluster.slots, tables.trials()) as display,
+            watchers(options.log, folder) as others,
+        ):
+            engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, *others], deadline)
             if not engine.finished:
-                run_trials(engine, cluster, parts, folder)
+                seconds = None if deadline is None else deadline.left
+                run_trials(engine, cluster, parts, folder, log=options.log or [], seconds=seconds)
     except StudyFailedError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return "failed"
     finally:
         tables.close()
-    if not engine.finished:
+    out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)
+    if not engine.finished and not out_of_time:
         return "interrupted"
     winners = {arm.name: engine.winner(arm.name) for arm in plan.arms}
     digests = {arm: spec.config.digest() if spec else None for arm, spec in winners.items()}
     print_summary(console, plan, tables.trials(), tables.predictions(), digests, data)
-    return "complete"
+    return "out of time" if out_of_time else "complete"
 
 
 def _class_names() -> list[str]:

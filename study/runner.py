@@ -7,7 +7,7 @@ record, and a resumed study is a new Ray run over what is missing.
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray.tune import Callback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -35,6 +36,7 @@ import study
 from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
 from study.engine import Engine
+from study.folder import MODELS
 from study.plan import TrialSpec
 from study.trial import Report, TrialRun
 
@@ -74,22 +76,34 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
-def run_trials(engine: Engine, cluster: Cluster, parts: Mapping[str, tuple[Learning, Testing]], folder: Path) -> None:
-    """Run the engine's trials to the end, or until SIGINT: then `engine.finished` is False.
+def run_trials(
+    engine: Engine,
+    cluster: Cluster,
+    parts: Mapping[str, tuple[Learning, Testing]],
+    folder: Path,
+    *,
+    log: Sequence[str] = (),
+    seconds: float | None = None,
+) -> None:
+    """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    `parts`: the images of every protocol. `folder` is the study's own, on a disk that all nodes share.
+    parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow`
+    or `wandb`, which hear the numbers of every epoch.
     """
     checkpoints = folder / CHECKPOINTS
-    checkpoints.mkdir(exist_ok=True)
+    models = folder / MODELS
+    for place in (checkpoints, models):
+        place.mkdir(exist_ok=True)
     trainable = tune.with_parameters(
         TrialRun,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
         learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
         testing={protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()},
         checkpoints=str(checkpoints),
+        models=str(models),
         threads=max(1, int(cluster.cpus_per_trial)),
     )
-    link = _Link(engine, checkpoints)
+    link = _Link(engine, checkpoints, models)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": cluster.cpus_per_trial, "gpu": cluster.gpus_per_trial}),
         tune_config=tune.TuneConfig(
@@ -98,12 +112,14 @@ def run_trials(engine: Engine, cluster: Cluster, parts: Mapping[str, tuple[Learn
             scheduler=_Decisions(link),
             max_concurrent_trials=cluster.slots,
             reuse_actors=True,
+            time_budget_s=seconds,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(folder / RAY_FILES),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
+            callbacks=_callbacks(log, engine.plan.space.name, folder.name),
         ),
     )
     try:
@@ -114,11 +130,25 @@ def run_trials(engine: Engine, cluster: Cluster, parts: Mapping[str, tuple[Learn
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
+def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback]:
+    """Ray's own, which find server, project and key in the environment, as their tools usually do."""
+    callbacks: list[Callback] = []
+    if "mlflow" in log:
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        callbacks.append(MLflowLoggerCallback(experiment_name=f"{space} {study_name}"))
+    if "wandb" in log:
+        from ray.air.integrations.wandb import WandbLoggerCallback
+
+        callbacks.append(WandbLoggerCallback(project=space, group=study_name))
+    return callbacks
+
+
 class _Link:
     """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out."""
 
-    def __init__(self, engine: Engine, checkpoints: Path) -> None:
-        self.engine, self.checkpoints = engine, checkpoints
+    def __init__(self, engine: Engine, checkpoints: Path, models: Path) -> None:
+        self.engine, self.checkpoints, self.models = engine, checkpoints, models
         self.specs: dict[str, TrialSpec] = {}
 
     def __reduce__(self) -> tuple:
@@ -131,6 +161,14 @@ class _Link:
         spec = self.spec(trial)
         self.engine.on_end(spec, status, **details)
         (self.checkpoints / f"{spec.trial}.npz").unlink(missing_ok=True)
+        if spec.phase == "confirm":
+            self._keep_best_network(spec.arm)
+
+    def _keep_best_network(self, arm: str) -> None:
+        best = self.engine.best_network(arm)
+        for trial in self.engine.confirmations(arm):
+            if trial != best:
+                (self.models / f"{trial}.keras").unlink(missing_ok=True)
 
 
 class _Feed(Searcher):

@@ -6,23 +6,19 @@ for life: after a crash, one that the journal still calls running is the same tr
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
 from fer_core.config import TrialConfig, Value
-from search_spaces.space import Arm, Choice, Float, Parameter
+from fer_core.errors import InputError
+from search_spaces.space import Arm, Choice, Float, Int, Parameter
 from study.plan import Plan
 
 # What became of a trial, in Optuna's words. One that diverged was stopped early for a good reason: told as
@@ -33,7 +29,12 @@ STATES = {
     "diverged": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-SAMPLERS = ("random", "qmc", "tpe")
+SAMPLERS = ("random", "qmc", "tpe", "gp")
+# How often another proposal is drawn while one is a repetition or breaks a constraint of the space.
+MOST_ATTEMPTS = 100
+# The quasi-random points between two attempts, more than any arm has trials. Odd: points that lie a power of two
+# apart share a cell of the space.
+POINTS_APART = 100_003
 
 
 class Sampler:
@@ -54,18 +55,62 @@ class Sampler:
     def propose(self, arm: Arm, number: int) -> dict[str, Value]:
         """The tuned values of the arm's search trial `number`: from the journal, or a new proposal.
 
-        Numbers are asked for in order, a whole generation before any of its trials has ended.
+        Numbers are asked for in order, a whole generation before any of its trials has ended. A new proposal
+        repeats no trial of the arm if any other can be found, and fulfils the constraints of the space. Raises
+        InputError if none does.
         """
         study = self._studies[arm.name]
         known = study.get_trials(deepcopy=False)
-        if number < len(known) and known[number].state != TrialState.WAITING:
+        if number < len(known) and known[number].state.is_finished():
             return dict(known[number].params)
-        study.sampler = self._sampler(number)
-        tuned = self._plan.space.tuned_in(arm)
-        if number < self._plan.generation and number >= len(known):
-            study.enqueue_trial(starting_point(self._plan, tuned, number))
-        trial = study.ask({name: _distribution(parameter) for name, parameter in tuned.items()})
-        return dict(trial.params)
+        if number < len(known) and known[number].state == TrialState.RUNNING:  # of a driver that was killed
+            trial = optuna.trial.Trial(study, known[number]._trial_id)
+        else:
+            if number >= len(known):
+                study.enqueue_trial(self._proposal(arm, number, known))
+            trial = study.ask()
+        return self._draw(trial, arm)
+
+    def _draw(self, trial: optuna.trial.Trial, arm: Arm) -> dict[str, Value]:
+        def suggest(name: str, parameter: Parameter) -> Value:
+            match parameter:
+                case Choice():
+                    return trial.suggest_categorical(name, parameter.values)
+                case Float():
+                    return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+                case Int():
+                    return trial.suggest_int(name, parameter.low, parameter.high)
+
+        return self._plan.space.draw(arm, suggest)
+
+    def _proposal(self, arm: Arm, number: int, known: list[FrozenTrial]) -> dict[str, Value]:
+        tried, repetition = [trial.params for trial in known], None
+        for values in self._candidates(arm, number, known):
+            if self._plan.allows(arm, values):
+                if values not in tried:
+                    return values
+                repetition = repetition or values
+        if repetition is None:
+            constraints = "; ".join(self._plan.space.constraints)
+            raise InputError(f"arm {arm.name}: none of {MOST_ATTEMPTS} proposals fulfils: {constraints}.")
+        return repetition
+
+    def _candidates(self, arm: Arm, number: int, known: list[FrozenTrial]) -> Iterator[dict[str, Value]]:
+        """Proposals for the trial, one as good as the other but for what the space forbids."""
+        if number < self._plan.generation or self._plan.sampler == "qmc":
+            for attempt in range(MOST_ATTEMPTS):
+                yield starting_point(self._plan, arm, number + attempt * POINTS_APART)
+            return
+        # Drawn in memory from a copy of the arm's study, so that the journal holds what is run and nothing else.
+        copy = optuna.create_study(direction="maximize")
+        copy.add_trials(known)
+        for attempt in range(MOST_ATTEMPTS):
+            # A sampler that is sure of the best values proposes nothing else; then chance helps.
+            name = self._plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
+            copy.sampler = self._optuna_sampler(name, (self._plan.search_seed(number), attempt))
+            trial = copy.ask()
+            yield self._draw(trial, arm)
+            copy.tell(trial, state=TrialState.FAIL)
 
     def report(self, arm: str, number: int, epoch: int, value: float) -> None:
         """Record the validation accuracy after an epoch; an epoch already recorded is left as it is."""
@@ -81,39 +126,37 @@ class Sampler:
             state = STATES[status]
             study.tell(number, value if state == TrialState.COMPLETE else None, state=state)
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        seed = self._plan.search_seed(number)
-        match self._plan.sampler:
-            case "random":
-                return optuna.samplers.RandomSampler(seed=seed)
-            case "qmc":
-                return optuna.samplers.QMCSampler(
-                    seed=self._plan.seed, scramble=True, warn_independent_sampling=False
-                )
-            case _:
-                return optuna.samplers.TPESampler(
-                    seed=seed, n_startup_trials=self._plan.generation, multivariate=True, constant_liar=True
-                )
+    def _optuna_sampler(self, name: str, seeds: tuple[int, int]) -> optuna.samplers.BaseSampler:
+        seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+        if name == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        if name == "gp":
+            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._plan.generation)
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            n_startup_trials=self._plan.generation,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+        )
 
 
-def starting_point(plan: Plan, tuned: Mapping[str, Parameter], number: int) -> dict[str, Value]:
-    """The first generation's values, the same in every arm for the parameters that arms share.
+def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
+    """A point of the first generation, the same in every arm for the parameters that arms share.
 
-    The first point is the paper's own values where they lie in the space; the others are scrambled Sobol
-    points over all nuisance hyperparameters of the space.
+    Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the paper's own
+    value wherever the range holds it.
     """
     names = sorted(plan.space.nuisance)
-    paper = TrialConfig().flat()
-    if number == 0 and all(plan.space.nuisance[name].contains(paper[name]) for name in names):
-        return {name: paper[name] for name in tuned}
     sobol = qmc.Sobol(len(names), seed=plan.seed)
-    unit = dict(zip(names, sobol.fast_forward(number).random(1)[0], strict=True))
-    return {name: parameter.at(float(unit[name])) for name, parameter in tuned.items()}
+    if index:
+        sobol.fast_forward(index)
+    unit = dict(zip(names, map(float, sobol.random(1)[0]), strict=True))
+    paper = TrialConfig().flat()
 
+    def pick(name: str, parameter: Parameter) -> Value:
+        if index == 0 and parameter.contains(paper[name]):
+            return paper[name]
+        return parameter.at(unit[name])
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
-    if isinstance(parameter, Choice):
-        return CategoricalDistribution(parameter.values)
-    if isinstance(parameter, Float):
-        return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-    return IntDistribution(parameter.low, parameter.high)
+    return plan.space.draw(arm, pick)

@@ -18,15 +18,15 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class ArmEstimate:
-    """An arm's winner and its confirmation. Accuracies are fractions; NaN where there are no such trials."""
+    """An arm's winner and its confirmation by one measure, a fraction; NaN where there are no such trials."""
 
     arm: str
     search_trials: int
     search_epochs: int
-    val_accuracy: float  # the winner's, in the search
+    validation: float  # the winner's, in the search
     seeds: int
-    test_accuracy: float  # mean over the confirmation seeds
-    test_accuracy_distinct: float  # the same on the test images without an identical twin in training
+    test: float  # mean over the confirmation seeds
+    test_accuracy_distinct: float  # mean accuracy on the test images without an identical twin in training
     test_spread: float  # standard deviation over the confirmation seeds
 
 
@@ -56,20 +56,20 @@ def confirmed(trials: pd.DataFrame, arm: str, winner: str | None, measure: str =
     return chosen.set_index("seed")[measure].sort_index()
 
 
-def estimate_arm(trials: pd.DataFrame, arm: str, winner: str | None) -> ArmEstimate:
+def estimate_arm(trials: pd.DataFrame, arm: str, winner: str | None, measure: str = "accuracy") -> ArmEstimate:
     """Summarise `arm` from the table of trials; `winner` is the digest of its best configuration."""
     search = trials[(trials["arm"] == arm) & (trials["phase"] == "search")]
-    won = search.loc[search["trial"].str.split("-").str[0] == winner, "val_accuracy"]
-    accuracies = confirmed(trials, arm, winner)
+    won = search.loc[search["trial"].str.split("-").str[0] == winner, f"val_{measure}"]
+    tested = confirmed(trials, arm, winner, f"test_{measure}")
     return ArmEstimate(
         arm=arm,
         search_trials=len(search),
         search_epochs=int(search["epochs"].sum()),
-        val_accuracy=float(won.max()) if len(won) else float("nan"),
-        seeds=len(accuracies),
-        test_accuracy=float(accuracies.mean()),
+        validation=float(won.max()) if len(won) else float("nan"),
+        seeds=len(tested),
+        test=float(tested.mean()),
         test_accuracy_distinct=float(confirmed(trials, arm, winner, "test_accuracy_distinct").mean()),
-        test_spread=float(accuracies.std(ddof=1)) if len(accuracies) > 1 else float("nan"),
+        test_spread=float(tested.std(ddof=1)) if len(tested) > 1 else float("nan"),
     )
 
 

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from fer_core import paper
 from fer_core.data.sources import SYNTHETIC
-from search_spaces.space import PROTOCOL, Arm
 from study.optimism import Optimism, optimism
 from study.plan import Plan
 from study.statistics import (
@@ -30,31 +29,37 @@ def print_summary(
     data: str,
 ) -> None:
     """Print the closing tables. `winners`: each arm's best configuration, by digest; `data`: the data set's name."""
-    estimates = [estimate_arm(trials, arm.name, winners[arm.name]) for arm in plan.arms]
+    measure = plan.space.measure
+    estimates = [estimate_arm(trials, arm.name, winners[arm.name], measure) for arm in plan.arms]
     console.print(_arms_table(plan, estimates, trials, winners, data))
-    console.print("without twins: on the test images that stand in no identical copy among the training images")
+    console.print(
+        "Tests are means over the seeds; without twins: accuracy on the test images with no identical training image."
+    )
     fixed = trials[trials["phase"] == "fixed"]
     for row in fixed.itertuples():
         console.print(
             f"The paper's configuration at this scale, arm {row.arm}, one seed: test {_percent(row.test_accuracy)}, "
             f"without twins {_percent(row.test_accuracy_distinct)}"
         )
-    accuracies = {arm.name: confirmed(trials, arm.name, winners[arm.name]) for arm in plan.arms}
+    tested = {arm.name: confirmed(trials, arm.name, winners[arm.name], f"test_{measure}") for arm in plan.arms}
     differences = [
-        d for group in _comparable(plan) for d in compare({arm.name: accuracies[arm.name] for arm in group})
+        d
+        for group in plan.space.comparable()
+        for d in compare({arm.name: tested[arm.name] for arm in group})
+        if d.seeds
     ]
-    if differences and plan.seeds:
-        console.print(_differences_table(differences))
+    if differences:
+        console.print(_differences_table(differences, measure))
     owed = optimism(trials, predictions)
     if owed:
         console.print(_optimism_table(plan, owed))
-    if differences and plan.seeds:
+    if differences:
         console.print(verdict_line(plan, differences, data))
 
 
 def verdict_line(plan: Plan, differences: list[Difference], data: str) -> str:
     """The study's answer in words, as far as it goes."""
-    baselines = [group[0].name for group in _comparable(plan)]
+    baselines = [group[0].name for group in plan.space.comparable()]
     against = [d for d in differences if d.baseline in baselines]
     parts = [f"{d.arm} is {d.verdict} than {d.baseline}" for d in against if d.verdict != "undecided"]
     answer = "; ".join(parts) or f"no arm can be told from {' or '.join(baselines)} with {plan.seeds} seeds"
@@ -67,12 +72,6 @@ def verdict_line(plan: Plan, differences: list[Difference], data: str) -> str:
         if plan.base.model.width != 1 or plan.base.data.train_images is not None:
             answer += " (at this reduced scale)"
     return f"Verdict: {answer}."
-
-
-def _comparable(plan: Plan) -> list[list[Arm]]:
-    """The arms by protocol: accuracies on other test images are not compared."""
-    protocols = {arm.name: str(arm.values.get(PROTOCOL, "")) for arm in plan.arms}
-    return [[arm for arm in plan.arms if protocols[arm.name] == p] for p in dict.fromkeys(protocols.values())]
 
 
 def _optimism_table(plan: Plan, owed: list[Optimism]) -> Table:
@@ -105,7 +104,8 @@ def _arms_table(
     table = Table(title=f"{plan.space.name} on {data}: {plan.space.question}", title_justify="left")
     table.add_column("arm")
     table.add_column("best configuration by validation", overflow="fold")
-    for heading in ("trials", "epochs", "validation", "test, mean of seeds", "spread", "without twins", "seeds"):
+    name = _name(plan.space.measure)
+    for heading in ("trials", "epochs", f"validation {name}", f"test {name}", "spread", "without twins", "seeds"):
         table.add_column(heading, justify="right")
     for e in estimates:
         table.add_row(
@@ -113,8 +113,8 @@ def _arms_table(
             _tuned_text(plan, trials, e.arm, winners[e.arm]),
             str(e.search_trials),
             str(e.search_epochs),
-            _percent(e.val_accuracy),
-            _percent(e.test_accuracy),
+            _percent(e.validation),
+            _percent(e.test),
             "-" if math.isnan(e.test_spread) else f"± {100 * e.test_spread:.2f}",
             _percent(e.test_accuracy_distinct),
             str(e.seeds),
@@ -136,8 +136,8 @@ def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | N
     )
 
 
-def _differences_table(differences: list[Difference]) -> Table:
-    table = Table(title="Differences in test accuracy, points, paired by seed", title_justify="left")
+def _differences_table(differences: list[Difference], measure: str) -> Table:
+    table = Table(title=f"Differences in test {_name(measure)}, points, paired by seed", title_justify="left")
     table.add_column("pair")
     table.add_column("difference", justify="right")
     table.add_column("95 % interval over seeds", justify="right")
@@ -149,6 +149,10 @@ def _differences_table(differences: list[Difference]) -> Table:
 
 def _interval(d: Difference) -> str:
     return f"{100 * d.low:+.2f} to {100 * d.high:+.2f}" if math.isfinite(d.low) else "needs 2 seeds"
+
+
+def _name(measure: str) -> str:
+    return {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
 
 
 def _percent(fraction: float) -> str:

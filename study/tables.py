@@ -24,6 +24,7 @@ from fer_core.config import setting_names, setting_type
 
 SCHEMA_VERSION = "1"
 PENDING = "pending.jsonl"
+MEASURED = ("accuracy", "loss", "macro_f1")  # after every epoch, on training and validation images
 # Pause between two writings of the parquet files, in units of what the last one took.
 PAUSE = 20
 
@@ -46,12 +47,14 @@ SCHEMAS = {
     "trials": _schema(
         trial=S, arm=S, phase=S, seed=I, number=I, status=S,
         **CONFIG_COLUMNS,
-        epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, val_accuracy=F, val_loss=F,
+        epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
+        val_accuracy=F, val_loss=F, val_macro_f1=F,
         test_accuracy=F, test_loss=F, test_accuracy_distinct=F, test_macro_f1=F,
         parameters=I, seconds=F, attempts=I, node=S, error=S,
     ),
     "epochs": _schema(
-        trial=S, epoch=I, train_accuracy=F, train_loss=F, val_accuracy=F, val_loss=F, learning_rate=F, seconds=F
+        trial=S, epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
+        val_accuracy=F, val_loss=F, val_macro_f1=F, learning_rate=F, seconds=F,
     ),
     "predictions": _schema(
         trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(), probabilities=pa.list_(pa.float32(), 7)
@@ -215,7 +218,7 @@ def trial_row(
     finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
     if finite:
         best = max(finite, key=lambda e: e["val_accuracy"])
-        row |= {name: best[name] for name in ("train_accuracy", "train_loss", "val_accuracy", "val_loss")}
+        row |= {f"{part}_{name}": best[f"{part}_{name}"] for part in ("train", "val") for name in MEASURED}
         row["best_epoch"] = best["epoch"]
     row |= {"epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs)}
     row |= {**(test or {}), **(worker or {}), "attempts": attempts, "error": error}

@@ -42,8 +42,8 @@ class TrialRun(tune.Trainable):
 
     learning, testing: for every protocol a list with one reference into Ray's object store, so that a node holds
     the images once and its trials read them without a copy. The test images are fetched only to test a fixed or
-    confirm trial that has ended. checkpoints: a folder that all nodes share. threads: how many the
-    backend may use on the CPU.
+    confirm trial that has ended. checkpoints, models: folders that all nodes share; the second takes the networks
+    of confirm trials. threads: how many the backend may use on the CPU.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -52,11 +52,13 @@ class TrialRun(tune.Trainable):
         learning: dict[str, list],
         testing: dict[str, list],
         checkpoints: str,
+        models: str,
         threads: int,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
-        self._learning, self._testing, self._checkpoints = learning, testing, Path(checkpoints)
+        self._learning, self._testing = learning, testing
+        self._checkpoints, self._models = Path(checkpoints), Path(models)
         self._training: Training | None = None
         self._begin(config)
 
@@ -69,7 +71,8 @@ class TrialRun(tune.Trainable):
 
         self._phase = config["phase"]
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
-        self._checkpoint = self._checkpoints / f"{trial_id(settings, seed)}.npz"
+        self._trial = trial_id(settings, seed)
+        self._checkpoint = self._checkpoints / f"{self._trial}.npz"
         if self._training is not None:
             self._training.release()
         learning: Learning = ray.get(self._learning[settings.data.protocol][0])
@@ -93,11 +96,14 @@ class TrialRun(tune.Trainable):
         status = ("diverged" if training.diverged else "completed") if training.finished else None
         worker = {"parameters": training.parameters, "node": platform.node()}
         report = Report(epochs, status, worker, self._test() if tested else None)
-        return {"report": report, "done": training.finished}
+        numbers = epochs[-1] if epochs else {}  # for Ray's own callbacks
+        return {**numbers, "report": report, "done": training.finished}
 
     def _test(self) -> dict[str, Any]:
         testing: Testing = ray.get(self._testing[self._current.config.data.protocol][0])
         result = self._current.test(testing)
+        if self._phase == "confirm":
+            self._current.save_network(self._models / f"{self._trial}.keras")
         return {
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,

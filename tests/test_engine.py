@@ -3,6 +3,7 @@
 import random as random_numbers
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from fer_core.errors import InputError
+from fer_core.size import parameters
 from search_spaces.catalogue import load_space
+from search_spaces.space import Choice, Float, Int, Space
+from study.deadline import Deadline
 from study.engine import Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.sampler import Sampler
@@ -24,9 +29,9 @@ TEST_IMAGES = np.arange(4)
 Ending = Callable[[TrialSpec], str]
 
 
-def plan(**changes: Any) -> Plan:
+def plan(space: str | Space = "se_placement", **changes: Any) -> Plan:
     arguments = {"budget": "standard", "protocol": "challenge", "data_name": "fer2013", "trials": 9, "epochs": 9}
-    return make_plan(load_space("se_placement"), **{**arguments, "seeds": 2, **changes})
+    return make_plan(space if isinstance(space, Space) else load_space(space), **{**arguments, "seeds": 2, **changes})
 
 
 def accuracy(spec: TrialSpec, epoch: int) -> float:
@@ -41,8 +46,10 @@ def epoch_row(spec: TrialSpec, number: int) -> dict[str, Any]:
         "epoch": number,
         "train_accuracy": value,
         "train_loss": 1 - value,
+        "train_macro_f1": value,
         "val_accuracy": value,
         "val_loss": 1 - value,
+        "val_macro_f1": value,
         "learning_rate": spec.config.train.learning_rate,
         "seconds": 1.0,
     }
@@ -73,13 +80,15 @@ def run(
     order: int = 0,
     ending: Ending = lambda spec: "completed",
     steps: int | None = None,
+    deadline: Deadline | None = None,
+    engine_class: type[Engine] = Engine,
 ) -> Engine:
     """Drive an engine to the end as Ray would, `slots` trials at a time in an order drawn from `order`.
 
     Raises KilledError after so many `steps`, leaving everything as a kill would.
     """
     draw = random_numbers.Random(order)
-    engine = Engine(the_plan, Sampler(the_plan, folder / "optuna.log"), Tables(folder))
+    engine = engine_class(the_plan, Sampler(the_plan, folder / "optuna.log"), Tables(folder), deadline=deadline)
     running: dict[str, tuple[TrialSpec, int]] = {}
     while not engine.finished:
         while len(running) < slots and (spec := engine.next()) is not None:
@@ -110,7 +119,8 @@ def trials(folder: Path) -> pd.DataFrame:
 
 def journal(folder: Path) -> dict[str, optuna.Study]:
     storage = JournalStorage(JournalFileBackend(str(folder / "optuna.log")))
-    return {name: optuna.load_study(study_name=name, storage=storage) for name in ("none", "block", "conv")}
+    names = optuna.get_all_study_names(storage)
+    return {name: optuna.load_study(study_name=name, storage=storage) for name in names}
 
 
 def content(table: pd.DataFrame) -> list[dict]:
@@ -223,6 +233,131 @@ def test_a_study_grows_by_trials_and_seeds(tmp_path: Path) -> None:
     after = trials(tmp_path)
     assert set(before["trial"]) < set(after["trial"])
     assert len(after) == len(before) + 3
+
+
+def test_a_study_that_grows_keeps_its_trials_and_proposes_as_before(tmp_path: Path) -> None:
+    first = plan(trials=3, seeds=1)
+    run(first, tmp_path)
+    before = content(trials(tmp_path))
+    run(plan(trials=9, seeds=2, generation=first.generation), tmp_path)
+    after = {row["trial"]: row for row in content(trials(tmp_path))}
+    assert [after[row["trial"]] for row in before] == before
+    searched = trials(tmp_path).query("phase == 'search'")
+    assert searched.groupby("arm")["number"].apply(sorted).tolist() == [list(range(9))] * 3
+
+
+def test_an_arm_with_nothing_to_tune_is_confirmed_as_it_is(tmp_path: Path) -> None:
+    run(plan("paper", seeds=3), tmp_path)
+    table = trials(tmp_path)
+    assert Counter(zip(table["arm"], table["phase"], strict=True)) == {
+        **{(f"{se}-{protocol}", "confirm"): 3 for se in ("none", "block") for protocol in ("paper", "challenge")},
+        ("none-paper", "fixed"): 1,
+        ("block-paper", "fixed"): 1,
+    }
+
+
+SMALL_NETWORKS = Space(
+    "small",
+    "Which small network?",
+    nuisance={
+        "model.se_placement": Choice(("none", "block")),
+        "model.se_reduction": Choice((2, 4), when={"model.se_placement": ("block",)}),
+        "model.dense_units": Int(8, 512),
+        "train.learning_rate": Float(1e-4, 1e-2, log=True),
+    },
+    constraints={"at most 30,000 parameters": lambda config: parameters(config) <= 30_000},
+)
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+def test_proposals_fulfil_conditions_and_constraints(sampler: str, tmp_path: Path) -> None:
+    p = plan(SMALL_NETWORKS, sampler=sampler, trials=24, settings={"model.width": "0.125"}, scheduler="none")
+    run(p, tmp_path)
+    table = trials(tmp_path).query("phase == 'search'")
+    assert set(table["config.model.se_placement"]) == {"none", "block"}
+    for trial in journal(tmp_path)["all"].trials:
+        assert ("model.se_reduction" in trial.params) == (trial.params["model.se_placement"] == "block")
+        assert parameters(p.arm_config(p.arms[0], trial.params)) <= 30_000
+    units = table["config.model.dense_units"]
+    assert units.min() < 20
+    assert units.max() > 50  # not the smallest alone
+
+
+def test_constraints_that_nothing_fulfils_are_an_error(tmp_path: Path) -> None:
+    impossible = replace(SMALL_NETWORKS, constraints={"at most 10 parameters": lambda config: False})
+    with pytest.raises(InputError, match="arm all: none of 100 proposals fulfils: at most 10 parameters"):
+        run(plan(impossible), tmp_path)
+
+
+def test_a_small_space_is_searched_without_repetition_until_it_is_used_up(tmp_path: Path) -> None:
+    nuisance = {"model.se_reduction": Choice((2, 4, 8)), "augment.flip": Choice((False, True))}
+    few = Space("few", "Which?", nuisance=nuisance)
+    run(plan(few, trials=8, scheduler="none"), tmp_path)
+    proposed = [tuple(sorted(t.params.items())) for t in journal(tmp_path)["all"].trials]
+    assert len(set(proposed[:6])) == 6
+    assert len(proposed) == 8
+
+
+def test_macro_f1_chooses_where_the_space_says_so(tmp_path: Path) -> None:
+    class Falling(Engine):
+        """Macro F1 falls where accuracy rises."""
+
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            return super().on_epochs(spec, [{**e, "val_macro_f1": 1 - e["val_accuracy"]} for e in epochs])
+
+    p = plan("imbalance", trials=4, scheduler="none")
+    engine = run(p, tmp_path, engine_class=Falling)
+    table = trials(tmp_path).query("phase == 'search' and arm == 'none'")
+    winner = engine.winner("none")
+    assert winner is not None
+    assert winner.trial == table.sort_values("val_macro_f1").iloc[-1]["trial"]
+    assert winner.trial == table.sort_values("val_accuracy").iloc[0]["trial"]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("limit", [60, 100, 150])
+def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, tmp_path: Path) -> None:
+    clock = Clock()
+
+    class Ticking(Engine):
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            clock.now += len(epochs) / 3  # three at a time, a second an epoch
+            return super().on_epochs(spec, epochs)
+
+    p = plan(scheduler="none", trials=60)
+    engine = run(p, tmp_path, deadline=Deadline(limit, 3, clock), engine_class=Ticking)
+    table = trials(tmp_path)
+    assert engine.search_cut
+    assert clock.now <= limit
+    confirmed = table.query("phase == 'confirm'")
+    assert Counter(confirmed["arm"]) == {"none": 2, "block": 2, "conv": 2}
+    assert set(confirmed["epochs"]) == {p.epochs}
+    searched = table.query("phase == 'search'").groupby("arm").size()
+    assert searched.max() - searched.min() <= 3  # as many as run at a time
+    run(plan(scheduler="none", trials=9, generation=p.generation), tmp_path)  # without a limit it goes on
+    assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
+
+
+def test_a_users_own_configuration_runs_in_the_arm_where_it_lies(tmp_path: Path) -> None:
+    base = plan().base
+    own = base.override({"model.se_placement": "conv", "train.learning_rate": 0.03, "train.epochs": 9})
+    run(plan(own=[own]), tmp_path)
+    fixed = trials(tmp_path).query("phase == 'fixed'").set_index("arm")
+    assert set(fixed.index) == {"none", "block", "conv"}
+    assert fixed.at["conv", "config.train.learning_rate"] == 0.03
+    with pytest.raises(InputError, match=r"data\.protocol is paper, the study's challenge"):
+        plan(own=[own.override({"data.protocol": "paper"})]).fixed_trials()
+    with pytest.raises(InputError, match="lies in no arm of the space reduction_ratio"):
+        plan("reduction_ratio", own=[base]).fixed_trials()
 
 
 def test_a_failed_trial_is_recorded_and_the_study_goes_on(tmp_path: Path) -> None:

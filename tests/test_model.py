@@ -10,8 +10,9 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 from fer_core.augmentation import RandomFlip, RandomShift, shift_images
 from fer_core.config import AugmentConfig, TrialConfig, Value
-from fer_core.model import build_model, scaled, set_augmentation
+from fer_core.model import build_model, set_augmentation
 from fer_core.se import squeeze_excite
+from fer_core.size import parameters
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -38,22 +39,6 @@ def test_an_se_block_computes_the_equations_of_hu_et_al(
 def test_an_se_block_without_channels_left_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         squeeze_excite(keras.Input((6, 6, 8)), 0, "se")
-
-
-def parameters(config: TrialConfig) -> int:
-    """The trained parameters of the paper's network, counted by hand."""
-    model = config.model
-    total, channels = 0, 1
-    for block in ((32, 64), (128, 128), (256, 256)):
-        for position, full in enumerate(block):
-            filters = scaled(full, model.width)
-            total += model.kernel_size**2 * channels * filters + (2 if model.batch_norm else 1) * filters
-            channels = filters
-            if model.se_placement == "conv" or (model.se_placement == "block" and position == 1):
-                hidden = max(1, channels // model.se_reduction)
-                total += 2 * channels * hidden + hidden + channels
-    units = scaled(model.dense_units, model.width)
-    return total + 6 * 6 * channels * units + units + 7 * units + 7
 
 
 @settings(max_examples=15, deadline=None)

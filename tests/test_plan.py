@@ -69,17 +69,15 @@ def test_a_setting_is_overridden_unless_the_space_varies_it() -> None:
 
 def test_arms_share_their_starting_points() -> None:
     p = plan()
-    arms = {arm.name: p.space.tuned_in(arm) for arm in p.arms}
     for number in range(p.generation):
-        points = {name: starting_point(p, tuned, number) for name, tuned in arms.items()}
+        points = {arm.name: starting_point(p, arm, number) for arm in p.arms}
         assert points["block"] == points["conv"]
         assert points["none"].items() <= points["block"].items()
 
 
 def test_the_first_starting_point_is_the_papers_and_the_others_cover_the_space() -> None:
     p = plan()
-    tuned = p.space.tuned_in(p.arms[1])
-    points = [starting_point(p, tuned, number) for number in range(9)]
+    points = [starting_point(p, p.arms[1], number) for number in range(9)]
     assert points[0] == {"train.learning_rate": 0.002, "augment.shift": 0.1, "model.se_reduction": 16}
     rate = p.space.nuisance["train.learning_rate"]
     assert isinstance(rate, Float)
@@ -89,10 +87,9 @@ def test_the_first_starting_point_is_the_papers_and_the_others_cover_the_space()
 
 
 def test_another_study_seed_starts_elsewhere() -> None:
-    tuned = plan().space.tuned_in(plan().arms[1])
 
     def second(seed: int) -> dict[str, Value]:
-        return starting_point(plan(seed=seed), tuned, 1)
+        return starting_point(plan(seed=seed), plan().arms[1], 1)
 
     assert second(1) == second(1)
     assert second(1) != second(2)

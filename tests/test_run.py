@@ -101,7 +101,11 @@ def test_its_journal_is_one_study_an_arm(finished_study: FinishedStudy) -> None:
 
 def test_it_leaves_no_working_files(finished_study: FinishedStudy) -> None:
     left = {path.name for path in finished_study.folder.iterdir()} - {"study.lock", "pending.jsonl"}
-    assert left == {"study.json", "optuna.log", "trials.parquet", "epochs.parquet", "predictions.parquet"}
+    assert left == {"study.json", "optuna.log", "models", "trials.parquet", "epochs.parquet", "predictions.parquet"}
+    kept = {path.stem for path in (finished_study.folder / "models").iterdir()}
+    arms = table(finished_study.folder, "trials").set_index("trial").loc[list(kept)]
+    assert sorted(arms["arm"]) == ["block", "conv", "none"]  # one network an arm
+    assert set(arms["phase"]) == {"confirm"}
 
 
 def test_resuming_a_complete_study_repeats_nothing(finished_study: FinishedStudy) -> None:
@@ -181,6 +185,16 @@ def test_the_paper_space_runs_in_both_protocols_and_says_what_choosing_adds(tmp_
     assert json.loads((folder / "study.json").read_text())["protocol"] == "paper, challenge"
 
 
+def test_a_time_limit_leaves_whole_tables_and_the_command_that_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    done = run_module("study.run", *SMALL_STUDY, "--time-limit", "1s", "--out", folder)
+    assert done.status == 0, done.err
+    assert "out of time; every finished trial is kept. To go on:" in done.out
+    assert f"python -m study.run --resume --out {folder}" in done.out
+    assert json.loads((folder / "study.json").read_text())["status"] == "out of time"
+    assert len(table(folder, "trials")) < sum(PLANNED.values())
+
+
 def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
     import fcntl
 
@@ -204,6 +218,15 @@ def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width=wide"), "model.width=wide"),
         (("--space", "se_placement", "--data", "synthetic", "--cpus-per-trial", "900"), "the cluster has"),
         (("--space", "paper", "--data", "synthetic", "--protocol", "paper"), "compares protocols itself"),
+        (
+            ("--space", "se_placement", "--data", "synthetic", "--time-limit", "soon"),
+            "expected a duration such as 2h",
+        ),
+        (
+            ("--space", "se_placement", "--data", "synthetic", "--fixed", "/nowhere.json"),
+            "--fixed /nowhere.json: cannot",
+        ),
+        (("--space", "se_placement", "--data", "synthetic", "--sampler", "gp"), "needs PyTorch"),
         (("--resume",), "name the study's folder with --out"),
         (("--resume", "--out", "/nowhere"), "there is no study in /nowhere"),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Choice, Float, Int, Space
+from study import spaces
 
 
 @pytest.mark.parametrize("name", space_names())
@@ -78,12 +79,74 @@ def test_an_int_and_a_choice_give_only_their_values(unit: float, low: int, size:
             {"nuisance": {"augment.shift": Float(0, 0.1, when={"model.width": (1.0,)})}},
             "depends on model.width, which is no scientific factor",
         ),
+        ({"variants": {"a": {"model.se_placement": "none"}}}, "model.se_placement stands in it twice"),
+        ({"variants": {"a": {"model.width": "wide"}}}, "model.width=wide"),
+        (
+            {"variants": {"a": {"augment.shift": 0.1}}, "nuisance": {"augment.shift": Float(0, 0.1)}},
+            "augment.shift is both given and tuned in the arm none-a",
+        ),
+        ({"measure": "recall"}, "measure recall, expected accuracy or macro_f1"),
     ],
 )
 def test_a_mistake_in_a_space_is_named(arguments: dict, complaint: str) -> None:
     parts = {"scientific": {"model.se_placement": ("none", "block")}, "nuisance": {}, **arguments}
     with pytest.raises(InputError, match=complaint):
         Space("wrong", "Wrong?", **parts)
+
+
+def test_variants_are_crossed_with_the_factors_and_compared_within_one() -> None:
+    space = load_space("paper_gaps")
+    assert len(space.arms) == 2 * len(space.variants)
+    groups = [[arm.name for arm in group] for group in space.comparable()]
+    assert groups[0] == ["none-as_assumed", "block-as_assumed"]
+    assert all(len(group) == 2 for group in groups)
+
+
+def test_variants_without_factors_are_the_alternatives() -> None:
+    space = load_space("regularisation")
+    assert [[arm.name for arm in group] for group in space.comparable()] == [list(space.variants)]
+    tuned = {arm.name: set(space.tuned_in(arm)) for arm in space.arms}
+    assert tuned["none"] == tuned["flip"] == {"train.learning_rate"}
+    assert tuned["dropout"] == {"train.learning_rate", "model.dropout", "model.dense_dropout"}
+    assert [(title, arm.name) for title, arm in space.paper_trials()] == [("original CNN", "dropout")]
+
+
+def test_a_hyperparameter_may_depend_on_another() -> None:
+    space = load_space("best")
+    (arm,) = space.arms
+    assert arm.name == "all"
+    highest = space.draw(arm, lambda name, parameter: parameter.at(0.999))
+    assert highest["model.se_placement"] == "conv"
+    assert "model.se_reduction" in highest
+    assert "train.weight_decay" not in highest  # the optimiser is the last of its choices, SGD
+    lowest = space.draw(arm, lambda name, parameter: parameter.at(0.0))
+    assert "model.se_reduction" not in lowest
+    assert "train.weight_decay" in lowest
+    assert {title for title, _ in space.paper_trials()} == {"original CNN", "CNN with SE blocks"}
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_every_space_can_be_shown(name: str, capsys: pytest.CaptureFixture) -> None:
+    assert spaces.main([name]) == 0
+    out = capsys.readouterr().out
+    space = load_space(name)
+    assert all(arm.name in out for arm in space.arms)
+    assert all(setting in out for setting in space.nuisance)
+    assert spaces.main([]) == 0
+    assert space.question in capsys.readouterr().out
+
+
+def test_an_installed_package_can_offer_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs.py").write_text(OWN_SPACE)
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[fer_study.spaces]\nown = theirs:SPACE\nbroken = theirs:nothing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert {"own", "broken"} <= set(space_names())
+    assert load_space("own").question == "Does the shift help?"
+    with pytest.raises(InputError, match=r"space broken \(theirs:nothing, of theirs\): AttributeError"):
+        load_space("broken")
 
 
 OWN_SPACE = """
@@ -122,7 +185,7 @@ def test_a_mistake_in_a_users_space_is_reported_with_its_line(
 
 
 def test_an_unknown_space_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such space\. There are: paper, se_placement"):
+    with pytest.raises(InputError, match=r"no such space\. There are: best, imbalance, learning_rate"):
         load_space("se_placment")
     with pytest.raises(InputError, match="no such file"):
         load_space(str(tmp_path / "missing.py"))

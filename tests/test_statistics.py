@@ -74,8 +74,8 @@ TRIALS = pd.DataFrame(
 def test_an_arm_is_summarised_from_the_confirmation_of_its_winner() -> None:
     assert confirmed(TRIALS, "none", "aa").to_dict() == {7: 0.60, 8: 0.64}
     got = estimate_arm(TRIALS, "none", "aa")
-    assert (got.search_trials, got.search_epochs, got.val_accuracy, got.seeds) == (2, 6, 0.50, 2)
-    assert got.test_accuracy == pytest.approx(0.62)
+    assert (got.search_trials, got.search_epochs, got.validation, got.seeds) == (2, 6, 0.50, 2)
+    assert got.test == pytest.approx(0.62)
     assert got.test_accuracy_distinct == pytest.approx(0.61)
     assert got.test_spread == pytest.approx(np.std([0.60, 0.64], ddof=1))
 

@@ -1,0 +1,22 @@
+"""Do class weights help the rare classes, above all "disgust", and what do they cost the others?
+
+The paper finds "disgust" the worst of its classes, blames its 436 training images against 7,215 of "happy", and hopes
+for a remedy (section 3.2). Judged by macro F1, where every class counts alike.
+
+Command:  python -m study.run --space imbalance
+Cost:     three arms: budget quick, on two CPU cores and FER2013, about 8 minutes
+Outcome:  not yet known
+"""
+
+from search_spaces.space import Float, Space
+
+SPACE = Space(
+    name="imbalance",
+    question="Do class weights help the rare classes, by macro F1?",
+    scientific={"train.class_weights": ("none", "sqrt", "balanced")},
+    nuisance={
+        "train.learning_rate": Float(2e-4, 5e-3, log=True),
+        "train.label_smoothing": Float(0.0, 0.2),
+    },
+    measure="macro_f1",
+)

@@ -1,0 +1,118 @@
+"""`python -m study.export DIR --arm ARM`: an arm's best configuration as a file, and its network.
+
+The file is what `study.run --fixed` takes; the network what `fer_core.predict` takes.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.command_line import Parser, run_command
+from fer_core.config import TrialConfig, setting_names
+from fer_core.errors import InputError
+from study.folder import MODELS, read_study
+from study.selection import best_confirmation, winner
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = """examples:
+  python -m study.export results/NAME --arm block                  block.json and block.keras, here
+  python -m study.export results/NAME --arm block --out best/net   best/net.json and best/net.keras
+  python -m study.run --space se_placement --fixed block.json      run it as a fixed trial of another study
+  python -m fer_core.predict block.keras face.jpg
+
+Exit status: 0 done, 2 the command or its input is wrong."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
+        prog="study.export",
+        description="Write an arm's best configuration, chosen on validation, and its network to files.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="a study's folder")
+    parser.add_argument("--arm", required=True, help="which arm")
+    parser.add_argument("--out", metavar="PATH", type=Path, help="where to, without a suffix (default: ARM, here)")
+    options = parser.parse_args(arguments)
+    study = read_study(options.folder)
+    if study is None:
+        raise InputError(f"{options.folder}: there is no study in it.")
+    if options.arm not in study["arms"]:
+        raise InputError(f"--arm {options.arm}: the study has {', '.join(study['arms'])}.")
+    out = options.out or Path(options.arm)
+
+    from study.tables import read_table
+
+    trials = read_table(options.folder, "trials")
+    record = best_of_arm(study, trials[trials["arm"] == options.arm], options.arm)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        file = out.with_name(out.name + ".json")
+        file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"--out {out}: cannot be written ({problem.strerror}).") from None
+    print(f"configuration: {file}")
+    network = options.folder / MODELS / f"{record['network_of']}.keras"
+    if network.is_file():
+        copied = out.with_name(out.name + ".keras")
+        shutil.copyfile(network, copied)
+        print(f"network: {copied}")
+    else:
+        print("network: none; the arm has no confirmation yet that ended")
+    return 0
+
+
+def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", arm: str) -> dict[str, Any]:
+    """The arm's best configuration with what is known of it. `trials` are the arm's. Raises InputError."""
+    rows = trials.to_dict("records")
+    measure = study["measure"]
+    searched = [row for row in rows if row["phase"] == "search"]
+    confirmed = [row for row in rows if row["phase"] == "confirm"]
+    best = winner(searched, measure) if searched else next(iter(confirmed), None)
+    if best is None:
+        raise InputError(f"arm {arm}: no trial has ended well yet.")
+    digest = best["trial"].partition("-")[0]
+    confirmed = [row for row in confirmed if row["trial"].partition("-")[0] == digest]
+    network = best_confirmation(confirmed, measure)
+    tested = [row["test_accuracy"] for row in confirmed if row["status"] == "completed"]
+    config = TrialConfig.from_flat({name: _plain(best[f"config.{name}"]) for name in setting_names()})
+    return {
+        "space": study["space"],
+        "arm": arm,
+        "data": study["data"],
+        "fingerprint": study["fingerprint"],
+        "validation_accuracy": best["val_accuracy"],
+        "test_accuracy_by_seed": tested,
+        "network_of": None if network is None else network["trial"],
+        "settings": config.flat(),
+    }
+
+
+def read_configuration(path: Path) -> TrialConfig:
+    """The configuration in a file that `study.export` wrote, or in a JSON object of settings. Raises InputError."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"--fixed {path}: cannot be read ({problem.strerror}).") from None
+    except ValueError:
+        raise InputError(f"--fixed {path}: is no JSON. Expected what study.export writes.") from None
+    settings = record.get("settings", record) if isinstance(record, dict) else None
+    if not isinstance(settings, dict):
+        raise InputError(f"--fixed {path}: expected an object of settings, as study.export writes.")
+    try:
+        return TrialConfig.from_flat(settings)
+    except InputError as problem:
+        raise InputError(f"--fixed {path}: {problem}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A table's empty number is None here."""
+    return None if value is None or value != value else value
+
+
+if __name__ == "__main__":
+    run_command(main)
