@@ -40,6 +40,12 @@ class Float:
             return math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
         return self.low + unit * (self.high - self.low)
 
+    def unit(self, value: float) -> float:
+        """The inverse of `at`."""
+        if self.log:
+            return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        return (value - self.low) / (self.high - self.low)
+
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.log else "")
 
@@ -58,6 +64,10 @@ class Int:
     def at(self, unit: float) -> int:
         return min(self.high, self.low + int(unit * (self.high - self.low + 1)))
 
+    def unit(self, value: int) -> float:
+        """The middle of what `at` maps to `value`."""
+        return (value - self.low + 0.5) / (self.high - self.low + 1)
+
     def __str__(self) -> str:
         return f"{self.low} to {self.high}"
 
@@ -74,6 +84,10 @@ class Choice:
 
     def at(self, unit: float) -> Value:
         return self.values[min(len(self.values) - 1, int(unit * len(self.values)))]
+
+    def unit(self, value: Value) -> float:
+        """The middle of what `at` maps to `value`."""
+        return (self.values.index(value) + 0.5) / len(self.values)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.values))

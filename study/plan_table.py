@@ -1,17 +1,15 @@
 """How `--dry-run` shows a plan."""
 
+from dataclasses import asdict
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from fer_core.data.sources import Source
 from study.cluster import Cluster
+from study.cost import Cost, estimate
 from study.plan import Plan
-
-# Seconds an image on one core of a server CPU, as measured: what does not depend on the width, and what grows
-# with its square. An image of the validation costs a third. On a GPU nothing has been measured yet.
-SECONDS_AN_IMAGE, SECONDS_AN_IMAGE_AT_FULL_WIDTH = 0.002, 0.025
-SECONDS_A_TRIAL = 6.0  # building and compiling the network
-FER2013_TRAINING, FER2013_VALIDATION = 28_709, 3_589
 
 
 def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -> None:
@@ -41,7 +39,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     )
     console.print(
         f"images: {_count(config.data.train_images)} train, {_count(config.data.val_images)} validate; "
-        f"network width {config.model.width:g}, seed {plan.seed}",
+        f"network width {_width(plan)}, seed {plan.seed}",
         soft_wrap=True,
     )
     console.print(
@@ -49,22 +47,56 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
         soft_wrap=True,
     )
-    if cluster.gpus_per_trial:
-        console.print("time: not estimated on GPUs yet")
-    else:
-        hours = _core_hours(plan)
-        console.print(
-            f"time: about {hours:.2g} trial-hours, {60 * hours / cluster.slots:.2g} minutes, if none stops early"
-        )
+    console.print(_cost_text(estimate(plan, cluster)), soft_wrap=True)
+
+
+def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
+    """What `print_plan` shows, for a program."""
+    fixed = [spec.arm for spec in plan.fixed_trials()]
+    cost = estimate(plan, cluster)
+    return {
+        "space": plan.space.name,
+        "question": plan.space.question,
+        "measure": plan.space.measure,
+        "data": source.text,
+        "protocols": list(plan.protocols),
+        "budget": plan.budget,
+        "seed": plan.seed,
+        "epochs": plan.epochs,
+        "generation": plan.generation,
+        "rungs": list(plan.rungs),
+        "sampler": plan.sampler,
+        "scheduler": plan.scheduler,
+        "settings": plan.base.flat(),
+        "arms": [
+            {
+                "arm": arm.name,
+                "values": dict(arm.values),
+                "tuned": {name: str(parameter) for name, parameter in plan.space.tuned_in(arm).items()},
+                "fixed": fixed.count(arm.name),
+                "search": plan.trials_in(arm),
+                "confirm": plan.seeds,
+            }
+            for arm in plan.arms
+        ],
+        "trials": plan.trial_count,
+        "cluster": {**asdict(cluster), "slots": cluster.slots},
+        "cost": None if cost is None else asdict(cost),
+    }
+
+
+def _cost_text(cost: Cost | None) -> str:
+    if cost is None:
+        return "time: not known on these GPUs; --calibrate measures it"
+    source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
+    hours, minutes = f"{cost.trial_hours:.2g} trial-hours", f"{cost.minutes:.2g} minutes"
+    return f"time: about {hours}, {minutes}, if none stops early ({source})"
+
+
+def _width(plan: Plan) -> str:
+    name = "model.width"
+    return str(plan.space.nuisance[name]) if name in plan.space.nuisance else f"{plan.base.model.width:g}"
 
 
 def _count(images: int | None) -> str:
     return "all images" if images is None else f"{images:,} images"
-
-
-def _core_hours(plan: Plan) -> float:
-    """On one core a trial; data sets of unknown size are taken for FER2013."""
-    data = plan.base.data
-    images = (data.train_images or FER2013_TRAINING) + (data.val_images or FER2013_VALIDATION) / 3
-    an_image = SECONDS_AN_IMAGE + SECONDS_AN_IMAGE_AT_FULL_WIDTH * plan.base.model.width**2
-    return (plan.most_epochs * images * an_image + plan.trial_count * SECONDS_A_TRIAL) / 3600

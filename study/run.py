@@ -19,6 +19,7 @@ from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import PROTOCOL
 from study.cluster import Cluster, share_out, this_machine
+from study.cost import learn_from_study
 from study.deadline import Deadline
 from study.export import read_configuration
 from study.folder import (
@@ -121,7 +122,9 @@ def _parser() -> Parser:
     )
     add("--out", metavar="DIR", help="the study's own folder (default: results/<space>-<data>-<time>)")
     add("--resume", action="store_true", help="go on with the study in --out; other arguments are remembered")
-    add("--dry-run", action="store_true", help="print the plan and stop; nothing is written")
+    add("--dry-run", action="store_true", help="print the plan with its cost and stop; no study is made")
+    add("--json", action="store_true", help="with --dry-run: print it as JSON")
+    add("--calibrate", action="store_true", help="with --dry-run: measure this machine for the cost, some 20 s")
     add(
         "--protocol",
         choices=("challenge", "paper", "holdout"),
@@ -266,7 +269,7 @@ def _make_cluster(options: argparse.Namespace, cpus: float, gpus: float) -> Clus
 def _dry_run(options: argparse.Namespace, source: Source) -> int:
     from rich.console import Console
 
-    from study.plan_table import print_plan
+    from study.plan_table import plan_record, print_plan
 
     if options.address is None:
         cpus, gpus = map(float, this_machine())
@@ -277,7 +280,16 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
             cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
     arguments = _plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
     plan = make_plan(load_space(options.space), **arguments)
-    print_plan(Console(highlight=False), plan, _make_cluster(options, cpus, gpus), source)
+    cluster = _make_cluster(options, cpus, gpus)
+    if options.calibrate:
+        from study.calibrate import calibrate
+
+        with Console(stderr=True).status("measuring this machine"):
+            calibrate(plan, cluster)
+    if options.json:
+        print(json.dumps(plan_record(plan, cluster, source), indent=2))
+    else:
+        print_plan(Console(highlight=False), plan, cluster, source)
     return 0
 
 
@@ -399,6 +411,8 @@ def _run_plan(
         return "failed"
     finally:
         tables.close()
+    if data != SYNTHETIC or plan.base.data.train_images is not None:
+        learn_from_study(plan, tables.trials(), tables.all_epochs(), cluster)
     out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)
     if not engine.finished and not out_of_time:
         return "interrupted"
