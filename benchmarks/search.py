@@ -75,16 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     space = load_space("se_placement")
     recorded = Recorded(space, read_table(CURVES, "trials"), read_table(CURVES, "epochs"))
-    curves = {
-        way: np.array(
-            [
-                c
-                for seed in track(range(options.studies), "-".join(way))
-                for c in study(recorded, way, seed, options.trials)
-            ]
-        )
-        for way in (RANDOM, DEFAULT)
-    }
+    curves = {}
+    for way in (RANDOM, DEFAULT):
+        seeds = track(range(options.studies), " and ".join(way))
+        curves[way] = np.array([arm for seed in seeds for arm in study(recorded, way, seed, options.trials)])
     found = summary(curves, recorded.epochs, options.trials)
     found["studies"] = options.studies
     print(json.dumps(found, indent=2))

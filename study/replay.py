@@ -37,9 +37,7 @@ class Recorded:
         self._models, self._spread = {}, {}
         for arm in space.arms:
             rows = searched[(searched["arm"] == arm.name) & (searched["epochs"] == self.epochs)]
-            points = np.array(
-                [self._point(arm, {n: r[f"config.{n}"] for n in space.nuisance}) for _, r in rows.iterrows()]
-            )
+            points = np.array([self._point(arm, row) for row in _settings(rows)])
             values = curves.loc[rows["trial"], range(1, self.epochs + 1)].to_numpy()
             model = KNeighborsRegressor(min(NEIGHBOURS, len(rows) - 1), weights="distance")
             residuals = values - cross_val_predict(model, points, values, cv=LeaveOneOut())
@@ -62,6 +60,12 @@ class Recorded:
 
     def _point(self, arm: Arm, values: dict[str, Any]) -> list[float]:
         return [parameter.unit(values[name]) for name, parameter in self.space.tuned_in(arm).items()]
+
+
+def _settings(trials: pd.DataFrame) -> list[dict[str, Any]]:
+    """The configuration of every row under its dotted names."""
+    columns = {name: name.removeprefix("config.") for name in trials.columns if name.startswith("config.")}
+    return trials[list(columns)].rename(columns=columns).to_dict("records")
 
 
 def replay(

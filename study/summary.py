@@ -8,6 +8,7 @@ from rich.table import Table
 
 from fer_core import paper
 from fer_core.data.sources import SYNTHETIC
+from search_spaces.space import Arm
 from study.optimism import Optimism, optimism
 from study.plan import Plan
 from study.statistics import (
@@ -35,6 +36,10 @@ def print_summary(
     console.print(
         "Tests are means over the seeds; without twins: accuracy on the test images with no identical training image."
     )
+    searched = {e.arm: e.search_trials for e in estimates if plan.trials_in(_arm(plan, e.arm))}
+    if len(set(searched.values())) > 1:
+        text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
+        console.print(f"The arms did not get the same number of search trials: {text}.")
     fixed = trials[trials["phase"] == "fixed"]
     for row in fixed.itertuples():
         console.print(
@@ -126,8 +131,7 @@ def _tuned_text(plan: Plan, trials: pd.DataFrame, arm_name: str, winner: str | N
     rows = trials[(trials["arm"] == arm_name) & (trials["trial"].str.split("-").str[0] == winner)]
     if rows.empty:
         return "-"
-    arm = next(a for a in plan.arms if a.name == arm_name)
-    values = {name: rows.iloc[0][f"config.{name}"] for name in plan.space.tuned_in(arm)}
+    values = {name: rows.iloc[0][f"config.{name}"] for name in plan.space.tuned_in(_arm(plan, arm_name))}
     if not values:
         return "as given, nothing tuned"
     return ", ".join(
@@ -149,6 +153,10 @@ def _differences_table(differences: list[Difference], measure: str) -> Table:
 
 def _interval(d: Difference) -> str:
     return f"{100 * d.low:+.2f} to {100 * d.high:+.2f}" if math.isfinite(d.low) else "needs 2 seeds"
+
+
+def _arm(plan: Plan, name: str) -> Arm:
+    return next(arm for arm in plan.arms if arm.name == name)
 
 
 def _name(measure: str) -> str:
