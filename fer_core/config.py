@@ -58,6 +58,10 @@ class ModelConfig:
         True,
         "normalise after every convolution; not in Figure 2, but without it Adam at 0.002 stays at chance",
     )
+    dense_norm: bool = _setting(
+        True,
+        "normalise the fully-connected layer too; not in Figure 2, but without it Adam at 0.002 kills that layer",
+    )
     batch_norm_momentum: float = _setting(0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999)
     dropout: float = _setting(0.25, "rate after every pooling; left open", low=0, high=0.95)
     dense_dropout: float = _setting(0.5, "rate before the softmax; left open", low=0, high=0.95)

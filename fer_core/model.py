@@ -32,7 +32,10 @@ def build_model(config: TrialConfig) -> keras.Model:
         x = layers.MaxPooling2D(name=f"pool{number}")(x)
         x = layers.Dropout(model.dropout, name=f"dropout{number}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(scaled(model.dense_units, model.width), activation="relu", name="dense")(x)
+    x = layers.Dense(scaled(model.dense_units, model.width), use_bias=not model.dense_norm, name="dense")(x)
+    if model.dense_norm:
+        x = layers.BatchNormalization(momentum=model.batch_norm_momentum, name="dense_norm")(x)
+    x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
     outputs = layers.Dense(len(EMOTIONS), activation="softmax", name="emotion")(x)
     return keras.Model(inputs, outputs, name="fer")

@@ -13,7 +13,7 @@ def scaled(count: int, width: float) -> int:
 
 
 def parameters(config: TrialConfig) -> int:
-    """The trained parameters of the network that `config` describes; the paper's has 3,487,719."""
+    """The trained parameters of the network that `config` describes; the paper's has 3,487,975."""
     model = config.model
     total, channels = 0, 1
     for block in BLOCKS:
@@ -26,4 +26,5 @@ def parameters(config: TrialConfig) -> int:
                 hidden = max(1, channels // model.se_reduction)
                 total += 2 * channels * hidden + hidden + channels
     units = scaled(model.dense_units, model.width)
-    return total + POOLED_SIDE**2 * channels * units + units + CLASSES * units + CLASSES
+    total += POOLED_SIDE**2 * channels * units + (2 if model.dense_norm else 1) * units
+    return total + CLASSES * units + CLASSES

@@ -4,7 +4,7 @@
 them changes at a time, and SE per block is compared with no SE under each, both with their own learning rate.
 
 Command:  python -m study.run --space paper_gaps
-Cost:     22 arms: budget quick, on two CPU cores and FER2013, about an hour
+Cost:     24 arms: budget quick, on two CPU cores and FER2013, about an hour
 Outcome:  not yet known
 """
 
@@ -17,6 +17,7 @@ SPACE = Space(
     variants={
         "as_assumed": {},
         "no_batch_norm": {"model.batch_norm": False},
+        "no_dense_norm": {"model.dense_norm": False},
         "no_dropout": {"model.dropout": 0.0, "model.dense_dropout": 0.0},
         "dropout_before_softmax": {"model.dropout": 0.0},
         "no_shift": {"augment.shift": 0.0},

@@ -36,11 +36,9 @@ class Budget:
 
 # A narrow network and few images, in small batches, so that some hundred steps suffice to learn something. The
 # rate must then fall without waiting for a plateau, and the moving averages of batch normalisation must follow
-# faster than Keras' default lets them, or validation stays at chance for the first epochs. With 32 dense units, an
-# eighth of the paper's, all of them die in some runs.
+# faster than Keras' default lets them, or validation stays at chance for the first epochs.
 QUICK_NETWORK: dict[str, Value] = {
     "model.width": 0.125,
-    "model.dense_units": 1024,
     "model.dropout": 0.0,
     "model.dense_dropout": 0.1,
     "model.batch_norm_momentum": 0.97,

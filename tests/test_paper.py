@@ -27,4 +27,5 @@ def test_the_command_prints_every_setting_and_the_contradictions() -> None:
     for name in setting_names():
         assert name in done.out
     assert "69.07" in done.out
+    assert "28.2 % in training" in done.out
     assert "69.04" in done.out

@@ -1,13 +1,16 @@
 """From a space and a budget to trials: arms on like terms, the paper's configuration among them."""
 
+import json
+
 import pytest
 
 from fer_core.config import Value
 from fer_core.errors import InputError
-from search_spaces.catalogue import load_space
+from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Float
 from study.plan import BUDGETS, Plan, make_plan
 from study.pruning import survives
+from study.run import main
 from study.sampler import starting_point
 
 
@@ -111,6 +114,24 @@ def test_a_trial_goes_on_by_its_rank_among_earlier_ones(
     scheduler: str, value: float, earlier: list[float], expected: bool
 ) -> None:
     assert survives(scheduler, value, earlier, 3) is expected
+
+
+@pytest.mark.parametrize("name", space_names())
+@pytest.mark.parametrize("budget", list(BUDGETS))
+def test_every_space_can_be_planned(name: str, budget: str, capsys: pytest.CaptureFixture) -> None:
+    dry = ["--space", name, "--data", "synthetic", "--budget", budget, "--dry-run"]
+    assert main([*dry, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    space = load_space(name)
+    assert [arm["arm"] for arm in shown["arms"]] == [arm.name for arm in space.arms]
+    fixed = sum(arm["fixed"] for arm in shown["arms"])
+    assert fixed == len(space.paper_trials())
+    assert shown["trials"] == sum(arm[phase] for arm in shown["arms"] for phase in ("fixed", "search", "confirm"))
+    searched = {arm["search"] for arm in shown["arms"] if arm["tuned"]}
+    assert searched <= {BUDGETS[budget].trials}  # equal effort
+    assert shown["cost"]["trial_hours"] > 0
+    assert main(dry) == 0
+    assert space.question.split()[0] in capsys.readouterr().out
 
 
 def test_rungs_lie_within_the_training() -> None:
