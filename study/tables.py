@@ -175,8 +175,18 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _read_parquet(folder: Path, name: str) -> pa.Table:
-    path = folder / f"{name}.parquet"
-    return pq.read_table(path).cast(SCHEMAS[name]) if path.exists() else SCHEMAS[name].empty_table()
+    """The table as the schema has it. A column that a study of an older version lacks is empty."""
+    path, schema = folder / f"{name}.parquet", SCHEMAS[name]
+    if not path.exists():
+        return schema.empty_table()
+    table = pq.read_table(path)
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _read_pending(folder: Path) -> Iterable[tuple[str, Row]]:

@@ -1,0 +1,37 @@
+"""Keep a study's tables in the repository.
+
+    python docs/keep_reference.py results/STUDY results/reference/NAME [TABLE...]
+
+Copies `study.json` and the tables (all, or those named) without what belongs to one machine: the folder of the data,
+the output's path, the host's name.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from study.tables import SCHEMAS, read_table
+
+TABLES = ("trials", "epochs", "predictions")
+HOST = "a machine with {cpus:g} CPUs and {gpus:g} GPUs"
+
+
+def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None:
+    reference.mkdir(parents=True, exist_ok=True)
+    record = json.loads((study / "study.json").read_text())
+    host = HOST.format(**record["devices"])
+    data, name = record["arguments"]["data"], Path(record["arguments"]["data"]).name
+    command = [part.replace(data, name).replace(str(study), f"results/{study.name}") for part in record["command"]]
+    record |= {"host": host, "command": command, "arguments": {**record["arguments"], "data": name}}
+    (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
+    for table in tables:
+        frame: pd.DataFrame = read_table(study, table)
+        if "node" in frame:
+            frame["node"] = host
+        frame.to_parquet(reference / f"{table}.parquet", compression="zstd", schema=SCHEMAS[table], index=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), tuple(sys.argv[3:]) or TABLES)
