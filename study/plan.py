@@ -172,6 +172,16 @@ class Plan:
         return self.trial_count * self.epochs
 
 
+def usual_generation(trials: int) -> int:
+    """How many of an arm's trials are proposed at a time: a sixth, but at least 4, and not more than half.
+
+    Small generations learn from more that has ended, and the first, which nothing prunes, costs less; large ones keep
+    more of a cluster busy. On recorded curves a third needed all the epochs of random search to be as good, a sixth
+    half of them (benchmarks/search.py).
+    """
+    return max(2, min(max(4, trials // 6), trials // 2))
+
+
 def make_plan(
     space: Space,
     *,
@@ -190,7 +200,7 @@ def make_plan(
 ) -> Plan:
     """The plan for `space`. Numbers not given are the budget's; `settings` override the fixed ones.
 
-    A study that grows keeps its `generation`; a new one has a third of the trials.
+    A study that grows keeps its `generation`; a new one has the usual.
 
     Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies.
     """
@@ -213,7 +223,7 @@ def make_plan(
         trials=trials,
         seeds=amount.seeds if seeds is None else seeds,
         seed=seed,
-        generation=generation or max(2, trials // 3),
+        generation=generation or usual_generation(trials),
         sampler=sampler,
         scheduler=scheduler,
         own=tuple(own),

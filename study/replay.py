@@ -1,7 +1,7 @@
 """Recorded learning curves in the place of training: a study in a second, hundreds of them in minutes.
 
 Samplers, schedulers and the engine are compared on it. It is a model of trials, made from real ones: what a
-configuration would do is interpolated between the recorded configurations of its arm, with chance added.
+configuration would do is regressed on the recorded configurations of its arm, and chance is added.
 """
 
 import random
@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import LeaveOneOut, cross_val_predict
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from search_spaces.space import Arm, Space
 from study.engine import Engine
 from study.plan import TrialSpec
 
-NEIGHBOURS = 5
 Curve = Callable[[TrialSpec], np.ndarray]
 
 
 class Recorded:
     """Curves of validation accuracy for any configuration of `space`, from the tables of a study of it.
 
-    Every arm has a regression of its own: the mean of the nearest recorded configurations, the nearer the
-    heavier, in the unit cube of what is tuned. All recorded trials must have run for the same number of epochs.
+    Every arm has a Gaussian process of its own over the unit cube of what is tuned, which tells what the
+    configuration does from the chance of the recorded trials. All of these must have run for the same number of
+    epochs. Its kernel is fitted to the last epoch and serves all.
     """
 
     def __init__(self, space: Space, trials: pd.DataFrame, epochs: pd.DataFrame) -> None:
@@ -34,23 +34,31 @@ class Recorded:
         searched = trials[(trials["phase"] == "search") & (trials["status"] == "completed")]
         curves = epochs.pivot(index="trial", columns="epoch", values="val_accuracy")
         self.epochs = int(searched["epochs"].max())
-        self._models, self._spread = {}, {}
+        self._models: dict[str, GaussianProcessRegressor] = {}
+        self._spread: dict[str, np.ndarray] = {}
+        self._known: dict[tuple[str, str], np.ndarray] = {}
         for arm in space.arms:
             rows = searched[(searched["arm"] == arm.name) & (searched["epochs"] == self.epochs)]
             points = np.array([self._point(arm, row) for row in _settings(rows)])
             values = curves.loc[rows["trial"], range(1, self.epochs + 1)].to_numpy()
-            model = KNeighborsRegressor(min(NEIGHBOURS, len(rows) - 1), weights="distance")
-            residuals = values - cross_val_predict(model, points, values, cv=LeaveOneOut())
-            self._models[arm.name] = model.fit(points, values)
-            self._spread[arm.name] = residuals.std(axis=0)
+            scales = np.full(points.shape[1], 0.5)
+            kernel = ConstantKernel() * RBF(scales, (0.1, 10.0)) + WhiteKernel(0.3, (1e-4, 10.0))
+            last = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
+            last.fit(points, values[:, -1])
+            model = GaussianProcessRegressor(last.kernel_, optimizer=None, normalize_y=True).fit(points, values)
+            self._models[arm.name] = model
+            self._spread[arm.name] = (values - model.predict(points)).std(axis=0)
 
     def expected(self, spec: TrialSpec) -> np.ndarray:
         """Validation accuracy after every epoch, without chance."""
-        point = self._point(self._arms[spec.arm], spec.config.flat())
-        return self._models[spec.arm].predict([point])[0]
+        key = (spec.arm, spec.config.digest())
+        if key not in self._known:
+            point = self._point(self._arms[spec.arm], spec.config.flat())
+            self._known[key] = self._models[spec.arm].predict([point])[0]
+        return self._known[key]
 
     def __call__(self, spec: TrialSpec) -> np.ndarray:
-        """The same with the chance of the trial's seed, as large as the recorded trials differ from the regression.
+        """The same with the chance of the trial's seed, as large as the recorded trials differ from the process.
 
         A trial that is lucky is so in all its epochs: half of the variance is the trial's, half the epoch's.
         """

@@ -48,13 +48,13 @@ def spec(arm: str, **settings: float) -> TrialSpec:
 
 def test_a_recorded_configuration_gives_its_recorded_curve(recorded: Recorded) -> None:
     # The paper's is the first starting point of every arm.
-    np.testing.assert_allclose(recorded.expected(spec("block")), formula(spec("block")), atol=1e-9)
+    np.testing.assert_allclose(recorded.expected(spec("block")), formula(spec("block")), atol=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.0004, 0.0013, 0.003])
 def test_between_recorded_configurations_it_is_close_to_what_they_would_do(rate: float, recorded: Recorded) -> None:
     here = spec("none", train__learning_rate=rate, augment__shift=0.07)
-    np.testing.assert_allclose(recorded.expected(here), formula(here), atol=0.04)
+    np.testing.assert_allclose(recorded.expected(here), formula(here), atol=0.02)
 
 
 def test_chance_is_that_of_the_trial_and_no_other(recorded: Recorded) -> None:
