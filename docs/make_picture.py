@@ -29,6 +29,7 @@ def main(study: Path, picture: Path) -> None:
         dots.plot(tested, [position] * len(tested), marker, color=colour, markerfacecolor="none")
         dots.plot(tested.mean(), position, marker, color=colour, markersize=10)
     curves.set(xlabel="epoch", ylabel="validation accuracy, %", title="winners, mean and range over seeds")
+    curves.xaxis.get_major_locator().set_params(integer=True)
     curves.legend(title="SE blocks", frameon=False)
     dots.set(xlabel="test accuracy, %", title="every seed (open) and their mean (filled)", ylabel="SE blocks")
     dots.set_yticks(range(len(record["arms"])), record["arms"])

@@ -6,8 +6,9 @@ still (section 3.2). This space compares the three, each with its own tuned lear
 there is an SE block, reduction ratio.
 
 Command:  python -m study.run --space se_placement
-Cost:     budget quick, on two CPU cores: about 5 minutes on the embedded faces, 15 to 20 on FER2013
-Outcome:  not yet known; a quick study ranks nothing
+Cost:     budget quick, on two CPU cores: about 2 minutes on the embedded faces, 7 on FER2013
+Outcome:  budget quick on FER2013: 46.0 % with and without SE blocks, per block less none +0.05 points (-4.5 to +4.5);
+          at full size not yet known
 """
 
 from search_spaces.space import Choice, Float, Space
