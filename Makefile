@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*##  */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
-study: $(READY)  ## a first study on the embedded faces, about 4 minutes on two cores
+study: $(READY)  ## a first study on the embedded faces, about 2 minutes on two cores
 	$(BIN)/python -m study.run --space se_placement --data synthetic --budget quick
 
 test: $(READY) check  ## style, types and every test

@@ -175,9 +175,9 @@ class Plan:
 def usual_generation(trials: int) -> int:
     """How many of an arm's trials are proposed at a time: a sixth, but at least 4, and not more than half.
 
-    Small generations learn from more that has ended, and the first, which nothing prunes, costs less; large ones keep
-    more of a cluster busy. On recorded curves a third needed half the epochs of random search without pruning to be as
-    good, a sixth 37 % (benchmarks/search.py, 32 trials).
+    Small generations learn from more that has ended, and the first, which nothing prunes, costs less; large ones
+    keep more of a cluster busy. On recorded curves, 32 trials, a third needed half the epochs of random search
+    without pruning to be as good, a sixth 37 % (benchmarks/search.py).
     """
     return max(2, min(max(4, trials // 6), trials // 2))
 
