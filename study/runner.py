@@ -98,12 +98,12 @@ def run_trials(
         TrialRun,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
         learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
-        testing={protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()},
         checkpoints=str(checkpoints),
         models=str(models),
         threads=max(1, int(cluster.cpus_per_trial)),
     )
-    link = _Link(engine, checkpoints, models)
+    testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
+    link = _Link(engine, checkpoints, models, testing)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": cluster.cpus_per_trial, "gpu": cluster.gpus_per_trial}),
         tune_config=tune.TuneConfig(
@@ -147,8 +147,8 @@ def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback
 class _Link:
     """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out."""
 
-    def __init__(self, engine: Engine, checkpoints: Path, models: Path) -> None:
-        self.engine, self.checkpoints, self.models = engine, checkpoints, models
+    def __init__(self, engine: Engine, checkpoints: Path, models: Path, testing: Mapping[str, list]) -> None:
+        self.engine, self.checkpoints, self.models, self.testing = engine, checkpoints, models, testing
         self.specs: dict[str, TrialSpec] = {}
 
     def __reduce__(self) -> tuple:
@@ -183,7 +183,10 @@ class _Feed(Searcher):
         if spec is None:
             return Searcher.FINISHED if self.link.engine.exhausted else None
         self.link.specs[spec.trial] = spec
-        return {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
+        config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
+        if spec.phase != "search":  # a search trial is not even told where the test images are
+            config["testing"] = self.link.testing[spec.config.data.protocol]
+        return config
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: `_Decisions` has heard of it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorboardX import SummaryWriter
+from tensorboardX.summary import hparams
 
 from study.plan import TrialSpec
 
@@ -28,13 +29,16 @@ class TensorBoard:
     def on_end(self, spec: TrialSpec, row: dict[str, Any]) -> None:
         """The settings beside the results, for the tab HPARAMS."""
         settings = {name: str(value) if value is None else value for name, value in spec.config.flat().items()}
-        results = {
-            name: row[name]
-            for name in ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1")
-            if row[name] is not None and math.isfinite(row[name])
-        }
+        names = {"best/val_accuracy": "val_accuracy", "best/val_macro_f1": "val_macro_f1"}
+        names |= {name: name for name in ("test_accuracy", "test_macro_f1")}
+        found = {tag: row[name] for tag, name in names.items()}
+        results = {tag: value for tag, value in found.items() if value is not None and math.isfinite(value)}
         writer = self._writer(spec)
-        writer.add_hparams({**settings, "arm": spec.arm, "phase": spec.phase}, results, name=".", global_step=0)
+        # Not add_hparams: it opens a second file, which within the same second is the same one.
+        for summary in hparams({**settings, "arm": spec.arm, "phase": spec.phase}, results):
+            writer.file_writer.add_summary(summary)
+        for name, value in results.items():
+            writer.add_scalar(name, value, row["epochs"])
         writer.close()
         del self._writers[spec.trial]
 

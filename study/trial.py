@@ -38,26 +38,26 @@ class Report:
 
 
 class TrialRun(tune.Trainable):
-    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`.
+    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`, and `testing` unless the phase is `search`.
 
-    learning, testing: for every protocol a list with one reference into Ray's object store, so that a node holds
-    the images once and its trials read them without a copy. The test images are fetched only to test a fixed or
-    confirm trial that has ended. checkpoints, models: folders that all nodes share; the second takes the networks
-    of confirm trials. threads: how many the backend may use on the CPU.
+    learning: for every protocol a list with one reference into Ray's object store, so that a node holds the images
+    once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
+    when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
+    all nodes share; the second takes the networks of confirm trials. threads: how many the backend may use on the
+    CPU.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
         self,
         config: dict[str, Any],
         learning: dict[str, list],
-        testing: dict[str, list],
         checkpoints: str,
         models: str,
         threads: int,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
-        self._learning, self._testing = learning, testing
+        self._learning = learning
         self._checkpoints, self._models = Path(checkpoints), Path(models)
         self._training: Training | None = None
         self._begin(config)
@@ -69,7 +69,7 @@ class TrialRun(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
 
-        self._phase = config["phase"]
+        self._phase, self._testing = config["phase"], config.get("testing")
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
         self._trial = trial_id(settings, seed)
         self._checkpoint = self._checkpoints / f"{self._trial}.npz"
@@ -100,7 +100,8 @@ class TrialRun(tune.Trainable):
         return {**numbers, "report": report, "done": training.finished}
 
     def _test(self) -> dict[str, Any]:
-        testing: Testing = ray.get(self._testing[self._current.config.data.protocol][0])
+        assert self._testing is not None
+        testing: Testing = ray.get(self._testing[0])
         result = self._current.test(testing)
         if self._phase == "confirm":
             self._current.save_network(self._models / f"{self._trial}.keras")

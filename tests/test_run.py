@@ -135,7 +135,18 @@ def test_another_study_in_the_same_folder_is_refused(
     assert by_arm_and_phase(finished_study.folder) == PLANNED
 
 
-def test_an_interrupted_study_is_finished_by_the_command_it_prints(tmp_path: Path) -> None:
+def content(folder: Path, name: str) -> list[dict]:
+    """The rows without what differs from run to run: times, places and attempts; in an order of their own."""
+    rows = table(folder, name).drop(columns=["seconds", "attempts", "node"], errors="ignore")
+    if name == "predictions":
+        rows["probabilities"] = rows["probabilities"].map(tuple)
+    keys = [key for key in ("trial", "epoch", "image") if key in rows]
+    return rows.sort_values(keys).astype(object).fillna("-").to_dict("records")
+
+
+def test_an_interrupted_study_is_finished_by_the_command_it_prints(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
     folder = tmp_path / "study"
     command = [sys.executable, "-m", "study.run", *SMALL_STUDY, "--out", str(folder)]
     study = subprocess.Popen(
@@ -163,6 +174,8 @@ def test_an_interrupted_study_is_finished_by_the_command_it_prints(tmp_path: Pat
     assert trials["trial"].is_unique
     assert kept < set(trials["trial"])
     assert not epochs.duplicated(["trial", "epoch"]).any()
+    for name in ("trials", "epochs", "predictions"):  # the same command gives the same tables, interrupted or not
+        assert content(folder, name) == content(finished_study.folder, name)
 
 
 def test_the_paper_space_runs_in_both_protocols_and_says_what_choosing_adds(tmp_path: Path) -> None:

@@ -119,6 +119,10 @@ def test_tensorboard_has_the_curve_and_the_settings_of_every_trial(watched: Watc
         curve = [v.simple_value for step, v in values if v.tag == "val_accuracy" and step]
         assert curve == pytest.approx(recorded["val_accuracy"].tolist())
         assert "_hparams_/session_start_info" in {v.tag for _, v in values}
+        assert len(list(run.iterdir())) == 1
+        best = [v.simple_value for _, v in values if v.tag == "best/val_accuracy"]
+        assert best == pytest.approx([row.val_accuracy])
+        assert ("test_accuracy" in {v.tag for _, v in values}) == (row.phase != "search")
 
 
 def test_an_exported_arm_is_a_configuration_and_a_network(watched: Watched, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a worker can reach, with a real Ray: a search trial has no way to the test images."""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.config import TrialConfig
+from fer_core.data import protocols
+from search_spaces.catalogue import load_space
+from study.engine import Engine
+from study.plan import make_plan
+from study.sampler import Sampler
+from study.tables import Tables
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    from study import runner
+
+    with runner.connected(None):
+        yield runner.ray
+
+
+def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_path: Path) -> None:
+    from study.runner import _Feed, _Link
+
+    plan = make_plan(
+        load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
+    )
+    engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
+    link = _Link(engine, tmp_path, tmp_path, {"challenge": ["where they are"]})
+    feed, phases = _Feed(link), set()
+    epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
+    while not engine.finished:
+        config = feed.suggest("any")
+        phases.add(config["phase"])
+        assert ("testing" in config) == (config["phase"] != "search")
+        assert ("where they are" in str(config)) == (config["phase"] != "search")
+        spec = link.specs[config["trial"]]
+        engine.on_epochs(spec, [{"epoch": 1, **epoch, "learning_rate": 0.1, "seconds": 1.0}])
+        engine.on_end(spec, "completed")
+    assert phases == {"fixed", "search", "confirm"}
+
+
+def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
+    ray: Any, parts: tuple[protocols.Learning, protocols.Testing], narrow: TrialConfig, tmp_path: Path
+) -> None:
+    from study.trial import TrialRun
+
+    class Probe(TrialRun):
+        """The same with a question."""
+
+        def reachable(self) -> list[str]:
+            gc.collect()
+            held = [type(thing).__name__ for thing in gc.get_objects() if type(thing).__name__ == "Testing"]
+            return held + ([] if self._testing is None else ["reference"])
+
+    learning, testing = parts
+    settings = narrow.override({"train.epochs": 1}).flat()
+    confirm = {"settings": settings, "seed": 1, "phase": "confirm", "testing": [ray.put(testing)]}
+    search = {"settings": settings, "seed": 2, "phase": "search"}
+    given = {"learning": {"challenge": [ray.put(learning)]}, "threads": 1}
+    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
+    worker = ray.remote(ray.tune.with_parameters(Probe, **given, **folders)).remote(confirm)
+    assert ray.get(worker.reachable.remote()) == ["reference"]
+    assert ray.get(worker.train.remote())["report"].test is not None
+    assert ray.get(worker.reset.remote(search, None))
+    assert ray.get(worker.reachable.remote()) == []
+    assert ray.get(worker.train.remote())["report"].test is None
+    assert ray.get(worker.reachable.remote()) == []
