@@ -172,11 +172,12 @@ def test_the_best_epoch_is_what_is_tested(narrow: TrialConfig, parts: Parts) -> 
     assert math.isnan(result.accuracy_distinct)
 
 
+STILL = {"train.learning_rate": 1e-8, "model.batch_norm": False, "model.dense_norm": False}
+
+
 def test_training_stops_when_validation_accuracy_no_longer_rises(narrow: TrialConfig, parts: Parts) -> None:
-    # So small a rate moves no prediction: the first epoch stays the best.
-    still = narrow.override(
-        {"train.learning_rate": 1e-8, "train.epochs": 9, "train.stop_patience": 2, "model.batch_norm": False}
-    )
+    # So small a rate moves no prediction, and no moving averages do: the first epoch stays the best.
+    still = narrow.override({**STILL, "train.epochs": 9, "train.stop_patience": 2})
     training = train(still, 0, parts[0])
     assert [e.epoch for e in training.history] == [1, 2, 3]
     with pytest.raises(RuntimeError, match="finished"):
@@ -185,7 +186,7 @@ def test_training_stops_when_validation_accuracy_no_longer_rises(narrow: TrialCo
 
 def test_the_rate_drops_on_a_plateau(narrow: TrialConfig, parts: Parts) -> None:
     plateau = {"train.plateau_patience": 1, "train.plateau_factor": 0.5, "train.epochs": 3}
-    still = narrow.override({"train.learning_rate": 1e-8, "model.batch_norm": False, **plateau})
+    still = narrow.override({**STILL, **plateau})
     rates = [e.learning_rate for e in train(still, 0, parts[0]).history]
     assert rates == pytest.approx([1e-8, 1e-8, 5e-9])
 
