@@ -60,7 +60,7 @@ class ModelConfig:
     )
     dense_norm: bool = _setting(
         True,
-        "normalise the fully-connected layer too; not in Figure 2, but without it Adam at 0.002 kills that layer",
+        "normalise the fully-connected layer too; not in Figure 2, but without it Adam at 0.002 stays constant",
     )
     batch_norm_momentum: float = _setting(0.99, "of the moving mean and variance; Keras' default", low=0, high=0.9999)
     dropout: float = _setting(0.25, "rate after every pooling; left open", low=0, high=0.95)

@@ -44,8 +44,8 @@ ASSUMED = {
     "model.kernel_size": "not given; usual in networks of this shape, with padding 'same'",
     "model.dense_units": "Figure 2 names the layer without its size",
     "model.batch_norm": "Figure 2 names no such layer, but without it Adam at 0.002 stays at chance for epochs",
-    "model.dense_norm": "not named; without it all units of that layer died at 0.002 at full width, with and without "
-    "dropout (EVIDENCE)",
+    "model.dense_norm": "not named; without it the network stayed at chance at 0.002 at full width, with and "
+    "without dropout (EVIDENCE)",
     "model.batch_norm_momentum": "Keras' default",
     "model.dropout": "not named; the gap between training and test accuracy in Table 1 asks for some",
     "model.dense_dropout": "not named; the same",
@@ -123,7 +123,7 @@ class Evidence:
 
 # One seed each unless said otherwise, one thread of a CPU, batches of 64, Adam at 0.002, shift 0.1, validation on all
 # or 1,000 of the 7,178 test images. "Constant": every image is called happy, 25.1 % of Training and 24.7 % of the
-# test images, which is what is left when all units of the fully-connected layer are dead.
+# test images, as it would be with all units of the fully-connected layer dead (they were not looked at).
 EVIDENCE = (
     Evidence(
         "full width, 8,000 training images; batch normalisation after the convolutions, dropout 0.25 and 0.5",
