@@ -4,7 +4,6 @@ Every setting of a training is either stated by the paper or left open and assum
 values. `python -m fer_core.paper` prints it all.
 """
 
-import argparse
 from dataclasses import dataclass
 
 from fer_core.config import TrialConfig, Value, setting_doc
@@ -185,8 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     Parser(
         prog="fer_core.paper",
         description="What the paper states, what it leaves open and is assumed here, and what it contradicts.",
-        epilog="examples:\n  python -m fer_core.paper\n  python -m fer_core.paper | grep -A2 shift",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples="examples:\n  python -m fer_core.paper\n  python -m fer_core.paper | grep -A2 shift",
     ).parse_args(arguments)
     print(text())
     return 0

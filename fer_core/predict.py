@@ -1,6 +1,5 @@
 """`python -m fer_core.predict MODEL IMAGE...`: class probabilities for image files."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -21,8 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="fer_core.predict",
         description="Classify image files of any size and colour with a trained network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="a network saved as .keras")
     parser.add_argument(

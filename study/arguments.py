@@ -49,8 +49,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="study.run",
         description="Run a study: tune every arm of a space alike, confirm the winners over fresh seeds, compare.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     add = parser.add_argument
     add(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "speed.json"
-FER2013_TRAINING, FER2013_VALIDATION = 28_709, 3_589
+FER2013 = (28_709, 3_589)  # a data set of unknown size is taken for it
 # Where nothing was measured, on one core of a usual server: seconds an image, what does not depend on the width
 # and what grows with its square; and to build and compile a network.
 SECONDS_AN_IMAGE, SECONDS_AN_IMAGE_AT_FULL_WIDTH = 0.0012, 0.02
@@ -66,10 +66,10 @@ def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
     return Cost(seconds / 3600, seconds / 60 / cluster.slots, measured)
 
 
-def images_an_epoch(config: TrialConfig) -> float:
-    """In units of training images. A data set of unknown size is taken for FER2013."""
-    train = config.data.train_images or FER2013_TRAINING
-    return train + VALIDATING * (config.data.val_images or FER2013_VALIDATION)
+def images_an_epoch(config: TrialConfig, size: tuple[int, int] = FER2013) -> float:
+    """In units of training images. `size`: how many there are to train and to validate."""
+    train, val = size
+    return min(config.data.train_images or train, train) + VALIDATING * min(config.data.val_images or val, val)
 
 
 def usual_speed(config: TrialConfig) -> Speed:
@@ -96,8 +96,14 @@ def remember(speeds: Mapping[TrialConfig, Speed], cluster: Cluster) -> None:
         Path(file.name).replace(folder / FILE)
 
 
-def learn_from_study(plan: Plan, trials: "pd.DataFrame", epochs: "pd.DataFrame", cluster: Cluster) -> None:
-    """Keep the speed at which a study on FER2013 or a stated number of images ran, arm by arm.
+def learn_from_study(
+    plan: Plan,
+    trials: "pd.DataFrame",
+    epochs: "pd.DataFrame",
+    sizes: Mapping[str, tuple[int, int]],
+    cluster: Cluster,
+) -> None:
+    """Keep the speed at which a study ran, arm by arm. `sizes`: of every protocol's training and validation images.
 
     The first epoch of a trial holds the building of its network.
     """
@@ -110,7 +116,7 @@ def learn_from_study(plan: Plan, trials: "pd.DataFrame", epochs: "pd.DataFrame",
             continue
         later = float(seconds[seconds.index > 1].median())
         first = float(seconds[seconds.index == 1].mean())
-        speeds[config] = Speed(later / images_an_epoch(config), max(0.0, first - later))
+        speeds[config] = Speed(later / images_an_epoch(config, sizes[config.data.protocol]), max(0.0, first - later))
     remember(speeds, cluster)
 
 

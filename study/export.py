@@ -3,7 +3,6 @@
 The file is what `study.run --fixed` takes; the network what `fer_core.predict` takes.
 """
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -31,8 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="study.export",
         description="Write an arm's best configuration, chosen on validation, and its network to files.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="a study's folder")
     parser.add_argument("--arm", required=True, help="which arm")

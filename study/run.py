@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.command_line import run_command
-from fer_core.data.sources import SYNTHETIC, Source, find_source
+from fer_core.data.sources import Source, find_source
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from search_spaces.space import PROTOCOL
@@ -232,8 +232,8 @@ def _run_plan(
         return "failed"
     finally:
         tables.close()
-    if data != SYNTHETIC or plan.base.data.train_images is not None:
-        learn_from_study(plan, tables.trials(), tables.all_epochs(), cluster)
+    sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
+    learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
     out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)
     if not engine.finished and not out_of_time:
         return "interrupted"

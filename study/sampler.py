@@ -29,7 +29,6 @@ STATES = {
     "diverged": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-SAMPLERS = ("random", "qmc", "tpe", "gp")
 # How often another proposal is drawn while one is a repetition or breaks a constraint of the space.
 MOST_ATTEMPTS = 100
 # The quasi-random points between two attempts, more than any arm has trials. Odd: points that lie a power of two

@@ -1,7 +1,5 @@
 """`python -m study.spaces`: the questions there are; with a NAME, one in full."""
 
-import argparse
-
 from fer_core.command_line import Parser, run_command
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names, space_text
@@ -19,8 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="study.spaces",
         description="List the spaces, or show one in full.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     parser.add_argument("name", nargs="?", metavar="NAME|FILE.py", help="a space to show in full")
     options = parser.parse_args(arguments)

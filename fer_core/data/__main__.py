@@ -1,6 +1,5 @@
 """`python -m fer_core.data PATH`: audit a data set."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -21,8 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="fer_core.data",
         description="Audit a data set: counts, identical images within and across splits, constant images.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     parser.add_argument("path", help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with the rows concerned")
