@@ -105,7 +105,7 @@ def make_parser() -> Parser:
     )
     add(
         "--sampler",
-        choices=("random", "qmc", "tpe", "gp"),
+        choices=("random", "qmc", "tpe", "gp", "cmaes"),
         help="how search trials are proposed (default: tpe; gp needs PyTorch)",
     )
     add(

@@ -19,6 +19,7 @@ from scipy.stats import qmc
 from fer_core.config import TrialConfig, Value
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Choice, Float, Int, Parameter
+from study.evolution import EvolutionSampler
 from study.plan import Plan
 
 # What became of a trial, in Optuna's words. One that diverged was stopped early for a good reason: told as
@@ -129,6 +130,8 @@ class Sampler:
         seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         if name == "random":
             return optuna.samplers.RandomSampler(seed=seed)
+        if name == "cmaes":
+            return EvolutionSampler(self._plan.space.nuisance, seed, startup=self._plan.generation)
         if name == "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._plan.generation)
         return optuna.samplers.TPESampler(

@@ -183,7 +183,7 @@ def test_the_journal_agrees_with_the_tables(tmp_path: Path) -> None:
                 assert recorded.value == row["val_accuracy"]
 
 
-@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe", "cmaes"])
 @pytest.mark.parametrize("scheduler", ["none", "asha", "median"])
 def test_the_same_command_gives_the_same_study_on_any_cluster(sampler: str, scheduler: str, tmp_path: Path) -> None:
     p = plan(sampler=sampler, scheduler=scheduler, trials=6, epochs=5, seeds=1)
@@ -269,7 +269,7 @@ SMALL_NETWORKS = Space(
 )
 
 
-@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe", "cmaes"])
 def test_proposals_fulfil_conditions_and_constraints(sampler: str, tmp_path: Path) -> None:
     p = plan(SMALL_NETWORKS, sampler=sampler, trials=24, settings={"model.width": "0.125"}, scheduler="none")
     run(p, tmp_path)

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 ONLY_IN = {
     "ray": {"study/runner.py", "study/trial.py"},
-    "optuna": {"study/sampler.py"},
+    "optuna": {"study/sampler.py", "study/evolution.py"},
     "keras": {
         f"fer_core/{name}.py" for name in ("model", "se", "augmentation", "compiled", "training", "evaluation")
     },
