@@ -149,6 +149,11 @@ EVIDENCE = (
         "61.9 % and 58.8 % after 7 epochs: with the gap between training and test that Table 1 has",
     ),
     Evidence(
+        "width 0.5, all training images, the paper's protocol; everything as assumed here",
+        "57.3 % on the test images after epoch 5, 62.3 % after 20, 67.0 % after 46, 67.6 % after 54 with 72.4 % in "
+        "training; the rate had not fallen yet: near the paper's test accuracy with a quarter of its parameters",
+    ),
+    Evidence(
         "width 0.125, 5,000 training images, batches of 32, along a cosine from 0.004 and 0.001, 5 epochs; only the "
         "convolutions normalised and 128 dense units, or 32 dense units normalised too",
         "43.0 % and 38.6 % on PrivateTest, or 49.3 % and 40.5 %",
