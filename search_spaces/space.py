@@ -37,8 +37,10 @@ class Float:
     def at(self, unit: float) -> float:
         """The value at `unit` of the way, from 0 to 1, on the parameter's scale."""
         if self.log:
-            return math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
-        return self.low + unit * (self.high - self.low)
+            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + unit * (self.high - self.low)
+        return min(self.high, max(self.low, value))  # rounding leaves the range at its ends
 
     def unit(self, value: float) -> float:
         """The inverse of `at`."""

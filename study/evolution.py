@@ -33,7 +33,11 @@ class EvolutionSampler(optuna.samplers.BaseSampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         shared = intersection_search_space(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-        return {name: shared[name] for name in sorted(shared) if not isinstance(self._parameters[name], Choice)}
+        return {
+            name: shared[name]
+            for name in sorted(shared)
+            if not isinstance(self._parameters[name], Choice) and not shared[name].single()
+        }
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

@@ -25,6 +25,26 @@ def searched(seed: int, trials: int) -> optuna.Study:
     return study
 
 
+@pytest.mark.parametrize("end", [2e-4, 5e-3])
+def test_proposals_stay_in_their_range_where_the_best_lies_at_its_end(end: float) -> None:
+    parameters = {"rate": Float(2e-4, 5e-3, log=True), "alone": Float(1.0, 1.0)}
+
+    def closeness(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("rate", 2e-4, 5e-3, log=True)
+        trial.suggest_float("alone", 1.0, 1.0)
+        return -abs(parameters["rate"].unit(rate) - parameters["rate"].unit(end))
+
+    study = optuna.create_study(direction="maximize")
+    study.enqueue_trial({"rate": end, "alone": 1.0})
+    for number in range(40):
+        study.sampler = EvolutionSampler(parameters, seed=number, startup=1)
+        study.optimize(closeness, n_trials=1)
+    assert study.trials[0].params["rate"] == end
+    proposed = [t.params["rate"] for t in study.trials[1:]]
+    assert all(parameters["rate"].contains(rate) for rate in proposed)
+    assert all(t.value > -0.5 for t in study.trials[-10:])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_proposals_close_in_on_the_best_values(seed: int) -> None:
     ends = [t.value for t in searched(seed, 66).trials]
