@@ -16,8 +16,13 @@ CONFIGURATIONS: dict[str, dict[str, Value]] = {
 # Section 2.1: test images alone beside the training images, and they validate.
 PROTOCOL = "paper"
 
-# Table 1: one run of each, the epoch chosen on the test images.
-REPORTED_TEST_ACCURACY = {"original CNN": 0.6801, "CNN with SE blocks": 0.6904}
+# Table 1: one run of each, the epoch chosen on the test images. Its heading lacks a name for 1.1134 and 1.2447.
+TABLE_1_COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+TABLE_1 = {
+    "original CNN": dict(zip(TABLE_1_COLUMNS, (0.3767, 0.8621, 1.1134, 0.6801), strict=True)),
+    "CNN with SE blocks": dict(zip(TABLE_1_COLUMNS, (0.2913, 0.8945, 1.2447, 0.6904), strict=True)),
+}
+REPORTED_TEST_ACCURACY = {title: row["test_accuracy"] for title, row in TABLE_1.items()}
 REPORTED_GAIN = 0.0103
 
 # The settings that the paper states, and where.

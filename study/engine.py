@@ -140,9 +140,8 @@ class Engine:
         predictions = None
         if test is not None:
             test = dict(test)
-            predictions = prediction_rows(
-                spec.trial, test.pop("images"), test.pop("labels"), test.pop("probabilities")
-            )
+            columns = [test.pop(name) for name in ("images", "labels", "probabilities", "distinct")]
+            predictions = prediction_rows(spec.trial, *columns)
         row = trial_row(
             {
                 "trial": spec.trial,

@@ -6,6 +6,7 @@ so that `--help`, a plan or a wrong argument are answered at once.
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,8 @@ def _run(
                 "data": dataset.name,
                 "class_names": _class_names(),
                 "arms": [arm.name for arm in plan.arms],
+                "comparable": [[arm.name for arm in group] for group in space.comparable()],
+                "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)
                 | {"data": source.text, "protocol": protocol if len(protocols) == 1 else None},
@@ -185,7 +188,7 @@ def _run(
             write_study(folder, record)
             status = "failed"
             try:
-                status = _run_plan(console, plan, cluster, parts, folder, dataset.name, options)
+                status = _run_plan(console, plan, cluster, parts, folder, options)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
@@ -196,6 +199,7 @@ def _run(
     if status == "interrupted":
         return 130
     console.print(f"results: {folder}", soft_wrap=True)
+    console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
     return 1 if status == "failed" else 0
 
 
@@ -205,15 +209,13 @@ def _run_plan(
     cluster: Cluster,
     parts: "Parts",
     folder: Path,
-    data: str,
     options: argparse.Namespace,
 ) -> str:
-    """Run what is missing of `plan` and print the closing table. Returns the study's status."""
+    """Run what is missing of `plan` and print the closing tables. Returns the study's status."""
     from study.display import Display
     from study.engine import Engine, StudyFailedError
     from study.runner import run_trials
     from study.sampler import Sampler
-    from study.summary import print_summary
     from study.tables import Tables
 
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
@@ -237,10 +239,16 @@ def _run_plan(
     out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)
     if not engine.finished and not out_of_time:
         return "interrupted"
-    winners = {arm.name: engine.winner(arm.name) for arm in plan.arms}
-    digests = {arm: spec.config.digest() if spec else None for arm, spec in winners.items()}
-    print_summary(console, plan, tables.trials(), tables.predictions(), digests, data)
+    _close(console, folder)
     return "out of time" if out_of_time else "complete"
+
+
+def _close(console: "Console", folder: Path) -> None:
+    from study.analysis.findings import find
+    from study.summary import print_summary
+
+    for found in find([folder]):
+        print_summary(console, found)
 
 
 def _class_names() -> list[str]:

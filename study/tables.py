@@ -21,8 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_core.config import setting_names, setting_type
+from fer_core.errors import InputError
 
-SCHEMA_VERSION = "1"
+# 2 added `distinct` to the predictions. Tables of an older version are read, what they lack is empty.
+SCHEMA_VERSION = 2
+VERSION_KEY = b"fer_study_schema"
+CLASSES = 7
 PENDING = "pending.jsonl"
 MEASURED = ("accuracy", "loss", "macro_f1")  # after every epoch, on training and validation images
 # Pause between two writings of the parquet files, in units of what the last one took.
@@ -38,7 +42,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
-    return pa.schema(columns.items(), metadata={"fer_study_schema": SCHEMA_VERSION})
+    return pa.schema(columns.items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
 
 
 CONFIG_COLUMNS = {f"config.{name}": _arrow_type(setting_type(name)) for name in setting_names()}
@@ -57,7 +61,8 @@ SCHEMAS = {
         val_accuracy=F, val_loss=F, val_macro_f1=F, learning_rate=F, seconds=F,
     ),
     "predictions": _schema(
-        trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(), probabilities=pa.list_(pa.float32(), 7)
+        trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(),
+        probabilities=pa.list_(pa.float32(), CLASSES), distinct=pa.bool_(),
     ),
 }  # fmt: skip
 KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["trial", "image"]}
@@ -68,7 +73,7 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._written = {name: _read_parquet(folder, name) for name in SCHEMAS}
+        self._written = {name: read_parquet(folder, name) for name in SCHEMAS}
         self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
         self._finished = set(self._written["trials"]["trial"].to_pylist())
         epochs = self._written["epochs"]
@@ -154,32 +159,44 @@ class Tables:
         _write_parquet(self._written["predictions"], self.folder, "predictions")
 
 
-def prediction_rows(trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
-    """A row a test image: its row in the data set, label, prediction and the seven probabilities."""
+def prediction_rows(
+    trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, distinct: np.ndarray
+) -> pa.Table:
+    """A row a test image: its row in the data set, label, prediction, the seven probabilities, has it no twin."""
     columns = [
         pa.array([trial] * len(images)),
         pa.array(images.astype(np.int32)),
         pa.array(labels.astype(np.int8)),
         pa.array(probabilities.argmax(axis=1).astype(np.int8)),
-        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), 7),
+        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), CLASSES),
+        pa.array(distinct.astype(bool)),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMAS["predictions"])
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """The table `name` of a study, with the rows that its parquet file lacks while the study runs."""
-    table = _read_parquet(folder, name)
+    table = read_parquet(folder, name)
     rows = [row for table_name, row in _read_pending(folder) if table_name == name]
     frame = pa.concat_tables([table, pa.Table.from_pylist(rows, schema=SCHEMAS[name])]).to_pandas()
     return frame.drop_duplicates(KEYS[name], ignore_index=True)
 
 
-def _read_parquet(folder: Path, name: str) -> pa.Table:
-    """The table as the schema has it. A column that a study of an older version lacks is empty."""
+def read_parquet(folder: Path, name: str) -> pa.Table:
+    """The parquet file as the schema has it; a column that a study of an older version lacks is empty.
+
+    Raises InputError if the file cannot be read, or if a newer version wrote it.
+    """
     path, schema = folder / f"{name}.parquet", SCHEMAS[name]
     if not path.exists():
         return schema.empty_table()
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as problem:
+        raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
+    version = int((table.schema.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION))
+    if version > SCHEMA_VERSION:
+        raise InputError(f"{path}: has schema {version}; this version of fer-study reads up to {SCHEMA_VERSION}.")
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names

@@ -27,8 +27,8 @@ class Report:
     """What a step tells the driver.
 
     epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on.
-    worker: the columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels and
-    probabilities; None unless the trial was tested.
+    worker: the columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels,
+    probabilities and which have no twin; None unless the trial was tested.
     """
 
     epochs: list[dict[str, Any]]
@@ -113,6 +113,7 @@ class TrialRun(tune.Trainable):
             "images": testing.rows,
             "labels": testing.labels,
             "probabilities": result.probabilities,
+            "distinct": testing.distinct,
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -2,14 +2,16 @@
 
 In the protocol `paper` the tested images also choose the epoch and lower the rate; in `challenge` others do. Where
 a study ran the same configuration with the same seeds in both, the two are compared on the images that both
-tested, paired by seed.
+tested, paired by seed and image.
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from study.statistics import Difference, difference
+from study.analysis.arms import observe_all
+from study.analysis.estimate import Estimate, estimate
+from study.analysis.evidence import Evidence
 
 PROTOCOL = "config.data.protocol"
 
@@ -26,44 +28,33 @@ class Optimism:
     accuracy: float
     chosen_on: float
     held_out: float
-    owed: Difference
+    owed: Estimate
 
 
-def optimism(trials: pd.DataFrame, predictions: pd.DataFrame) -> list[Optimism]:
+def optimism(evidence: Evidence) -> list[Optimism]:
     """One entry a configuration that was confirmed in both protocols with a common seed, in order of the rows."""
+    trials = evidence.trials
     confirmed = trials[(trials["phase"] == "confirm") & (trials["status"] == "completed")]
+    if confirmed[PROTOCOL].nunique() < 2:
+        return []
     same = [name for name in trials.columns if name.startswith("config.") and name != PROTOCOL]
     found = []
     for _, group in confirmed.groupby(same, dropna=False, sort=False):
-        ours = {name: part.set_index("seed") for name, part in group.groupby(PROTOCOL)}
+        ours = {name: part.set_index(["study", "seed"]).sort_index() for name, part in group.groupby(PROTOCOL)}
         if {"paper", "challenge"} <= set(ours):
-            paper, challenge = ours["paper"], ours["challenge"].reindex(ours["paper"].index).dropna(subset="trial")
-            paper = paper.loc[challenge.index]
-            if len(paper):
-                found.append(_compare(paper, challenge, predictions))
+            common = ours["paper"].index.intersection(ours["challenge"].index)
+            if len(common):
+                found.append(_compare(evidence, ours["paper"].loc[common], ours["challenge"].loc[common]))
     return found
 
 
-def _compare(paper: pd.DataFrame, challenge: pd.DataFrame, predictions: pd.DataFrame) -> Optimism:
+def _compare(evidence: Evidence, paper: pd.DataFrame, challenge: pd.DataFrame) -> Optimism:
     """Both frames have a row a seed, the same seeds in the same order."""
-    chosen_on = pd.Series(
-        {
-            seed: _accuracy_on(predictions, paper.at[seed, "trial"], challenge.at[seed, "trial"])
-            for seed in paper.index
-        }
-    )
-    held_out = challenge["test_accuracy"]
+    chosen_on, held_out = observe_all(evidence, [paper, challenge], "accuracy")
     return Optimism(
         arm=str(paper["arm"].iloc[0]),
         accuracy=float(paper["test_accuracy"].mean()),
-        chosen_on=float(chosen_on.mean()),
-        held_out=float(held_out.mean()),
-        owed=difference("chosen on the test images", "held out", chosen_on, held_out),
+        chosen_on=float(chosen_on.by_seed.mean()),
+        held_out=float(held_out.by_seed.mean()),
+        owed=estimate(chosen_on.minus(held_out)),
     )
-
-
-def _accuracy_on(predictions: pd.DataFrame, trial: str, other: str) -> float:
-    """The accuracy of `trial` on the images that `other` tested."""
-    images = predictions.loc[predictions["trial"] == other, "image"]
-    rows = predictions[(predictions["trial"] == trial) & predictions["image"].isin(images)]
-    return float((rows["label"] == rows["predicted"]).mean())

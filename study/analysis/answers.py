@@ -1,0 +1,69 @@
+"""What every tested trial answered to every test image, from `predictions.parquet`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from study.tables import CLASSES
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One trial's answers to n test images, in the order of `images`, their rows in the data set.
+
+    labels, predicted: (n,) int. probabilities: (n, 7) float32. distinct: (n,) bool, which images have no identical
+    twin in training; None where the study did not record it.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    distinct: np.ndarray | None
+
+    @property
+    def correct(self) -> np.ndarray:
+        return self.labels == self.predicted
+
+    def on(self, images: np.ndarray) -> "Answers":
+        """The answers to `images` alone, all of which it has, in order."""
+        at = np.searchsorted(self.images, images)
+        distinct = None if self.distinct is None else self.distinct[at]
+        return Answers(images, self.labels[at], self.predicted[at], self.probabilities[at], distinct)
+
+
+def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
+    """The answers of every trial in the table of predictions."""
+    if not predictions.num_rows:
+        return {}
+    trials = predictions["trial"].combine_chunks().dictionary_encode()
+    codes = trials.indices.to_numpy()
+    images, labels, predicted = (predictions[name].to_numpy() for name in ("image", "label", "predicted"))
+    probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(-1, CLASSES)
+    distinct = predictions["distinct"].combine_chunks()
+    known = None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
+    order = np.lexsort((images, codes))
+    bounds = np.searchsorted(codes[order], np.arange(len(trials.dictionary) + 1))
+    found = {}
+    for position, trial in enumerate(trials.dictionary.to_pylist()):
+        rows = order[bounds[position] : bounds[position + 1]]
+        found[trial] = Answers(
+            images[rows],
+            labels[rows].astype(int),
+            predicted[rows].astype(int),
+            probabilities[rows],
+            None if known is None else known[rows],
+        )
+    return found
+
+
+def aligned(answers: list[Answers]) -> list[Answers]:
+    """All of them on the images that every one of them answered."""
+    if not answers:
+        return []
+    common = answers[0].images
+    for one in answers[1:]:
+        if not np.array_equal(common, one.images):
+            common = np.intersect1d(common, one.images)
+    return [one if len(one.images) == len(common) else one.on(common) for one in answers]

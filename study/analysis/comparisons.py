@@ -1,0 +1,88 @@
+"""The difference of every pair of arms that can be compared, paired by seed and test image, with its verdict."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from study.analysis.answers import aligned
+from study.analysis.arms import ArmFindings, observe_all
+from study.analysis.estimate import CONFIDENCE, Estimate, estimate
+from study.analysis.evidence import Evidence
+from study.analysis.measures import MEASURES
+from study.analysis.verdicts import verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How `arm` differs from `baseline` over the seeds that both have; above 0 where `arm` has more.
+
+    differences: by measure. p_corrected: Holm's, by the study's measure, over the `family` pairs of the study.
+    mcnemar: by seed, the exact p of the two networks' answers (McNemar 1947), of that pair of trainings alone.
+    verdict: in words.
+    """
+
+    arm: str
+    baseline: str
+    measure: str
+    differences: Mapping[str, Estimate]
+    mcnemar: Mapping[tuple[int, int], float]
+    p_corrected: float = 1.0
+    family: int = 1
+    verdict: str = ""
+
+    @property
+    def difference(self) -> Estimate:
+        return self.differences[self.measure]
+
+
+def compare_arms(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Comparison]:
+    """Every pair of arms in a comparable group with a common seed, the earlier one the baseline."""
+    by_name = {findings.arm: findings for findings in arms}
+    pairs = [pair for group in evidence.comparable for pair in itertools.combinations(group, 2)]
+    found = [_compare(evidence, by_name[baseline], by_name[arm]) for baseline, arm in pairs]
+    return judged([one for one in found if one is not None])
+
+
+def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Comparison | None:
+    common = arm.confirmations.index.intersection(baseline.confirmations.index)
+    if common.empty:
+        return None
+    ours, theirs = arm.confirmations.loc[common], baseline.confirmations.loc[common]
+    differences = {}
+    for measure in MEASURES:
+        first, second = observe_all(evidence, [ours, theirs], measure)
+        differences[measure] = estimate(first.minus(second))
+    return Comparison(arm.arm, baseline.arm, evidence.measure, differences, _by_seed(evidence, ours, theirs))
+
+
+def _by_seed(evidence: Evidence, ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[tuple[int, int], float]:
+    found = {}
+    for key in ours.index:
+        pair = [evidence.answers.get(rows.at[key, "trial"]) for rows in (ours, theirs)]
+        if any(one is None for one in pair):
+            continue
+        first, second = (one.correct for one in aligned([one for one in pair if one is not None]))
+        counts = [
+            [np.sum(first & second), np.sum(first & ~second)],
+            [np.sum(~first & second), np.sum(~first & ~second)],
+        ]
+        found[key] = float(mcnemar(counts, exact=True).pvalue)
+    return found
+
+
+def judged(comparisons: list[Comparison]) -> list[Comparison]:
+    """With Holm's (1979) correction over all of them and the verdicts that follow."""
+    if not comparisons:
+        return []
+    p_values = [one.difference.p_value for one in comparisons]
+    corrected = multipletests(p_values, alpha=1 - CONFIDENCE, method="holm")[1]
+    family = len(comparisons)
+    return [
+        replace(one, p_corrected=float(p), family=family, verdict=verdict(one.difference, float(p), family))
+        for one, p in zip(comparisons, corrected, strict=True)
+    ]

@@ -1,0 +1,170 @@
+"""What there is to go on: the records and tables of one study, or of several that can be pooled.
+
+Reads whatever stands in the folders, while a study runs too, and notes what is missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_core.data.sources import SYNTHETIC
+from fer_core.errors import InputError
+from search_spaces.catalogue import load_space
+from study.analysis.answers import Answers, answers_by_trial
+from study.folder import read_study
+from study.tables import SCHEMAS, read_parquet, read_table
+
+# Studies that agree in these, and in the settings shared by all their trials, answer the same question.
+SAME = ("space", "fingerprint", "protocol", "measure", "arms", "settings")
+# Whose words the epochs and predictions stand in beside a trial's row.
+WITHOUT = {
+    "trials": "no trial has a row",
+    "epochs": "no curves over epochs",
+    "predictions": "no confusion, no calibration, and intervals over seeds alone",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Studies pooled. `trials` and `epochs` are their tables below one another, `study` the position of the folder.
+
+    answers: by trial. missing: what was not there or could not be read, in words.
+    """
+
+    folders: tuple[Path, ...]
+    records: tuple[dict[str, Any], ...]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    answers: dict[str, Answers]
+    missing: tuple[str, ...]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return self.records[0]
+
+    @property
+    def name(self) -> str:
+        return f"{self.record['space']} on {self.record['data']}"
+
+    @property
+    def arms(self) -> list[str]:
+        return self.record["arms"]
+
+    @property
+    def measure(self) -> str:
+        return self.record["measure"]
+
+    @property
+    def synthetic(self) -> bool:
+        return self.record["data"] == SYNTHETIC
+
+    @property
+    def reduced(self) -> bool:
+        """Whether network or training set are smaller than the paper's."""
+        settings = self.record["settings"]
+        return settings.get("model.width") != 1 or settings.get("data.train_images") is not None
+
+    @property
+    def running(self) -> bool:
+        return any(record["status"] == "running" for record in self.records)
+
+    @cached_property
+    def comparable(self) -> list[list[str]]:
+        """The arms in groups within which they are compared."""
+        return self._of_space[0]
+
+    @cached_property
+    def paper_arms(self) -> dict[str, str]:
+        """The arm of each of the paper's configurations, by the name it has in Table 1."""
+        return self._of_space[1]
+
+    @cached_property
+    def _of_space(self) -> tuple[list[list[str]], dict[str, str]]:
+        """As the study recorded it; an older one did not, and its space may still be known by its name."""
+        if "comparable" in self.record:
+            return self.record["comparable"], self.record["paper_arms"]
+        try:
+            space = load_space(self.record["space"])
+        except InputError:
+            return [self.arms], {}
+        if [arm.name for arm in space.arms] != self.arms:
+            return [self.arms], {}
+        groups = [[arm.name for arm in group] for group in space.comparable()]
+        return groups, {title: arm.name for title, arm in space.paper_trials()}
+
+    @cached_property
+    def by_arm(self) -> dict[str, pd.DataFrame]:
+        parts = dict(iter(self.trials.groupby("arm", sort=False)))
+        return {arm: parts.get(arm, self.trials.iloc[:0]) for arm in self.arms}
+
+    @cached_property
+    def fixed(self) -> pd.DataFrame:
+        """The configurations that ran as they were given: the paper's, the user's own."""
+        return self.trials[self.trials["phase"] == "fixed"]
+
+
+def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
+    """The studies in `folders`, pooled where they answer the same question. Raises InputError where there is none."""
+    groups: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        record = read_study(folder)
+        if record is None:
+            raise InputError(f"{folder}: there is no study in it (study.json is missing).")
+        groups.setdefault(str([record.get(name) for name in SAME]), []).append((folder, record))
+    return [_pooled(group) for group in groups.values()]
+
+
+def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
+    missing: list[str] = []
+    frames: dict[str, list[pd.DataFrame]] = {"trials": [], "epochs": []}
+    answers: dict[str, Answers] = {}
+    for position, (folder, record) in enumerate(studies):
+        for name, parts in frames.items():
+            parts.append(_table(folder, name, missing).assign(study=position))
+        answers |= _answers(folder, record, missing)
+    trials, epochs = (pd.concat(parts, ignore_index=True) for parts in frames.values())
+    # Two studies with one seed may have trained the very same trial.
+    trials = trials.drop_duplicates(["trial", "phase"], ignore_index=True)
+    epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
+    trials["config"] = trials["trial"].str.partition("-")[0]
+    folders, records = zip(*studies, strict=True)
+    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies)))
+
+
+def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
+    try:
+        frame = read_table(folder, name)
+    except InputError as problem:
+        missing.append(f"{problem} So {WITHOUT[name]}.")
+        return SCHEMAS[name].empty_table().to_pandas()
+    if frame.empty:
+        missing.append(f"{folder.name}: no rows of {name} yet, so {WITHOUT[name]}.")
+    return frame
+
+
+def _answers(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Answers]:
+    try:
+        table = read_parquet(folder, "predictions")
+    except InputError as problem:
+        missing.append(f"{problem} So {WITHOUT['predictions']}.")
+        return {}
+    if not table.num_rows:
+        missing.append(f"{folder.name}: no predictions, so {WITHOUT['predictions']}.")
+    elif table["distinct"].null_count:
+        missing.append(
+            f"{folder.name}: its predictions do not say which test images have a twin in training, as a study of an "
+            "older version; the interval of that accuracy is over seeds alone."
+        )
+    return answers_by_trial(table)
+
+
+def _unfinished(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
+    return [
+        f"{folder.name}: the study is {record['status']}; what follows is from the trials that have ended."
+        for folder, record in studies
+        if record["status"] != "complete"
+    ]

@@ -1,0 +1,83 @@
+"""All that a study says, from its tables alone: arms, comparisons, and the answer to its question in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.analysis.arms import ArmFindings, arm_findings
+from study.analysis.comparisons import Comparison, compare_arms
+from study.analysis.evidence import Evidence, read_evidence
+from study.analysis.optimism import Optimism, optimism
+from study.analysis.verdicts import claim_verdict, is_decided
+
+
+@dataclass(frozen=True)
+class Findings:
+    """claim: the verdict on the paper's gain, None where the study does not test it."""
+
+    evidence: Evidence
+    arms: Sequence[ArmFindings]
+    comparisons: Sequence[Comparison]
+    optimism: Sequence[Optimism]
+    claim: str | None
+
+    @property
+    def answer(self) -> str:
+        """The answer to the study's question, as far as it goes, in one or two sentences."""
+        return _answer(self)
+
+
+def find(folders: Sequence[Path]) -> list[Findings]:
+    """What the studies in `folders` say, pooled where they answer the same question. Raises InputError."""
+    return [findings(evidence) for evidence in read_evidence(folders)]
+
+
+def findings(evidence: Evidence) -> Findings:
+    arms = [arm_findings(evidence, arm) for arm in evidence.arms]
+    comparisons = compare_arms(evidence, arms)
+    return Findings(evidence, arms, comparisons, optimism(evidence), _claim(evidence, comparisons))
+
+
+def _claim(evidence: Evidence, comparisons: Sequence[Comparison]) -> str | None:
+    """Drawn faces say nothing of the paper; else the gain of its second configuration over its first."""
+    if evidence.synthetic or len(evidence.paper_arms) != 2:
+        return None
+    pair = tuple(evidence.paper_arms.values())
+    gain = next((one for one in comparisons if (one.baseline, one.arm) == pair), None)
+    return None if gain is None else claim_verdict(gain.differences["accuracy"])
+
+
+def _answer(found: Findings) -> str:
+    evidence = found.evidence
+    if not found.comparisons:
+        if len(evidence.arms) == 1:
+            return _alone(found.arms[0])
+        return "No two arms have been tested with a common seed yet, so there is no answer."
+    baselines = [group[0] for group in evidence.comparable]
+    against = [one for one in found.comparisons if one.baseline in baselines]
+    decided = [f"{one.arm} is {_than(one)}" for one in against if is_decided(one.verdict)]
+    seeds = sorted({one.difference.seeds for one in against})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    noun = "seed" if seeds == [1] else "seeds"
+    text = "; ".join(decided) or f"no arm can be told from {' or '.join(baselines)} with {count} {noun}"
+    text = text[0].upper() + text[1:] if text.startswith("no ") else text
+    if evidence.synthetic:
+        return text + ". These are drawn faces: they say nothing of FER2013."
+    if found.claim is not None:
+        text += f". The paper's gain of +1.03 points for SE per block: {found.claim}"
+        text += " (at this reduced scale)" if evidence.reduced else ""
+    return text + "."
+
+
+def _alone(arm: ArmFindings) -> str:
+    tested = arm.estimates["accuracy"]
+    if not tested.seeds:
+        return "Its only arm has not been tested yet."
+    noun = "seed" if tested.seeds == 1 else "seeds"
+    return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {tested.seeds} {noun}."
+
+
+def _than(one: Comparison) -> str:
+    if one.verdict in ("better", "worse"):
+        return f"{one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
+    return f"shown to have {one.verdict} to {one.baseline}"

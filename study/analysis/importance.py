@@ -1,0 +1,65 @@
+"""How much of an arm's validation each hyperparameter decides, by Optuna's PED-ANOVA, from the table of trials.
+
+PED-ANOVA (Watanabe, Bansal and Hutter 2023) compares where the best tenth of the trials lies with where all lie. Only
+completed trials count: what a pruned one would have come to is not known.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import create_trial
+
+FEWEST = 10  # completed trials; a tenth of fewer is none
+DECADE = 10  # a positive hyperparameter that spans more than this is taken on a logarithmic scale
+
+
+def importances(search: pd.DataFrame, tuned: Sequence[str], measure: str) -> dict[str, float] | None:
+    """The share of each of `tuned`, adding up to 1, the largest first; None of too few trials."""
+    completed = search[search["status"] == "completed"]
+    # A hyperparameter that only some trials have is left out, as Optuna would do.
+    names = [name for name in tuned if completed[f"config.{name}"].notna().all()]
+    if len(completed) < FEWEST or not names:
+        return None
+    columns = {name: completed[f"config.{name}"].tolist() for name in names}
+    distributions = {name: _distribution(values) for name, values in columns.items()}
+    study = _study(columns, distributions, completed[f"val_{measure}"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+
+
+def is_logarithmic(values: Sequence[Any]) -> bool:
+    """Whether numbers are best seen on a logarithmic scale: all positive, spanning more than a factor of ten."""
+    return all(_is_number(v) for v in values) and min(values) > 0 and max(values) > DECADE * min(values)
+
+
+def _study(
+    columns: Mapping[str, list], distributions: Mapping[str, BaseDistribution], values: pd.Series
+) -> optuna.Study:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction="maximize")
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    for position, value in enumerate(values):
+        parameters = {name: column[position] for name, column in columns.items()}
+        study.add_trial(create_trial(params=parameters, distributions=dict(distributions), value=float(value)))
+    return study
+
+
+def _distribution(values: list[Any]) -> BaseDistribution:
+    if not all(_is_number(v) for v in values):
+        return CategoricalDistribution(sorted(set(values), key=str))
+    kind = IntDistribution if all(float(v).is_integer() for v in values) else FloatDistribution
+    return kind(min(values), max(values), log=is_logarithmic(values))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)

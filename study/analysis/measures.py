@@ -1,0 +1,111 @@
+"""Measures of a trial's answers, seed by seed, in the form that `estimate` takes.
+
+An accuracy is a mean over images. Macro F1, balanced accuracy and calibration error are functions of counts that
+add up over images; their variance over images is taken from pseudo-values of the jackknife over groups of images
+(Tukey 1958; Efron and Tibshirani 1993, chapter 11). The values themselves are scikit-learn's to the last digits.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from study.analysis.answers import Answers
+from study.analysis.estimate import Observed
+from study.tables import CLASSES
+
+GROUPS = 100  # of images, for the jackknife
+BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How to observe it in the answers of several seeds to the same images, in what words, and what is better.
+
+    column: where the table of trials has it, None if it follows from the predictions alone.
+    """
+
+    title: str
+    column: str | None
+    observe: Callable[[Sequence[Answers]], Observed]
+    higher_is_better: bool = True
+
+
+def _accuracy(answers: Sequence[Answers]) -> Observed:
+    correct = np.array([one.correct for one in answers], float)
+    return Observed(correct.mean(axis=1), correct)
+
+
+def _accuracy_distinct(answers: Sequence[Answers]) -> Observed:
+    known = answers[0].distinct
+    assert known is not None
+    correct = np.array([one.correct[known] for one in answers], float)
+    return Observed(correct.mean(axis=1), correct)
+
+
+def _jackknifed(
+    count: Callable[[Answers, np.ndarray], np.ndarray], value: Callable[[np.ndarray], np.ndarray]
+) -> Callable[[Sequence[Answers]], Observed]:
+    """count: (groups, ...) sums over an answer's images; value: the measure of such sums, over their last axes."""
+
+    def observe(answers: Sequence[Answers]) -> Observed:
+        images = len(answers[0].images)
+        groups = min(GROUPS, images)
+        group = np.arange(images) % groups
+        counts = np.array([count(one, group) for one in answers])
+        total = counts.sum(axis=1, keepdims=True)
+        whole, without = value(total), value(total - counts)
+        return Observed(whole[:, 0], groups * whole - (groups - 1) * without)
+
+    return observe
+
+
+def _confusions(answers: Answers, group: np.ndarray) -> np.ndarray:
+    """(groups, 7, 7): images by label and prediction."""
+    cell = (group * CLASSES + answers.labels) * CLASSES + answers.predicted
+    counts = np.bincount(cell, minlength=(group.max() + 1) * CLASSES**2)
+    return counts.reshape(-1, CLASSES, CLASSES).astype(float)
+
+
+def _macro_f1(confusions: np.ndarray) -> np.ndarray:
+    """Mean over classes of 2 hits / (predicted + labelled), 0 for a class that is neither (van Rijsbergen 1979)."""
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
+    return np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0).mean(axis=-1)
+
+
+def _balanced_accuracy(confusions: np.ndarray) -> np.ndarray:
+    """The mean recall over the classes that occur (Brodersen et al. 2010)."""
+    hits, labelled = np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1)
+    recall = np.divide(hits, labelled, out=np.zeros_like(labelled), where=labelled > 0)
+    return recall.sum(axis=-1) / (labelled > 0).sum(axis=-1)
+
+
+def _confidences(answers: Answers, group: np.ndarray) -> np.ndarray:
+    """(groups, 15, 3): images, right answers and summed confidence by bin of confidence."""
+    confidence = answers.probabilities.max(axis=1).astype(float)
+    cell = group * BINS + confidence_bin(confidence)
+    size = (group.max() + 1) * BINS
+    sums = [np.bincount(cell, weights, size) for weights in (None, answers.correct, confidence)]
+    return np.stack(sums, axis=-1).reshape(-1, BINS, 3).astype(float)
+
+
+def confidence_bin(confidence: np.ndarray) -> np.ndarray:
+    """Which of the bins, (m / 15, (m + 1) / 15], a confidence from 0 to 1 falls in (Guo et al. 2017, section 2)."""
+    return np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+
+
+def _calibration_error(bins: np.ndarray) -> np.ndarray:
+    """Expected calibration error: the mean over images of |accuracy - confidence| of their bin (ibid., eq. 3)."""
+    return np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1) / bins[..., 0].sum(axis=-1)
+
+
+MEASURES = {
+    "accuracy": Measure("accuracy", "test_accuracy", _accuracy),
+    "accuracy_distinct": Measure("accuracy without twins", "test_accuracy_distinct", _accuracy_distinct),
+    "macro_f1": Measure("macro F1", "test_macro_f1", _jackknifed(_confusions, _macro_f1)),
+    "balanced_accuracy": Measure("balanced accuracy", None, _jackknifed(_confusions, _balanced_accuracy)),
+    "calibration_error": Measure(
+        "calibration error", None, _jackknifed(_confidences, _calibration_error), higher_is_better=False
+    ),
+}

@@ -1,0 +1,65 @@
+"""What a difference between two arms amounts to, by rules that stand here before any study is run.
+
+Between two arms, by the study's measure:
+
+better, worse                        p < 0.05 after Holm's correction over all pairs of the study no difference
+larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points of zero;
+                                     x is the end of the interval that lies farther from it
+undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is
+
+Of the paper's claim, +1.03 points for one SE block per block (Table 1), by the 95 % interval alone:
+
+contradicted                         the whole interval lies below the paper's gain
+replicated                           it lies above zero and holds the paper's gain
+undecided                            else
+"""
+
+import math
+
+from fer_core import paper
+from study.analysis.estimate import CONFIDENCE, Estimate
+
+MARGIN = paper.REPORTED_GAIN
+
+
+def verdict(difference: Estimate, p_corrected: float, comparisons: int) -> str:
+    """The verdict on an arm whose `difference` to its baseline is one of `comparisons` in the study."""
+    if p_corrected < 1 - CONFIDENCE:
+        return "better" if difference.value > 0 else "worse"
+    bound = max(abs(difference.low), abs(difference.high))
+    if bound <= MARGIN:
+        return f"no difference larger than {math.ceil(round(1e4 * bound, 6)) / 100:.2f} points"
+    return f"undecided: {_what_would_decide(difference, comparisons)}"
+
+
+def is_decided(text: str) -> bool:
+    return not text.startswith("undecided")
+
+
+def claim_verdict(gain: Estimate) -> str:
+    """What the gain of SE per block over no SE says of the paper's claim."""
+    if gain.high < paper.REPORTED_GAIN:
+        return "contradicted"
+    if gain.low > 0 and gain.low <= paper.REPORTED_GAIN:
+        return "replicated"
+    return "undecided"
+
+
+def _what_would_decide(difference: Estimate, comparisons: int) -> str:
+    if difference.seeds < 2:
+        return (
+            f"{2 - difference.seeds} more seed{'s' if difference.seeds == 0 else ''} at least would show any spread"
+        )
+    size = abs(difference.value)
+    enough = [difference.seeds_until(size, comparisons), difference.seeds_until(MARGIN - size)]
+    found = min((n for n in enough if n is not None), default=None)
+    if found is None:
+        return "no number of seeds would decide on these test images"
+    more = found - difference.seeds
+    return f"about {_rounded_up(more)} more seed{'' if more == 1 else 's'} would decide"
+
+
+def _rounded_up(count: int) -> int:
+    """To two digits: it is an estimate."""
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return math.ceil(count / unit) * unit

@@ -1,0 +1,124 @@
+"""`python -m study.report DIR`: the answer to a study's question, with figures, tables and a page.
+
+Modules that take long to import are imported where they are first needed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_core.command_line import Parser, at_least, run_command
+from fer_core.errors import InputError
+from study.folder import read_study
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from study.report.write import Report, Request
+
+EXAMPLES = """examples:
+  python -m study.report results/NAME                     into results/NAME/report: index.html, figures, tables
+  python -m study.report results/NAME --data fer2013.csv  with the faces most often mistaken
+  python -m study.report results/NAME --watch             again whenever the running study has something new
+  python -m study.report results/ONE results/TWO          pooled where they ask the same, else side by side;
+                                                          into results/ONE/comparison
+
+Exit status: 0 done, 2 the command or its input is wrong, 130 interrupted."""
+SINGLE, SEVERAL = "report", "comparison"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
+        prog="study.report",
+        description="Answer a study's question from its tables: verdict, figures (PNG and PDF), tables (parquet, CSV "
+        "and LaTeX) and a page that needs no network. Works while a study runs, or when it was cut off.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("folders", metavar="DIR", type=Path, nargs="+", help="a study's folder; several are compared")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="where to (default: DIR/report; DIR/comparison of several)"
+    )
+    parser.add_argument("--data", metavar="PATH", help="the studies' images (default: where their records say)")
+    parser.add_argument("--watch", action="store_true", help="refresh while a study runs; ends with it, or at Ctrl-C")
+    parser.add_argument(
+        "--every", type=at_least(1), default=10, metavar="S", help="with --watch: seconds between looks (default: 10)"
+    )
+    options = parser.parse_args(arguments)
+    for folder in options.folders:
+        if read_study(folder) is None:
+            raise InputError(f"{folder}: there is no study in it (study.json is missing).")
+    return _report(options)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from study.display import make_console
+    from study.report.write import Request
+
+    folders = list(dict.fromkeys(folder.resolve() for folder in options.folders))
+    one = len(folders) == 1
+    request = Request(
+        folders=folders,
+        out=(options.out or folders[0] / (SINGLE if one else SEVERAL)).resolve(),
+        tables=folders if one and options.out is None else [],
+        data=options.data,
+        refresh=options.every if options.watch else None,
+    )
+    console, status = make_console(), Console(stderr=True)
+    report = _write(request, status)
+    if not options.watch:
+        _print(console, report)
+        return 0
+    return _watch(request, options.every, console, status, report)
+
+
+def _write(request: "Request", status: "Console") -> "Report":
+    from study.report.write import write_report
+
+    with status.status("report") as spinner:
+        return write_report(request, lambda text: spinner.update(f"report: {text}"))
+
+
+def _watch(request: "Request", every: int, console: "Console", status: "Console", report: "Report") -> int:
+    """Write the report again when a table has changed, until no study runs any more."""
+    console.print(f"page: {report.page}", soft_wrap=True)
+    seen = _state(request.folders)
+    while report.running:
+        with status.status(f"watching; a look every {every} s, Ctrl-C ends it"):
+            time.sleep(every)
+        if (state := _state(request.folders)) != seen:
+            seen = state
+            report = _write(request, status)
+            console.print(f"{time.strftime('%H:%M:%S')}  {_progress(report)}", soft_wrap=True)
+    _print(console, report)
+    return 0
+
+
+def _state(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of everything that a study writes its results to."""
+    files = [f for folder in folders for p in ("study.json", "*.parquet", "pending.jsonl") for f in folder.glob(p)]
+    written = {"arms.parquet", "comparisons.parquet"}  # by the report itself
+    return sorted((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.name not in written)
+
+
+def _progress(report: "Report") -> str:
+    trials = sum(len(found.evidence.trials) for found in report.findings)
+    return f"{trials:,} trials. " + " ".join(found.answer for found in report.findings)
+
+
+def _print(console: "Console", report: "Report") -> None:
+    from study.summary import print_summary
+
+    for found in report.findings:
+        print_summary(console, found)
+        for text in found.evidence.missing:
+            print(f"note: {text}", file=sys.stderr)
+    console.print(f"page: {report.page}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

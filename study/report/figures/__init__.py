@@ -1,0 +1,1 @@
+"""One module a kind of figure; `registry` lists them all."""

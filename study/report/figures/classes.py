@@ -1,0 +1,80 @@
+"""By class and confidence: the confusion matrices of the paper's Figure 3, and the reliability diagram."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+
+from study.analysis.answers import Answers
+from study.analysis.arms import ArmFindings
+from study.analysis.measures import BINS, confidence_bin
+from study.report.figures.style import INK, Subject, hide_unused, panels, percent_axis, style_of
+
+DARK = 0.55  # of a cell's share, from which on its number is white
+
+
+def confusions(subject: Subject) -> Figure | None:
+    """Share of each label's test images that was taken for each class, over all seeds; a panel an arm."""
+    arms = [(arm, answers) for arm in subject.confirmed if (answers := answers_of(subject, arm))]
+    if not arms:
+        return None
+    columns = min(3, len(arms))
+    rows = -(-len(arms) // columns)
+    figure, axes = panels(rows, columns, width=4.0, height=3.9)
+    names = subject.found.evidence.record["class_names"]
+    for panel, (arm, answers) in zip(axes, arms, strict=False):
+        labels = np.concatenate([one.labels for one in answers])
+        predicted = np.concatenate([one.predicted for one in answers])
+        shares = confusion_matrix(labels, predicted, labels=range(len(names)), normalize="true")
+        _matrix(panel, shares, names)
+        panel.set_title(f"{arm.arm}, {len(answers)} seed{'s' if len(answers) > 1 else ''}")
+    hide_unused(axes[len(arms) :])
+    return figure
+
+
+def _matrix(axes: Axes, shares: np.ndarray, names: Sequence[str]) -> None:
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.grid(visible=False)
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > DARK else INK
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="label, rows in %")
+    axes.spines[:].set_visible(False)
+
+
+def reliability(subject: Subject) -> Figure | None:
+    """How often networks are right when they say how sure they are (Guo et al. 2017, Figure 1), over all seeds."""
+    arms = [(arm, answers) for arm in subject.confirmed if (answers := answers_of(subject, arm))]
+    if not arms:
+        return None
+    figure, (diagram, counts) = panels(1, 2, height=3.4)
+    diagram.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="as sure as right")
+    for arm, answers in arms:
+        confidence = np.concatenate([one.probabilities.max(axis=1) for one in answers]).astype(float)
+        right = np.concatenate([one.correct for one in answers])
+        bins = confidence_bin(confidence)
+        size = np.bincount(bins, minlength=BINS)
+        some = size > 0
+        style = style_of(subject, arm.arm)
+        x = np.bincount(bins, confidence, BINS)[some] / size[some]
+        y = np.bincount(bins, right, BINS)[some] / size[some]
+        error = arm.estimates["calibration_error"].value
+        diagram.plot(x, y, label=f"{arm.arm}, error {100 * error:.1f} %", **style.line)
+        counts.plot((np.arange(BINS) + 0.5) / BINS, size / size.sum(), label=arm.arm, **style.line)
+    diagram.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+    counts.set(xlabel="confidence", ylabel="share of test images", xlim=(0, 1), ylim=(0, None))
+    for panel in (diagram, counts):
+        percent_axis(panel, "x")
+        percent_axis(panel, "y")
+    diagram.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def answers_of(subject: Subject, arm: ArmFindings) -> list[Answers]:
+    """The arm's answers, seed by seed, those that are at hand."""
+    known = subject.found.evidence.answers
+    return [known[trial] for trial in arm.confirmations["trial"] if trial in known]

@@ -1,0 +1,76 @@
+"""What came out: the differences between arms, and the paper's Table 1 beside ours."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fer_core import paper
+from study.analysis.comparisons import Comparison
+from study.analysis.measures import MEASURES
+from study.analysis.verdicts import is_decided
+from study.report.figures.style import INK, Subject, panels, percent_axis, style_of
+
+MOST_PAIRS = 40
+
+
+def differences(subject: Subject) -> Figure | None:
+    """Every pair's difference with its interval, zero, and the paper's gain."""
+    found = subject.found
+    pairs = [one for one in found.comparisons if one.difference.seeds >= 2][:MOST_PAIRS]
+    if not pairs:
+        return None
+    figure, (axes,) = panels(1, 1, width=7.2, height=1.2 + 0.34 * len(pairs))
+    for row, one in enumerate(pairs):
+        _interval(subject, axes, row, one)
+    axes.axvline(0, color=INK, linewidth=1)
+    if found.evidence.measure == "accuracy" and found.evidence.paper_arms:
+        axes.axvline(
+            100 * paper.REPORTED_GAIN, color=INK, linestyle=":", linewidth=1.2, label="the paper's gain, +1.03"
+        )
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
+    axes.set_yticks(range(len(pairs)), [f"{one.arm} - {one.baseline}" for one in pairs])
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.set_xlabel(f"difference in test {MEASURES[found.evidence.measure].title}, points, with 95 % interval")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _interval(subject: Subject, axes: Axes, row: int, one: Comparison) -> None:
+    gap, style = one.difference, style_of(subject, one.arm)
+    axes.plot([100 * gap.low, 100 * gap.high], [row, row], color=style.colour, linewidth=2)
+    filled = style.colour if is_decided(one.verdict) else "white"
+    axes.plot(100 * gap.value, row, style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
+
+
+def table_1(subject: Subject) -> Figure | None:
+    """The paper's test accuracies, its configurations as they ran here once, and the tuned winners of their arms."""
+    found = subject.found
+    titles = found.evidence.paper_arms
+    by_name = {arm.arm: arm for arm in found.arms}
+    fixed = found.evidence.fixed.drop_duplicates("arm").set_index("arm")["test_accuracy"].dropna()
+    if not any(arm in fixed.index or by_name[arm].seeds for arm in titles.values()):
+        return None
+    figure, (axes,) = panels(1, 1, width=7.2, height=1.6 + 0.5 * len(titles))
+    for row, (title, arm) in enumerate(titles.items()):
+        style, tested = style_of(subject, arm), by_name[arm].estimates["accuracy"]
+        axes.plot(paper.REPORTED_TEST_ACCURACY[title], row - 0.2, "*", color=INK, markersize=11, label="Table 1")
+        if arm in fixed.index:
+            axes.plot(
+                fixed[arm], row, "x", color=style.colour, markersize=8, markeredgewidth=2,
+                label="its configuration here, one seed",
+            )  # fmt: skip
+        if tested.seeds >= 2:
+            axes.plot([tested.low, tested.high], [row + 0.2] * 2, color=style.colour, linewidth=2)
+        if tested.seeds:
+            axes.plot(
+                tested.value, row + 0.2, style.marker, color=style.colour, markersize=8,
+                label=f"the arm here, mean of {tested.seeds} with 95 % interval",
+            )  # fmt: skip
+    axes.set_yticks(range(len(titles)), [f"{title}\n(arm {arm})" for title, arm in titles.items()])
+    axes.set_ylim(len(titles) - 0.5, -0.5)
+    axes.set_xlabel("test accuracy")
+    percent_axis(axes, "x")
+    axes.grid(axis="y", visible=False)
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=3, fontsize=8)
+    return figure

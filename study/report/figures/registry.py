@@ -1,0 +1,106 @@
+"""All figures of a report, in the order of the page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure as Drawing
+
+from study.report.figures.classes import confusions, reliability
+from study.report.figures.cost import cost
+from study.report.figures.faces import mistaken_faces
+from study.report.figures.learning import curves
+from study.report.figures.outcome import differences, table_1
+from study.report.figures.style import Subject
+from study.report.figures.tuning import hyperparameters, importance, untuned
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: its file's name, title and caption, what it needs, and how to draw it (None: nothing to draw)."""
+
+    name: str
+    title: str
+    caption: str
+    needs: str
+    draw: Callable[[Subject], Drawing | None]
+
+
+FIGURES = (
+    Figure(
+        "differences",
+        "Differences between arms",
+        "Mean difference of every pair over its common seeds, with the 95 % interval over seeds and test images. "
+        "Filled: decided. Dotted: the paper's gain.",
+        "two arms confirmed with two common seeds",
+        differences,
+    ),
+    Figure(
+        "table_1",
+        "The paper's Table 1 beside ours",
+        "Star: the test accuracy of Table 1, one run. Cross: the paper's configuration as it is, at this study's "
+        "scale, one seed. Below it: the arm's confirmation.",
+        "a space in which the paper's configurations lie, and one of them tested",
+        table_1,
+    ),
+    Figure(
+        "confusions",
+        "Confusion matrices (the paper's Figure 3)",
+        "Of every label's test images, the percentage taken for each class, over all seeds of the confirmation.",
+        "predictions of confirmed arms",
+        confusions,
+    ),
+    Figure(
+        "curves",
+        "Accuracy and loss over the epochs (the paper's Figure 4)",
+        "Confirmations: mean over the seeds that reached the epoch; the band is their range.",
+        "epochs of confirmed arms",
+        curves,
+    ),
+    Figure(
+        "untuned",
+        "How an arm does when it is not tuned",
+        "Share of an arm's search trials that came to a value or less; the farther right, the better without luck. "
+        "Pruned trials count with what they had reached.",
+        "search trials",
+        untuned,
+    ),
+    Figure(
+        "hyperparameters",
+        "Validation over each tuned setting",
+        "One mark a search trial; open: pruned. Ringed: the winner of its arm.",
+        "search trials that differ in a setting",
+        hyperparameters,
+    ),
+    Figure(
+        "importances",
+        "Which settings matter",
+        "PED-ANOVA within every arm over its completed search trials: the share that each setting has in what the "
+        "best tenth of them have in common.",
+        "ten completed search trials of an arm",
+        importance,
+    ),
+    Figure(
+        "cost",
+        "Accuracy against parameters and time",
+        "Mean test accuracy of the confirmation with its 95 % interval; time of one training on the machine of the "
+        "study.",
+        "confirmed arms",
+        cost,
+    ),
+    Figure(
+        "mistaken_faces",
+        "The faces most often mistaken",
+        "Test images that the largest share of all confirmation trainings got wrong, the surest mistakes first: "
+        "label, what they were taken for most often, share of trainings that were wrong.",
+        "predictions, and the study's data at hand (--data)",
+        mistaken_faces,
+    ),
+    Figure(
+        "reliability",
+        "Reliability diagram",
+        "Share right over the confidence of the prediction, in 15 bins over all seeds, and how often each confidence "
+        "occurs. Below the diagonal: surer than right.",
+        "predictions of confirmed arms",
+        reliability,
+    ),
+)

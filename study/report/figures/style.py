@@ -1,0 +1,102 @@
+"""How figures look: legible in grey and to the colour-blind, the same arm the same everywhere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from study.analysis.arms import ArmFindings
+from study.analysis.findings import Findings
+
+# Okabe and Ito's colours from dark to light, each with a marker and a dash of its own.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
+MOST_ARMS = len(COLOURS)  # that one panel can tell apart
+INK = "#222222"
+DPI = 150
+SETTINGS: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # letters stay letters
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What figures are drawn from: the findings, and the images of the data set, (n, 48, 48) uint8, if at hand."""
+
+    found: Findings
+    faces: np.ndarray | None = None
+
+    @property
+    def arms(self) -> list[ArmFindings]:
+        """The arms that a panel shows: the first six."""
+        return list(self.found.arms[:MOST_ARMS])
+
+    @property
+    def confirmed(self) -> list[ArmFindings]:
+        """Those of them that were confirmed."""
+        return [arm for arm in self.arms if arm.seeds]
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    colour: str
+    marker: str
+    dash: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """What `plot` takes for a line with marks."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.dash, "markersize": 5}
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What `plot` takes for marks alone; thousands of them stay pixels in a PDF."""
+        return {**self.line, "linestyle": "", "rasterized": True}
+
+
+def style_of(subject: Subject, arm: str) -> ArmStyle:
+    position = subject.found.evidence.arms.index(arm) % MOST_ARMS
+    return ArmStyle(COLOURS[position], MARKERS[position], DASHES[position])
+
+
+def panels(rows: int, columns: int, width: float = 4.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure of rows x columns axes, each `width` by `height` inches, and its axes in reading order."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
+
+
+def percent_axis(axes: Axes, along: str = "y") -> None:
+    (axes.yaxis if along == "y" else axes.xaxis).set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `name`.png and `name`.pdf, whole or not at all. The bytes depend on the figure alone."""
+    written = []
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
+        path = folder / f"{name}.{suffix}"
+        partial = path.with_suffix(f".partial.{suffix}")
+        figure.savefig(partial, dpi=DPI, metadata=metadata, format=suffix)
+        partial.replace(path)
+        written.append(path)
+    return written
+
+
+def hide_unused(axes: Iterable[Axes]) -> None:
+    for one in axes:
+        one.set_visible(False)

@@ -1,0 +1,294 @@
+"""The page: one HTML file with everything in it, made from the findings by a Jinja2 template.
+
+Whatever comes from data, paths or errors is escaped, and the page allows no script but its own, by its hash.
+"""
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fer_core import paper
+from study.analysis.arms import ArmFindings
+from study.analysis.estimate import Estimate
+from study.analysis.findings import Findings
+from study.analysis.measures import MEASURES
+from study.report.tables import label
+from study.summary import interval, percent, points, tuned_text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, and the number it is sorted by (None: by its text)."""
+
+    text: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class PageTable:
+    title: str
+    note: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure that was drawn; `png` and `pdf` are its files."""
+
+    name: str
+    title: str
+    caption: str
+    png: Path
+    pdf: Path
+
+    @property
+    def source(self) -> str:
+        return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One study, or several pooled: everything of it that the page shows."""
+
+    found: Findings
+    figures: Sequence[PageFigure]
+    missing: Sequence[str]
+
+    @property
+    def label(self) -> str:
+        return label(self.found)
+
+    @property
+    def tables(self) -> list[PageTable]:
+        return [table for table in _tables(self.found) if table.rows]
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        return _facts(self.found)
+
+    @property
+    def configurations(self) -> list[tuple[str, str]]:
+        """Every arm's winner as `study.run --fixed` takes it."""
+        return [(arm.arm, _json(arm)) for arm in self.found.arms if arm.config is not None]
+
+    @property
+    def commands(self) -> list[str]:
+        return [shlex.join(record["command"]) for record in self.found.evidence.records]
+
+    @property
+    def environment(self) -> list[tuple[str, str]]:
+        return _environment(self.found)
+
+
+def page(sections: Sequence[Section], made: str, refresh: int | None = None) -> str:
+    """The HTML. `made`: when, in words; `refresh`: seconds after which the browser loads it again."""
+    environment = Environment(loader=PackageLoader("study.report", "."), autoescape=True, undefined=StrictUndefined)
+    source = environment.loader.get_source  # type: ignore[union-attr]
+    style, script = (source(environment, name)[0] for name in ("page.css", "page.js"))
+    return environment.get_template("page.html.j2").render(
+        sections=sections,
+        made=made,
+        refresh=refresh,
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _tables(found: Findings) -> list[PageTable]:
+    return [_comparisons(found), _arms(found), _effort(found), _table_1(found), _optimism(found), _fixed(found)]
+
+
+def _arms(found: Findings) -> PageTable:
+    rows = []
+    for arm in found.arms:
+        cells = [Cell(arm.arm), Cell(str(arm.seeds), arm.seeds)]
+        for name in MEASURES:
+            one = arm.estimates[name]
+            cells.append(Cell(_with_interval(one), _number(one.value)))
+        rows.append(cells)
+    headings = ["arm", "seeds", *(m.title for m in MEASURES.values())]
+    note = (
+        "Means over the seeds of the confirmation, intervals over seeds and test images, in per cent. Without "
+        "twins: on the test images with no identical image in training. Calibration error: the smaller the better."
+    )
+    return PageTable("Test results of the winners", note, headings, rows)
+
+
+def _comparisons(found: Findings) -> PageTable:
+    rows = [
+        [
+            Cell(f"{one.arm} - {one.baseline}"),
+            Cell(points(one.difference.value), _number(one.difference.value)),
+            Cell(interval(one.difference, signed=True)),
+            Cell(f"{one.p_corrected:.3f}", one.p_corrected),
+            Cell(one.verdict),
+            Cell(points(one.difference.detectable(one.family)) if one.difference.seeds > 1 else "-"),
+            Cell(points(one.differences["macro_f1"].value), _number(one.differences["macro_f1"].value)),
+            Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-"),
+            Cell(str(one.difference.seeds), one.difference.seeds),
+        ]
+        for one in found.comparisons
+    ]
+    measure = MEASURES[found.evidence.measure].title
+    headings = ["pair", measure, "95 % interval", "p, Holm", "verdict", "could have seen", "macro F1"]
+    note = (
+        f"Differences in test {measure} in points, paired by seed and test image; p corrected over all {len(rows)} "
+        "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
+        f"interval within {100 * paper.REPORTED_GAIN:.2f} points of zero. Could have seen: the smallest true "
+        "difference that such a study finds in four of five cases. McNemar: the exact p of each seed's pair of "
+        "networks alone, which says nothing of other seeds."
+    )
+    return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
+
+
+def _effort(found: Findings) -> PageTable:
+    rows = []
+    for arm in found.arms:
+        effort = arm.effort
+        counts = (effort.trials, effort.completed, effort.pruned, effort.diverged, effort.failed, effort.epochs)
+        rows.append(
+            [
+                Cell(arm.arm),
+                *(Cell(f"{count:,}", count) for count in counts),
+                Cell(f"{effort.seconds / 60:.1f}", effort.seconds),
+                Cell(percent(arm.validation), _number(arm.validation)),
+                *(Cell(percent(value), _number(value)) for value in arm.untuned),
+                Cell(tuned_text(arm.config, arm.tuned)),
+                Cell(str(arm.failed_confirmations), arm.failed_confirmations),
+            ]
+        )
+    headings = ["arm", "search trials", "completed", "pruned", "diverged", "failed", "epochs", "minutes"]
+    headings += [
+        "winner, validation",
+        "lower quartile",
+        "median trial",
+        "upper quartile",
+        "winner",
+        "failed confirmations",
+    ]
+    note = "What every arm got, and what it does untuned: the quartiles of its search trials on validation."
+    return PageTable("Effort and spread", note, headings, rows)
+
+
+def _table_1(found: Findings) -> PageTable:
+    columns = paper.TABLE_1_COLUMNS
+    fixed = found.evidence.fixed.drop_duplicates("arm").set_index("arm")
+    rows = []
+    for title, arm in found.evidence.paper_arms.items():
+        rows.append([Cell(title), Cell("Table 1, one run"), *_results(paper.TABLE_1[title], columns)])
+        if arm in fixed.index:
+            rows.append([Cell(title), Cell("as given, here, one seed"), *_results(fixed.loc[arm], columns)])
+        confirmed = next(one for one in found.arms if one.arm == arm).confirmations
+        if len(confirmed):
+            what = f"arm {arm}, confirmed, mean of {len(confirmed)}"
+            rows.append([Cell(title), Cell(what), *_results(confirmed[list(columns)].mean(), columns)])
+    note = (
+        "Training results are those of the best epoch by validation; the paper's epoch was chosen on the test images."
+    )
+    headings = ["network", "run", "training loss", "training accuracy", "testing loss", "testing accuracy"]
+    return PageTable("The paper's Table 1 beside ours", note, headings, rows)
+
+
+def _results(row: Any, columns: Sequence[str]) -> list[Cell]:
+    return [
+        Cell(percent(row[name]) if name.endswith("accuracy") else f"{row[name]:.4f}", _number(row[name]))
+        for name in columns
+    ]
+
+
+def _optimism(found: Findings) -> PageTable:
+    rows = [
+        [
+            Cell(one.arm),
+            *(Cell(percent(value), _number(value)) for value in (one.accuracy, one.chosen_on, one.held_out)),
+            Cell(points(one.owed.value), _number(one.owed.value)),
+            Cell(interval(one.owed, signed=True)),
+        ]
+        for one in found.optimism
+    ]
+    headings = ["arm", "all test images, chosen on them", "PrivateTest, chosen on it"]
+    headings += ["PrivateTest, chosen on PublicTest", "owed to choosing, points", "95 % interval"]
+    note = "One configuration and its seeds in the paper's protocol and in the challenge's, on the images both test."
+    return PageTable("What choosing on the test images adds", note, headings, rows)
+
+
+def _fixed(found: Findings) -> PageTable:
+    rows = [
+        [
+            Cell(str(row["trial"])),
+            Cell(str(row["arm"])),
+            Cell(str(row["status"])),
+            *(
+                Cell(percent(row[name]), _number(row[name]))
+                for name in ("val_accuracy", "test_accuracy", "test_macro_f1")
+            ),
+            Cell(row["error"] if isinstance(row["error"], str) else ""),
+        ]
+        for row in found.evidence.fixed.to_dict("records")
+    ]
+    headings = ["trial", "arm", "status", "validation accuracy", "test accuracy", "test macro F1", "error"]
+    return PageTable("Configurations run as they were given", "One seed each.", headings, rows)
+
+
+def _facts(found: Findings) -> list[tuple[str, str]]:
+    evidence = found.evidence
+    trials, records = evidence.trials, evidence.records
+    by_status = trials["status"].value_counts()
+    settings = evidence.record["settings"]
+    images = settings.get("data.train_images")
+    return [
+        ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
+        ("protocol", evidence.record["protocol"]),
+        ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
+        (
+            "scale",
+            f"width {settings['model.width']:g}, " + (f"{images:,} training images" if images else "all images"),
+        ),
+        ("trials", ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "none yet"),
+        ("status", ", ".join(sorted({record["status"] for record in records}))),
+    ]
+
+
+def _drawn(found: Findings) -> str:
+    return ": drawn faces, which say nothing of FER2013" if found.evidence.synthetic else ""
+
+
+def _environment(found: Findings) -> list[tuple[str, str]]:
+    record = found.evidence.record
+    devices = record["devices"]
+    return [
+        *((package, version) for package, version in record["versions"].items()),
+        ("git revision", record["git_revision"] or "-"),
+        ("backend", record["backend"]),
+        ("devices", f"{devices['cpus']:g} CPUs, {devices['gpus']:g} GPUs, {devices['slots']} trials at a time"),
+        ("host", record["host"]),
+        ("start", record["start"]),
+        ("end", record["end"] or "-"),
+    ]
+
+
+def _json(arm: ArmFindings) -> str:
+    """Settings that an older study did not have are left out."""
+    return json.dumps({name: value for name, value in (arm.config or {}).items() if value is not None}, indent=2)
+
+
+def _with_interval(one: Estimate) -> str:
+    return percent(one.value) + (f" ({interval(one)})" if one.seeds >= 2 else "")
+
+
+def _number(value: float) -> float | None:
+    return None if value is None or value != value else float(value)

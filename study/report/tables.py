@@ -1,0 +1,196 @@
+"""`arms` and `comparisons` as parquet, CSV and LaTeX. Their columns are documented in `results/README.md`."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer_core.config import setting_names
+from study.analysis.arms import ArmFindings
+from study.analysis.comparisons import Comparison
+from study.analysis.estimate import Estimate
+from study.analysis.findings import Findings
+from study.analysis.measures import MEASURES
+from study.summary import percent, points
+from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, VERSION_KEY
+
+F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
+BOUNDS = ("", "_low", "_high", "_se")
+COLUMNS: dict[str, dict[str, pa.DataType]] = {
+    "arms": {
+        **{"study": S, "arm": S, "trials": I, "completed": I, "pruned": I, "diverged": I, "failed": I},
+        **{"search_epochs": I, "search_seconds": F, "validation": F},
+        **{f"untuned_{name}": F for name in ("lower_quartile", "median", "upper_quartile")},
+        **{"seeds": I, "failed_confirmations": I, "parameters": I, "seconds": F},
+        **{f"test_{name}{bound}": F for name in MEASURES for bound in BOUNDS},
+        **CONFIG_COLUMNS,
+    },
+    "comparisons": {
+        **{"study": S, "arm": S, "baseline": S, "measure": S, "seeds": I},
+        **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
+        **{"comparisons": I, "detectable": F, "verdict": S, "claim": S},
+        **{"mcnemar_seeds": pa.list_(I), "mcnemar_p": pa.list_(F)},
+        **{f"test_{name}_difference{bound}": F for name in MEASURES for bound in BOUNDS},
+    },
+}
+
+
+def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Path) -> list[Path]:
+    """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files."""
+    rows = {"arms": arm_rows(found), "comparisons": comparison_rows(found)}
+    texts = {"arms": arms_latex(found), "comparisons": comparisons_latex(found)}
+    written = []
+    for name, table_rows in rows.items():
+        schema = pa.schema(COLUMNS[name].items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
+        table = pa.Table.from_pylist(table_rows, schema=schema)
+        for folder in folders:
+            path = folder / f"{name}.parquet"
+            partial = path.with_suffix(".parquet.partial")
+            pq.write_table(table, partial, compression="zstd")
+            partial.replace(path)
+            written.append(path)
+        csv = pd.DataFrame(table_rows, columns=list(COLUMNS[name])).map(_joined)
+        written.append(_write(report / f"{name}.csv", csv.to_csv(index=False)))
+        written.append(_write(report / f"{name}.tex", texts[name]))
+    return written
+
+
+def arm_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row an arm of every study, as `COLUMNS` has it."""
+    return [_arm_row(one, arm) for one in found for arm in one.arms]
+
+
+def comparison_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row a pair of arms of every study."""
+    return [_comparison_row(one, pair) for one in found for pair in one.comparisons]
+
+
+def arms_latex(found: Sequence[Findings]) -> str:
+    """The arms as a table for a paper, with booktabs."""
+    measures = {name: m.title for name, m in MEASURES.items()}
+    rows = [
+        {
+            **_study_cell(found, one),
+            "arm": arm.arm,
+            "trials": str(arm.effort.trials),
+            "seeds": str(arm.seeds),
+            **{title: _with_margin(arm.estimates[name]) for name, title in measures.items()},
+        }
+        for one in found
+        for arm in one.arms
+    ]
+    return _latex(rows, "Test results in per cent, mean over seeds with the margin of the 95 % interval.")
+
+
+def comparisons_latex(found: Sequence[Findings]) -> str:
+    """The comparisons likewise."""
+    rows = [
+        {
+            **_study_cell(found, one),
+            "pair": f"{pair.arm} - {pair.baseline}",
+            "seeds": str(pair.difference.seeds),
+            "difference": points(pair.difference.value),
+            "low": points(pair.difference.low) if pair.difference.seeds > 1 else "-",
+            "high": points(pair.difference.high) if pair.difference.seeds > 1 else "-",
+            "p, corrected": f"{pair.p_corrected:.3f}",
+            "verdict": pair.verdict,
+        }
+        for one in found
+        for pair in one.comparisons
+    ]
+    return _latex(
+        rows, "Differences in points, paired by seed and test image, with 95 % interval and Holm's correction."
+    )
+
+
+def label(found: Findings) -> str:
+    """What the column `study` says: the names of the folders pooled."""
+    return " + ".join(folder.name for folder in found.evidence.folders)
+
+
+def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
+    row = {
+        "study": label(found),
+        "arm": arm.arm,
+        **{name: getattr(arm.effort, name) for name in ("trials", "completed", "pruned", "diverged", "failed")},
+        "search_epochs": arm.effort.epochs,
+        "search_seconds": arm.effort.seconds,
+        "validation": arm.validation,
+        **dict(zip(("untuned_lower_quartile", "untuned_median", "untuned_upper_quartile"), arm.untuned, strict=True)),
+        "seeds": arm.seeds,
+        "failed_confirmations": arm.failed_confirmations,
+        "parameters": arm.parameters,
+        "seconds": arm.seconds,
+    }
+    for name, one in arm.estimates.items():
+        row |= _bounds(f"test_{name}", one)
+    config = arm.config or {}
+    row |= {f"config.{name}": config.get(name) for name in setting_names()}
+    return {name: _finite(value) for name, value in row.items()}
+
+
+def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
+    gap = pair.difference
+    tests_claim = (pair.baseline, pair.arm) == tuple(found.evidence.paper_arms.values())
+    row = {
+        "study": label(found),
+        "arm": pair.arm,
+        "baseline": pair.baseline,
+        "measure": pair.measure,
+        "seeds": gap.seeds,
+        "difference": gap.value,
+        "low": gap.low,
+        "high": gap.high,
+        "standard_error": gap.standard_error,
+        "p_value": gap.p_value,
+        "p_corrected": pair.p_corrected,
+        "comparisons": pair.family,
+        "detectable": gap.detectable(pair.family),
+        "verdict": pair.verdict,
+        "claim": found.claim if tests_claim else None,
+        "mcnemar_seeds": [seed for _, seed in pair.mcnemar],
+        "mcnemar_p": list(pair.mcnemar.values()),
+    }
+    for name, one in pair.differences.items():
+        row |= _bounds(f"test_{name}_difference", one)
+    return {name: _finite(value) for name, value in row.items()}
+
+
+def _bounds(name: str, one: Estimate) -> dict[str, float]:
+    return dict(zip((name + b for b in BOUNDS), (one.value, one.low, one.high, one.standard_error), strict=True))
+
+
+def _finite(value: Any) -> Any:
+    """Nothing where there is no number, or an interval without an end."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
+    return {"study": label(one)} if len(all_found) > 1 else {}
+
+
+def _with_margin(one: Estimate) -> str:
+    text = percent(one.value).removesuffix(" %")
+    return text if one.seeds < 2 else f"{text} ± {100 * one.margin():.2f}"
+
+
+def _latex(rows: list[dict[str, str]], caption: str) -> str:
+    if not rows:
+        return "% nothing to show yet\n"
+    styler = pd.DataFrame(rows).style.format(escape="latex").format_index(escape="latex", axis=1).hide(axis="index")
+    return styler.to_latex(hrules=True, caption=caption.replace("%", r"\%"), position_float="centering")
+
+
+def _write(path: Path, text: str) -> Path:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path

@@ -1,0 +1,113 @@
+"""Writing a report: findings, then figures, tables and the page, each file whole or not at all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+from fer_core.data.sources import find_source, read
+from fer_core.errors import InputError
+from study.analysis.evidence import Evidence
+from study.analysis.findings import Findings, find
+from study.folder import now
+from study.report.figures.registry import FIGURES
+from study.report.figures.style import SETTINGS, Subject, save
+from study.report.page import PageFigure, Section, page
+from study.report.tables import write_tables
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to report and where to: `out` takes the page, figures and tables.
+
+    tables: other folders that take the parquet tables, too. data: where the studies' images are, None for where their
+    records say. refresh: seconds after which an open page loads itself again.
+    """
+
+    folders: Sequence[Path]
+    out: Path
+    tables: Sequence[Path] = ()
+    data: str | None = None
+    refresh: int | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    findings: Sequence[Findings]
+    page: Path
+
+    @property
+    def running(self) -> bool:
+        return any(found.evidence.running for found in self.findings)
+
+
+def write_report(request: Request, progress: Callable[[str], None] = lambda text: None) -> Report:
+    """Write the report that is asked for; `progress` hears what is being done. Raises InputError."""
+    progress("reading the tables")
+    findings = find(request.folders)
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"{request.out}: cannot be made ({problem.strerror}).") from None
+    sections = [
+        _section(request, found, "" if len(findings) == 1 else f"study{position}-", progress)
+        for position, found in enumerate(findings, start=1)
+    ]
+    progress("writing tables and page")
+    write_tables(findings, [*request.tables, request.out], request.out)
+    html = page(sections, now(), request.refresh if any(f.evidence.running for f in findings) else None)
+    target = request.out / PAGE
+    partial = target.with_name(PAGE + ".partial")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(target)
+    return Report(findings, target)
+
+
+def _section(request: Request, found: Findings, prefix: str, progress: Callable[[str], None]) -> Section:
+    """Draw the figures; their files begin with `prefix`."""
+    missing = list(found.evidence.missing)
+    faces = None
+    if found.evidence.answers:
+        progress("reading the images")
+        faces = _faces(found.evidence, request.data, missing)
+    subject, drawn = Subject(found, faces), []
+    with mpl.rc_context(SETTINGS):
+        for figure in FIGURES:
+            progress(f"drawing {figure.name}")
+            drawing = figure.draw(subject)
+            if drawing is None:
+                missing.append(f"Figure “{figure.title}”: needs {figure.needs}.")
+                continue
+            png, pdf = save(drawing, request.out, prefix + figure.name)
+            drawn.append(PageFigure(figure.name, figure.title, figure.caption, png, pdf))
+    return Section(found, drawn, missing)
+
+
+def _faces(evidence: Evidence, data: str | None, missing: list[str]) -> np.ndarray | None:
+    """The images of the study's data set; None, with a note, where they are not at hand."""
+    asked = data or evidence.record["arguments"].get("data")
+    try:
+        images, fingerprint = _images(asked)
+    except InputError as problem:
+        if data is not None:
+            raise
+        missing.append(f"The study's images are not at hand ({problem}) Name them with --data.")
+        return None
+    if fingerprint != evidence.record["fingerprint"]:
+        missing.append(
+            f"{asked}: holds other images than the study's (fingerprint {fingerprint}, expected "
+            f"{evidence.record['fingerprint']})."
+        )
+        return None
+    return images
+
+
+@lru_cache(maxsize=2)
+def _images(data: str) -> tuple[np.ndarray, str]:
+    dataset = read(find_source(data))
+    return dataset.images, dataset.fingerprint()

@@ -1,0 +1,131 @@
+"""Studies made by hand: a folder with the tables of a study whose answers are drawn, for tests of what reads them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_core.config import TrialConfig, trial_id
+from study.tables import Tables, prediction_rows, trial_row
+
+CLASS_NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+RATES = (0.002, 0.0005, 0.001, 0.004)
+
+
+def make_study(
+    folder: Path,
+    accuracies: Mapping[str, float],
+    *,
+    seeds: Sequence[int] = (200_000, 200_001, 200_002),
+    search: int = 3,
+    epochs: int = 3,
+    images: int = 140,
+    failed: Sequence[str] = (),
+    **record: Any,
+) -> Path:
+    """Write a study whose arms answer the test images right as often as `accuracies` says.
+
+    Every arm has `search` search trials, the first the winner, and a confirmation a seed; the search trials of arms
+    in `failed` fail, and they have no confirmation. `record` overrides what study.json says. Arms are called by
+    their SE placement; others have the placement `none` and a width of their own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.json").write_text(json.dumps(_record(list(accuracies)) | record))
+    tables = Tables(folder)
+    for position, (arm, accuracy) in enumerate(accuracies.items()):
+        best = _config(arm, position, RATES[0])
+        for number in range(search):
+            config = _config(arm, position, RATES[number % 4] * (1 + number // 4))
+            row = _identity(arm, "search", config, 100_000 + number, number)
+            value = 0.6 - 0.01 * number
+            _add(tables, row, config, epochs, value, "failed" if arm in failed else "completed")
+        for seed in () if arm in failed else seeds:
+            row = _identity(arm, "confirm", best, seed, None)
+            _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, seed, accuracy, images))
+    tables.close()
+    return folder
+
+
+def _record(arms: list[str]) -> dict[str, Any]:
+    claim = {"original CNN": "none", "CNN with SE blocks": "block"} if {"none", "block"} <= set(arms) else {}
+    return {
+        "space": "made",
+        "fingerprint": "0123456789abcdef",
+        "protocol": "challenge",
+        "seed": 0,
+        "question": "Does it help?",
+        "measure": "accuracy",
+        "budget": "quick",
+        "generation": 3,
+        "data": "made",
+        "class_names": CLASS_NAMES,
+        "arms": arms,
+        "comparable": [arms],
+        "paper_arms": claim,
+        "settings": TrialConfig().flat(),
+        "arguments": {"data": "/nowhere/made.csv"},
+        "versions": {"python": "3.11"},
+        "git_revision": None,
+        "command": ["python", "-m", "study.run", "--space", "made"],
+        "host": "here",
+        "backend": "tensorflow",
+        "devices": {"cpus": 2.0, "gpus": 0.0, "slots": 2},
+        "start": "2026-01-01T00:00:00+00:00",
+        "end": "2026-01-01T01:00:00+00:00",
+        "status": "complete",
+    }
+
+
+def _config(arm: str, position: int, rate: float) -> TrialConfig:
+    placed = {"model.se_placement": arm} if arm in ("none", "block", "conv") else {"model.width": 1 + position / 10}
+    return TrialConfig.from_flat({**placed, "train.learning_rate": rate})
+
+
+def _identity(arm: str, phase: str, config: TrialConfig, seed: int, number: int | None) -> dict[str, Any]:
+    return {"trial": trial_id(config, seed), "arm": arm, "phase": phase, "seed": seed, "number": number}
+
+
+def _answers(arm: str, seed: int, accuracy: float, images: int) -> dict[str, np.ndarray]:
+    """Labels in turn; the right class gets the largest probability with the chance `accuracy`."""
+    random = np.random.default_rng([seed, *arm.encode()])
+    labels = np.arange(images) % 7
+    answered = np.where(random.random(images) < accuracy, labels, (labels + random.integers(1, 7, images)) % 7)
+    probabilities = np.full((images, 7), 0.05)
+    probabilities[np.arange(images), answered] = random.uniform(0.3, 0.7, images)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return {"images": np.arange(images), "labels": labels, "probabilities": probabilities, "distinct": labels != 6}
+
+
+def _add(
+    tables: Tables,
+    identity: dict[str, Any],
+    config: TrialConfig,
+    epochs: int,
+    value: float,
+    status: str,
+    answers: dict[str, np.ndarray] | None = None,
+) -> None:
+    rows = (
+        [_epoch(number, value * number / epochs) for number in range(1, epochs + 1)] if status == "completed" else []
+    )
+    for row in rows:
+        tables.add_epoch({"trial": identity["trial"], **row})
+    test = predictions = None
+    if answers is not None:
+        right = answers["probabilities"].argmax(axis=1) == answers["labels"]
+        distinct = float(right[answers["distinct"]].mean())
+        test = {"test_accuracy": float(right.mean()), "test_loss": 1.0, "test_accuracy_distinct": distinct}
+        test["test_macro_f1"] = float(right.mean())
+        predictions = prediction_rows(identity["trial"], *answers.values())
+    worker = {"parameters": 55_000, "node": "here"}
+    error = "it broke" if status == "failed" else None
+    row = trial_row(identity, config.flat(), status, rows, test=test, worker=worker, error=error)
+    tables.add_trial(row, predictions)
+
+
+def _epoch(number: int, value: float) -> dict[str, Any]:
+    parts = {f"{part}_{name}": value for part in ("train", "val") for name in ("accuracy", "macro_f1")}
+    losses = {f"{part}_loss": 2 - value for part in ("train", "val")}
+    return {"epoch": number, **parts, **losses, "learning_rate": 0.002, "seconds": 1.5}

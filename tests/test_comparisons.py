@@ -1,0 +1,133 @@
+"""From a study's folder to its comparisons and its answer."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from study.analysis.estimate import Observed, estimate
+from study.analysis.findings import Findings, find, findings
+from tests.made import make_study
+
+
+def found_in(folder: Path) -> Findings:
+    (found,) = find([folder])
+    return found
+
+
+def test_every_pair_is_compared_with_the_earlier_arm_as_the_baseline(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.5, "block": 0.6, "conv": 0.7}))
+    assert [(one.baseline, one.arm) for one in found.comparisons] == [
+        ("none", "block"),
+        ("none", "conv"),
+        ("block", "conv"),
+    ]
+
+
+def test_a_difference_is_paired_by_seed_and_image(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.5, "block": 0.6}))
+    ours, theirs = (arm.confirmations for arm in reversed(found.arms))
+    answers = found.evidence.answers
+    gaps = np.array(
+        [
+            answers[a].correct.astype(float) - answers[b].correct
+            for a, b in zip(ours["trial"], theirs["trial"], strict=True)
+        ]
+    )
+    expected = estimate(Observed(gaps.mean(axis=1), gaps))
+    got = found.comparisons[0].difference
+    assert (got.value, got.low, got.high) == (
+        pytest.approx(expected.value),
+        pytest.approx(expected.low),
+        pytest.approx(expected.high),
+    )
+
+
+def test_mcnemar_is_the_binomial_test_of_the_answers_that_differ(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.4, "block": 0.6}))
+    (one,) = found.comparisons
+    assert len(one.mcnemar) == 3
+    for (study, seed), p in one.mcnemar.items():
+        pair = [found.evidence.answers[arm.confirmations.at[(study, seed), "trial"]].correct for arm in found.arms]
+        only_first, only_second = int((pair[0] & ~pair[1]).sum()), int((~pair[0] & pair[1]).sum())
+        assert p == pytest.approx(stats.binomtest(only_first, only_first + only_second).pvalue)
+
+
+def test_holm_corrects_over_all_pairs(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.5, "block": 0.55, "conv": 0.62}))
+    p_values = [one.difference.p_value for one in found.comparisons]
+    order = np.argsort(p_values)
+    by_hand = np.maximum.accumulate([(3 - rank) * p_values[at] for rank, at in enumerate(order)])
+    for rank, at in enumerate(order):
+        assert found.comparisons[at].p_corrected == pytest.approx(min(1.0, by_hand[rank]))
+
+
+def test_holm_is_that_of_a_published_example() -> None:
+    """Benjamini and Hochberg (1995), section 4.1: of 15 p-values Holm's procedure rejects three at 0.05."""
+    published = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719]
+    published += [0.6528, 0.7590, 1.0000]
+    assert multipletests(published, alpha=0.05, method="holm")[0].sum() == 3
+
+
+def test_only_seeds_that_both_arms_have_are_paired(tmp_path: Path) -> None:
+    make_study(tmp_path / "a", {"none": 0.5}, seeds=(1, 2, 3))
+    make_study(tmp_path / "b", {"block": 0.6}, seeds=(2, 3, 4))
+    record = json.loads((tmp_path / "a" / "study.json").read_text()) | {"arms": ["none", "block"]}
+    for folder in ("a", "b"):
+        (tmp_path / folder / "study.json").write_text(json.dumps(record | {"comparable": [["none", "block"]]}))
+    (found,) = find([tmp_path / "a", tmp_path / "b"])
+    assert found.comparisons == []  # seeds of different studies are no pairs
+    assert [arm.seeds for arm in found.arms] == [3, 3]
+
+
+def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.3, "block": 0.9}))
+    assert found.comparisons[0].verdict == "better"
+    assert found.answer.startswith("block is better than none (+")
+    assert found.claim == "undecided"  # far beyond the paper's gain: not its claim
+
+
+def test_arms_are_compared_within_their_group_alone(tmp_path: Path) -> None:
+    arms = {"none-a": 0.5, "block-a": 0.5, "none-b": 0.5, "block-b": 0.5}
+    groups = [["none-a", "block-a"], ["none-b", "block-b"]]
+    found = found_in(make_study(tmp_path, arms, comparable=groups))
+    assert [(one.baseline, one.arm) for one in found.comparisons] == [("none-a", "block-a"), ("none-b", "block-b")]
+
+
+def test_the_answer_says_what_the_data_were(tmp_path: Path) -> None:
+    drawn = found_in(make_study(tmp_path / "a", {"none": 0.5, "block": 0.5}, data="synthetic"))
+    assert drawn.answer.endswith("These are drawn faces: they say nothing of FER2013.")
+    assert drawn.claim is None
+    real = found_in(make_study(tmp_path / "b", {"none": 0.5, "block": 0.5}))
+    assert "The paper's gain of +1.03 points for SE per block: undecided." in real.answer
+    settings = real.evidence.record["settings"] | {"model.width": 0.5}
+    narrow = found_in(make_study(tmp_path / "c", {"none": 0.5, "block": 0.5}, settings=settings))
+    assert narrow.answer.endswith("(at this reduced scale).")
+
+
+def test_an_arm_is_what_its_winner_came_to(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.5}, search=4))
+    (arm,) = found.arms
+    assert (arm.effort.trials, arm.effort.completed, arm.effort.epochs) == (4, 4, 12)
+    assert arm.tuned == ("train.learning_rate",)
+    assert arm.config is not None
+    assert arm.config["train.learning_rate"] == 0.002
+    assert arm.validation == pytest.approx(0.6)
+    assert arm.untuned == (pytest.approx(0.5775), pytest.approx(0.585), pytest.approx(0.5925))
+    assert arm.seeds == 3
+    assert arm.parameters == 55_000
+    assert arm.estimates["accuracy"].value == pytest.approx(arm.confirmations["test_accuracy"].mean())
+    assert found.answer.startswith("One arm, nothing to compare: test accuracy ")
+
+
+def test_an_older_winners_confirmation_does_not_count(tmp_path: Path) -> None:
+    """A study that grew has a new winner; the old one's confirmation stays in the table."""
+    make_study(tmp_path / "grown", {"none": 0.5})
+    found = found_in(tmp_path / "grown")
+    trials = found.evidence.trials.copy()
+    trials.loc[(trials["phase"] == "search") & (trials["number"] == 1), "val_accuracy"] = 0.9
+    assert findings(replace(found.evidence, trials=trials)).arms[0].seeds == 0

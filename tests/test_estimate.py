@@ -1,0 +1,93 @@
+"""The interval over seeds and test images against independent computations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.anova import anova_lm
+
+from study.analysis.estimate import Estimate, Observed, estimate
+
+
+def test_without_answers_by_image_it_is_the_t_interval_over_seeds() -> None:
+    gains = np.array([0.01, 0.02, 0.03, 0.01])
+    got = estimate(Observed(gains))
+    test = stats.ttest_1samp(gains, 0.0)
+    expected = test.confidence_interval(0.95)
+    assert (got.low, got.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert got.p_value == pytest.approx(test.pvalue)
+    assert not got.over_images
+
+
+def test_the_variance_components_are_those_of_a_two_way_analysis_of_variance(random: np.random.Generator) -> None:
+    seeds, images = 4, 30
+    table = random.normal(size=(seeds, 1)) + 2 * random.normal(size=(1, images)) + random.normal(size=(seeds, images))
+    got = estimate(Observed(table.mean(axis=1), table))
+    rows = pd.DataFrame(
+        {"y": table.ravel(), "seed": np.repeat(np.arange(seeds), images), "image": np.tile(np.arange(images), seeds)}
+    )
+    squares = anova_lm(smf.ols("y ~ C(seed) + C(image)", rows).fit())
+    mean_square = squares["sum_sq"] / squares["df"]
+    assert got.seed_variance == pytest.approx(mean_square["C(seed)"] / (seeds * images))
+    of_images = (mean_square["C(image)"] - mean_square["Residual"]) / (seeds * images)
+    assert got.image_variance == pytest.approx(of_images)
+    assert got.standard_error == pytest.approx(np.sqrt(got.seed_variance + of_images))
+
+
+@given(st.integers(2, 8), st.floats(1e-9, 1e-3), st.floats(0, 1e-3))
+def test_an_interval_is_no_narrower_than_over_seeds_alone_and_no_wider_than_students(
+    k: int, a: float, b: float
+) -> None:
+    alone, both = Estimate(0.0, k, a, 0.0), Estimate(0.0, k, a, b)
+    normal, student = stats.norm.ppf(0.975), stats.t.ppf(0.975, k - 1)
+    assert normal * both.standard_error <= both.margin() * (1 + 1e-9)
+    assert alone.margin() <= both.margin() * (1 + 1e-9)
+    assert both.margin() <= student * both.standard_error * (1 + 1e-9)
+
+
+def test_p_and_interval_agree_on_zero(random: np.random.Generator) -> None:
+    for _ in range(50):
+        table = random.normal(0.25, 1, size=(4, 20)) + random.normal(size=(4, 1)) / 5
+        got = estimate(Observed(table.mean(axis=1), table))
+        assert (got.p_value < 0.05) == (not got.low <= 0 <= got.high)
+
+
+@pytest.mark.parametrize("seeds", [0, 1])
+def test_fewer_than_two_seeds_decide_nothing(seeds: int) -> None:
+    got = estimate(Observed(np.full(seeds, 0.9), np.ones((seeds, 5))))
+    assert got.seeds == seeds
+    assert (got.margin(), got.p_value, got.detectable()) == (np.inf, 1.0, np.inf)
+
+
+def test_equal_seeds_with_equal_answers_have_no_spread() -> None:
+    got = estimate(Observed(np.array([0.5, 0.5]), np.full((2, 4), 0.5)))
+    assert (got.low, got.high, got.p_value) == (0.5, 0.5, 0.0)
+
+
+def test_a_study_finds_its_detectable_difference_in_four_of_five_cases(random: np.random.Generator) -> None:
+    seeds, spread = 5, 0.01
+    planned = Estimate(0.0, seeds, spread**2 / seeds, 0.0)
+    effect = planned.detectable()
+    found = [
+        estimate(Observed(random.normal(effect, spread, seeds))).p_value < 0.05
+        for _ in range(2000)  # whose share has a standard error of 0.009
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_seeds_named_are_the_fewest_that_bring_the_margin() -> None:
+    got = Estimate(0.004, 3, 3e-5, 1e-6)
+    enough = got.seeds_until(0.004)
+    assert enough is not None
+
+    def margin(seeds: int) -> float:
+        return Estimate(0.004, seeds, 3e-5 * 3 / seeds, 1e-6).margin()
+
+    assert margin(enough) <= 0.004 < margin(enough - 1)
+
+
+def test_no_number_of_seeds_outweighs_too_few_images() -> None:
+    assert Estimate(0.001, 3, 1e-5, 1e-5).seeds_until(0.001) is None
