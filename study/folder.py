@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
+from search_spaces.space import Space
 
 STUDY = "study.json"
 LOCK = "study.lock"
@@ -59,6 +60,18 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
             raise InputError(
                 f"{folder}: holds a study with {name} {there.get(name)}, this one has {value}. Choose another --out."
             )
+
+
+def space_record(space: Space) -> dict[str, Any]:
+    """What the analysis needs to know of a space: its arms, which are compared, what is drawn on which scale."""
+    return {
+        "question": space.question,
+        "measure": space.measure,
+        "arms": [arm.name for arm in space.arms],
+        "comparable": [[arm.name for arm in group] for group in space.comparable()],
+        "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
+        "logarithmic": [name for name, parameter in space.nuisance.items() if getattr(parameter, "log", False)],
+    }
 
 
 def environment_record() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from study.folder import (
     environment_record,
     locked,
     now,
+    space_record,
     write_study,
 )
 from study.logs import watchers
@@ -165,15 +166,11 @@ def _run(
             cluster = _make_cluster(options, cpus, gpus)
             record = {
                 **identity,
-                "question": space.question,
-                "measure": space.measure,
+                **space_record(space),
                 "budget": plan.budget,
                 "generation": plan.generation,
                 "data": dataset.name,
                 "class_names": _class_names(),
-                "arms": [arm.name for arm in plan.arms],
-                "comparable": [[arm.name for arm in group] for group in space.comparable()],
-                "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)
                 | {"data": source.text, "protocol": protocol if len(protocols) == 1 else None},

@@ -64,6 +64,7 @@ def _record(arms: list[str]) -> dict[str, Any]:
         "arms": arms,
         "comparable": [arms],
         "paper_arms": claim,
+        "logarithmic": ["train.learning_rate"],
         "settings": TrialConfig().flat(),
         "arguments": {"data": "/nowhere/made.csv"},
         "versions": {"python": "3.11"},

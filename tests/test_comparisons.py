@@ -87,7 +87,7 @@ def test_only_seeds_that_both_arms_have_are_paired(tmp_path: Path) -> None:
 def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Path) -> None:
     found = found_in(make_study(tmp_path, {"none": 0.3, "block": 0.9}))
     assert found.comparisons[0].verdict == "better"
-    assert found.answer.startswith("block is better than none (+")
+    assert found.answer.startswith("With 3 seeds, block is better than none (+")
     assert found.claim == "undecided"  # far beyond the paper's gain: not its claim
 
 

@@ -15,7 +15,7 @@ from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from study.analysis.answers import Answers, answers_by_trial
-from study.folder import read_study
+from study.folder import read_study, space_record
 from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, and in the settings shared by all their trials, answer the same question.
@@ -72,29 +72,32 @@ class Evidence:
     def running(self) -> bool:
         return any(record["status"] == "running" for record in self.records)
 
-    @cached_property
+    @property
     def comparable(self) -> list[list[str]]:
         """The arms in groups within which they are compared."""
-        return self._of_space[0]
+        return self._of_space["comparable"]
 
-    @cached_property
+    @property
     def paper_arms(self) -> dict[str, str]:
         """The arm of each of the paper's configurations, by the name it has in Table 1."""
-        return self._of_space[1]
+        return self._of_space["paper_arms"]
+
+    @property
+    def logarithmic(self) -> list[str]:
+        """The tuned settings that were drawn on a logarithmic scale."""
+        return self._of_space["logarithmic"]
 
     @cached_property
-    def _of_space(self) -> tuple[list[list[str]], dict[str, str]]:
+    def _of_space(self) -> dict[str, Any]:
         """As the study recorded it; an older one did not, and its space may still be known by its name."""
-        if "comparable" in self.record:
-            return self.record["comparable"], self.record["paper_arms"]
+        nothing = {"comparable": [self.arms], "paper_arms": {}, "logarithmic": []}
+        if "logarithmic" in self.record:
+            return self.record
         try:
             space = load_space(self.record["space"])
         except InputError:
-            return [self.arms], {}
-        if [arm.name for arm in space.arms] != self.arms:
-            return [self.arms], {}
-        groups = [[arm.name for arm in group] for group in space.comparable()]
-        return groups, {title: arm.name for title, arm in space.paper_trials()}
+            return nothing
+        return space_record(space) if [arm.name for arm in space.arms] == self.arms else nothing
 
     @cached_property
     def by_arm(self) -> dict[str, pd.DataFrame]:
@@ -130,7 +133,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     # Two studies with one seed may have trained the very same trial.
     trials = trials.drop_duplicates(["trial", "phase"], ignore_index=True)
     epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
-    trials["config"] = trials["trial"].str.partition("-")[0]
+    trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
     folders, records = zip(*studies, strict=True)
     return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies)))
 

@@ -55,12 +55,13 @@ def _answer(found: Findings) -> str:
         return "No two arms have been tested with a common seed yet, so there is no answer."
     baselines = [group[0] for group in evidence.comparable]
     against = [one for one in found.comparisons if one.baseline in baselines]
-    decided = [f"{one.arm} is {_than(one)}" for one in against if is_decided(one.verdict)]
     seeds = sorted({one.difference.seeds for one in against})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     noun = "seed" if seeds == [1] else "seeds"
-    text = "; ".join(decided) or f"no arm can be told from {' or '.join(baselines)} with {count} {noun}"
-    text = text[0].upper() + text[1:] if text.startswith("no ") else text
+    if not any(is_decided(one.verdict) for one in against):
+        text = f"No arm can be told from {' or '.join(baselines)} with {count} {noun}"
+    else:
+        text = f"With {count} {noun}, " + "; ".join(map(_in_words, against))
     if evidence.synthetic:
         return text + ". These are drawn faces: they say nothing of FER2013."
     if found.claim is not None:
@@ -77,7 +78,9 @@ def _alone(arm: ArmFindings) -> str:
     return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {tested.seeds} {noun}."
 
 
-def _than(one: Comparison) -> str:
+def _in_words(one: Comparison) -> str:
+    if not is_decided(one.verdict):
+        return f"{one.arm} cannot be told from {one.baseline}"
     if one.verdict in ("better", "worse"):
-        return f"{one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
-    return f"shown to have {one.verdict} to {one.baseline}"
+        return f"{one.arm} is {one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
+    return f"{one.arm} is shown to have {one.verdict} to {one.baseline}"

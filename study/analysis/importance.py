@@ -5,7 +5,7 @@ completed trials count: what a pruned one would have come to is not known.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,27 +16,26 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import create_trial
 
 FEWEST = 10  # completed trials; a tenth of fewer is none
-DECADE = 10  # a positive hyperparameter that spans more than this is taken on a logarithmic scale
 
 
-def importances(search: pd.DataFrame, tuned: Sequence[str], measure: str) -> dict[str, float] | None:
-    """The share of each of `tuned`, adding up to 1, the largest first; None of too few trials."""
+def importances(
+    search: pd.DataFrame, tuned: Sequence[str], logarithmic: Collection[str], measure: str
+) -> dict[str, float] | None:
+    """The share of each of `tuned`, adding up to 1, the largest first; None of too few trials.
+
+    logarithmic: those that are drawn on a logarithmic scale.
+    """
     completed = search[search["status"] == "completed"]
     # A hyperparameter that only some trials have is left out, as Optuna would do.
     names = [name for name in tuned if completed[f"config.{name}"].notna().all()]
     if len(completed) < FEWEST or not names:
         return None
     columns = {name: completed[f"config.{name}"].tolist() for name in names}
-    distributions = {name: _distribution(values) for name, values in columns.items()}
+    distributions = {name: _distribution(values, name in logarithmic) for name, values in columns.items()}
     study = _study(columns, distributions, completed[f"val_{measure}"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-
-
-def is_logarithmic(values: Sequence[Any]) -> bool:
-    """Whether numbers are best seen on a logarithmic scale: all positive, spanning more than a factor of ten."""
-    return all(_is_number(v) for v in values) and min(values) > 0 and max(values) > DECADE * min(values)
 
 
 def _study(
@@ -54,11 +53,11 @@ def _study(
     return study
 
 
-def _distribution(values: list[Any]) -> BaseDistribution:
+def _distribution(values: list[Any], logarithmic: bool) -> BaseDistribution:
     if not all(_is_number(v) for v in values):
         return CategoricalDistribution(sorted(set(values), key=str))
     kind = IntDistribution if all(float(v).is_integer() for v in values) else FloatDistribution
-    return kind(min(values), max(values), log=is_logarithmic(values))
+    return kind(min(values), max(values), log=logarithmic)
 
 
 def _is_number(value: Any) -> bool:

@@ -18,8 +18,7 @@ def cost(subject: Subject) -> Figure | None:
             _point(subject, by_size, arm, arm.parameters)
         _point(subject, by_time, arm, arm.seconds)
     by_size.set(xlabel="parameters", ylabel="test accuracy, 95 % interval")
-    by_time.set(xlabel="seconds of one training, mean over seeds", xlim=(0, None))
-    by_size.ticklabel_format(axis="x", useOffset=False)
+    by_time.set(xlabel="seconds of one training, mean over seeds", xlim=(0, 1.1 * max(a.seconds for a in arms)))
     by_size.xaxis.set_major_formatter("{x:,.0f}")
     by_size.tick_params(axis="x", labelrotation=20)
     for panel in (by_size, by_time):

@@ -1,14 +1,20 @@
 """The search: how an arm does untuned, what each hyperparameter did, and which of them matter."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from study.analysis.arms import ArmFindings
-from study.analysis.importance import importances, is_logarithmic
+from study.analysis.importance import importances
 from study.analysis.measures import MEASURES
 from study.report.figures.style import INK, Subject, hide_unused, panels, percent_axis, style_of
+from study.summary import value_text
+
+MOST_CATEGORIES = 8  # different values of a setting that stand side by side rather than on a scale
 
 
 def untuned(subject: Subject) -> Figure | None:
@@ -18,13 +24,14 @@ def untuned(subject: Subject) -> Figure | None:
         return None
     figure, (axes,) = panels(1, 1, width=6.4)
     for arm, rows in arms:
-        values = _measured(subject, rows).fillna(-np.inf).sort_values().to_numpy()
+        values = np.sort(_measured(subject, rows).fillna(-np.inf).to_numpy())
         share = np.arange(1, len(values) + 1) / len(values)
-        seen = np.isfinite(values)
-        style = style_of(subject, arm.arm)
+        seen, style = np.isfinite(values), style_of(subject, arm.arm)
+        if not seen.any():
+            continue
         # From the share of trials without a value, up a step at every trial.
         x = np.concatenate([values[seen][:1], values[seen]])
-        y = np.concatenate([[share[seen][0] - 1 / len(values) if seen.any() else 0], share[seen]])
+        y = np.concatenate([[share[seen][0] - 1 / len(values)], share[seen]])
         axes.step(
             x, y, where="post", color=style.colour, linestyle=style.dash, label=f"{arm.arm}, {len(values)} trials"
         )
@@ -51,34 +58,43 @@ def hyperparameters(subject: Subject) -> Figure | None:
 
 
 def _scatter(subject: Subject, axes: Axes, name: str) -> None:
-    column, logarithmic, text = f"config.{name}", True, False
+    column = f"config.{name}"
+    every = pd.concat([_search(subject, arm)[column] for arm in subject.arms]).dropna()
+    places = _categories(every)
     for arm in subject.arms:
         rows, style = _search(subject, arm), style_of(subject, arm.arm)
-        if name not in arm.tuned or rows.empty:
-            axes.plot([], [], style.marker, color=style.colour, label=arm.arm)
-            continue
-        rows = rows[rows[column].notna()]
-        values = rows[column].tolist()
-        text = text or not is_number(rows[column])
-        logarithmic = logarithmic and not text and is_logarithmic(values)
-        x = rows[column].astype(str) if text else rows[column]
-        y, completed = _measured(subject, rows), (rows["status"] == "completed").to_numpy()
+        rows = rows[rows[column].notna()] if name in arm.tuned else rows.iloc[:0]
+        x = rows[column].map(places) if places else rows[column]
+        y, completed = _measured(subject, rows), rows["status"] == "completed"
         axes.plot(x[completed], y[completed], label=arm.arm, **style.marks)
         axes.plot(x[~completed], y[~completed], markerfacecolor="white", **style.marks)
-        if arm.config is not None:
-            best = y[(rows["config"] == arm.winner).to_numpy()].max()
-            at = str(arm.config[name]) if text else arm.config[name]
-            axes.plot([at], [best], "o", markersize=12, markerfacecolor="none", color=INK)
-    if logarithmic:
+        best = rows["config"] == arm.winner
+        axes.plot(x[best], y[best], "o", markersize=12, markerfacecolor="none", color=INK)
+    if places:
+        axes.set_xticks(list(places.values()), [value_text(value) for value in places])
+    elif name in subject.found.evidence.logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(axis="x", labelrotation=30)
     axes.set(xlabel=name, ylabel=_axis(subject))
     percent_axis(axes, "y")
 
 
+def _categories(values: pd.Series) -> dict[Any, int]:
+    """A place for each value, if they are few or no numbers; else none, and they stand on a scale."""
+    different = values.unique().tolist()
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if is_number and len(different) > MOST_CATEGORIES:
+        return {}
+    return {value: place for place, value in enumerate(sorted(different, key=None if is_number else str))}
+
+
 def importance(subject: Subject) -> Figure | None:
     """The share of validation that each tuned setting decides, by PED-ANOVA within every arm."""
-    measure = subject.found.evidence.measure
-    by_arm = {arm.arm: importances(_search(subject, arm), arm.tuned, measure) for arm in subject.arms}
+    measure, scales = subject.found.evidence.measure, subject.found.evidence.logarithmic
+    by_arm = {arm.arm: importances(_search(subject, arm), arm.tuned, scales, measure) for arm in subject.arms}
     shares = {arm: found for arm, found in by_arm.items() if found}
     if not shares:
         return None
@@ -86,8 +102,8 @@ def importance(subject: Subject) -> Figure | None:
     figure, (axes,) = panels(1, 1, width=6.4, height=1.0 + 0.3 * len(names) * (len(shares) + 0.5))
     height = 0.8 / len(shares)
     for position, (arm, found) in enumerate(shares.items()):
-        at = np.arange(len(names)) + (position - (len(shares) - 1) / 2) * height
-        values, style = [found.get(name, 0.0) for name in names], style_of(subject, arm)
+        at = np.array([names.index(name) for name in found]) + (position - (len(shares) - 1) / 2) * height
+        values, style = list(found.values()), style_of(subject, arm)
         axes.barh(at, values, height * 0.9, color=style.colour, label=arm)
         axes.plot(values, at, style.marker, color=INK, markersize=3, linestyle="")
     axes.set_yticks(range(len(names)), names)
@@ -97,10 +113,6 @@ def importance(subject: Subject) -> Figure | None:
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower right")
     return figure
-
-
-def is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _search(subject: Subject, arm: ArmFindings) -> pd.DataFrame:
