@@ -8,11 +8,11 @@ READY_JAX := $(VENV)/ready-jax
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study test test-jax check lock clean help
+.PHONY: study test test-jax test-statistics check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*##  */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*##  */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
 
 study: $(READY)  ## a first study on the embedded faces, about 2 minutes on two cores
 	$(BIN)/python -m study.run --space se_placement --data synthetic --budget quick
@@ -22,6 +22,9 @@ test: $(READY) check  ## style, types and every test
 
 test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_training.py tests/test_predict.py
+
+test-statistics: $(READY)  ## the simulations of intervals and error rates with 10,000 studies each, some minutes
+	FER_STUDY_SIMULATIONS=10000 $(BIN)/python -m pytest -s tests/test_coverage.py
 
 check: $(READY)  ## style and types alone
 	$(BIN)/ruff check .

@@ -115,4 +115,5 @@ def _epoch(spec: TrialSpec, number: int, accuracy: float) -> dict[str, Any]:
 def _test(accuracy: float) -> dict[str, Any]:
     names = ("test_accuracy", "test_accuracy_distinct", "test_macro_f1")
     nothing = {"images": np.empty(0, int), "labels": np.empty(0, int), "probabilities": np.empty((0, 7))}
+    nothing["distinct"] = np.empty(0, bool)
     return {**dict.fromkeys(names, accuracy), "test_loss": 1 - accuracy, **nothing}

@@ -26,10 +26,12 @@ def print_summary(console: Console, found: Findings) -> None:
     if len(set(searched.values())) > 1:
         text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
         console.print(f"The arms did not get the same number of search trials: {text}.")
-    for row in found.evidence.fixed.itertuples():
+    papers = {row["trial"] for row in found.evidence.paper_runs.values()}
+    for row in found.evidence.fixed.to_dict("records"):
+        whose = "The paper's configuration at this scale" if row["trial"] in papers else "A configuration as given"
         console.print(
-            f"The paper's configuration at this scale, arm {row.arm}, one seed: test {percent(row.test_accuracy)}, "
-            f"without twins {percent(row.test_accuracy_distinct)}"
+            f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
+            f"without twins {percent(row['test_accuracy_distinct'])}"
         )
     if found.comparisons:
         console.print(_differences_table(found))

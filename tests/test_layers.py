@@ -4,16 +4,18 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
+SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {"study/runner.py", "study/trial.py"},
-    "optuna": {"study/sampler.py", "study/evolution.py"},
+    "optuna": {"study/sampler.py", "study/evolution.py", "study/analysis/importance.py"},
+    "statsmodels": {"study/analysis/comparisons.py"},
+    "jinja2": {"study/report/page.py"},
     "keras": {
         f"fer_core/{name}.py" for name in ("model", "se", "augmentation", "compiled", "training", "evaluation")
     },
@@ -46,26 +48,35 @@ def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert found == ONLY_IN[library]
 
 
+def test_the_analysis_draws_nothing() -> None:
+    for file, module in imports():
+        if file.startswith("study/analysis/"):
+            assert module.split(".")[0] != "matplotlib", f"{file} imports {module}"
+            assert not module.startswith("study.report"), f"{file} imports {module}"
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("command", "arguments"),
     [
-        ("--help",),
-        ("--space", "se_placement", "--dry-run", "--data", "synthetic"),
-        ("--space", "se_placement", "--data", "/nowhere"),
-        ("--space", "nothing"),
+        ("run", ("--help",)),
+        ("run", ("--space", "se_placement", "--dry-run", "--data", "synthetic")),
+        ("run", ("--space", "se_placement", "--data", "/nowhere")),
+        ("run", ("--space", "nothing")),
+        ("report.__main__", ("--help",)),
+        ("report.__main__", ("/nowhere",)),
     ],
-    ids=["help", "dry-run", "bad path", "bad space"],
+    ids=["help", "dry-run", "bad path", "bad space", "report help", "report bad path"],
 )
-def test_nothing_slow_is_imported_before_a_study_starts(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_nothing_slow_is_imported_before_a_command_starts(command: str, arguments: tuple[str, ...]) -> None:
     script = (
         "import sys\n"
-        "from study.run import main\n"
+        f"from study.{command} import main\n"
         "from fer_core.errors import InputError\n"
         "try:\n"
         f"    main({list(arguments)!r})\n"
         "except (SystemExit, InputError):\n"
         "    pass\n"
-        "slow = {'ray', 'keras', 'tensorflow', 'pandas', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        f"slow = {SLOW} & set(sys.modules)\n"
         "assert not slow, slow\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)

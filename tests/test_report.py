@@ -186,7 +186,7 @@ def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_text_from_the_data_cannot_inject_markup(tmp_path: Path) -> None:
-    bad = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    bad = "<script>alert(1)</script><img src=x onerror=alert(2)> $x_$ 100%&"
     study = make_study(
         tmp_path / "<b>study", {"none": 0.5, bad: 0.6}, search=2, question=bad, command=[bad], host=bad
     )
@@ -196,6 +196,8 @@ def test_text_from_the_data_cannot_inject_markup(tmp_path: Path) -> None:
     assert "<img src=x" not in page
     assert "<b>study" not in page
     assert "&lt;script&gt;" in page
+    latex = (tmp_path / "<b>study" / "report" / "arms.tex").read_text()
+    assert r"\$x\_\$ 100\%\&" in latex
 
 
 def test_studies_that_ask_the_same_are_pooled_and_others_stand_side_by_side(tmp_path: Path) -> None:

@@ -105,12 +105,13 @@ def test_predictions_come_back_as_they_went_in(tmp_path: Path, random: np.random
     probabilities = random.dirichlet(np.ones(7), size=5).astype(np.float32)
     images, labels = np.array([3, 5, 7, 9, 11]), np.array([0, 1, 2, 3, 4])
     tables = Tables(tmp_path)
-    tables.add_trial(row("a"), prediction_rows("a", images, labels, probabilities))
+    tables.add_trial(row("a"), prediction_rows("a", images, labels, probabilities, images > 5))
     tables.close()
     got = read_table(tmp_path, "predictions")
     np.testing.assert_array_equal(np.stack(got["probabilities"]), probabilities)
     assert got["predicted"].tolist() == probabilities.argmax(axis=1).tolist()
     assert got["image"].tolist() == images.tolist()
+    assert got["distinct"].tolist() == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

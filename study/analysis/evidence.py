@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core import paper
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
@@ -109,6 +110,18 @@ class Evidence:
         """The configurations that ran as they were given: the paper's, the user's own."""
         return self.trials[self.trials["phase"] == "fixed"]
 
+    @cached_property
+    def paper_runs(self) -> dict[str, dict[str, Any]]:
+        """The rows of the paper's configurations as they ran at this study's scale, by the name in Table 1."""
+        settings = {name: value for name, value in self.record["settings"].items() if name != "data.protocol"}
+        found: dict[str, dict[str, Any]] = {}
+        for title, arm in self.paper_arms.items():
+            wanted = {**settings, **paper.CONFIGURATIONS[title]}
+            rows = self.fixed[self.fixed["arm"] == arm].to_dict("records")
+            same = [row for row in rows if all(_equal(row[f"config.{name}"], v) for name, v in wanted.items())]
+            found |= {title: same[0]} if same else {}
+        return found
+
 
 def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
     """The studies in `folders`, pooled where they answer the same question. Raises InputError where there is none."""
@@ -163,6 +176,11 @@ def _answers(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[s
             "older version; the interval of that accuracy is over seeds alone."
         )
     return answers_by_trial(table)
+
+
+def _equal(cell: Any, value: Any) -> bool:
+    """Whether a table's cell holds the value, or nothing where the value is None."""
+    return cell == value or (value is None and pd.isna(cell))
 
 
 def _unfinished(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:

@@ -136,7 +136,7 @@ def _comparisons(found: Findings) -> PageTable:
             Cell(interval(one.difference, signed=True)),
             Cell(f"{one.p_corrected:.3f}", one.p_corrected),
             Cell(one.verdict),
-            Cell(points(one.difference.detectable(one.family)) if one.difference.seeds > 1 else "-"),
+            Cell(f"{100 * one.difference.detectable(one.family):.2f}" if one.difference.seeds > 1 else "-"),
             Cell(points(one.differences["macro_f1"].value), _number(one.differences["macro_f1"].value)),
             Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-"),
             Cell(str(one.difference.seeds), one.difference.seeds),
@@ -186,12 +186,12 @@ def _effort(found: Findings) -> PageTable:
 
 def _table_1(found: Findings) -> PageTable:
     columns = paper.TABLE_1_COLUMNS
-    fixed = found.evidence.fixed.drop_duplicates("arm").set_index("arm")
+    runs = found.evidence.paper_runs
     rows = []
     for title, arm in found.evidence.paper_arms.items():
         rows.append([Cell(title), Cell("Table 1, one run"), *_results(paper.TABLE_1[title], columns)])
-        if arm in fixed.index:
-            rows.append([Cell(title), Cell("as given, here, one seed"), *_results(fixed.loc[arm], columns)])
+        if title in runs:
+            rows.append([Cell(title), Cell("as given, here, one seed"), *_results(runs[title], columns)])
         confirmed = next(one for one in found.arms if one.arm == arm).confirmations
         if len(confirmed):
             what = f"arm {arm}, confirmed, mean of {len(confirmed)}"
@@ -205,9 +205,13 @@ def _table_1(found: Findings) -> PageTable:
 
 def _results(row: Any, columns: Sequence[str]) -> list[Cell]:
     return [
-        Cell(percent(row[name]) if name.endswith("accuracy") else f"{row[name]:.4f}", _number(row[name]))
+        Cell(percent(row[name]) if name.endswith("accuracy") else _decimal(row[name]), _number(row[name]))
         for name in columns
     ]
+
+
+def _decimal(value: float) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
 
 
 def _optimism(found: Findings) -> PageTable:
@@ -250,7 +254,9 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
     images = settings.get("data.train_images")
+    pooled = f"{len(records)} studies; the seeds of each share the winner of its search"
     return [
+        *([("pooled", pooled)] if len(records) > 1 else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),

@@ -14,7 +14,7 @@ from study.analysis.evidence import Evidence
 from study.analysis.findings import Findings, find
 from study.folder import now
 from study.report.figures.registry import FIGURES
-from study.report.figures.style import SETTINGS, Subject, save
+from study.report.figures.style import MOST_ARMS, SETTINGS, Subject, save
 from study.report.page import PageFigure, Section, page
 from study.report.tables import write_tables
 
@@ -76,6 +76,8 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
         progress("reading the images")
         faces = _faces(found.evidence, request.data, missing)
     subject, drawn = Subject(found, faces), []
+    if len(found.arms) > MOST_ARMS:
+        missing.append(f"Figures other than the differences show the first {MOST_ARMS} of {len(found.arms)} arms.")
     with mpl.rc_context(SETTINGS):
         for figure in FIGURES:
             progress(f"drawing {figure.name}")

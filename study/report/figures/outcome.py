@@ -46,16 +46,16 @@ def table_1(subject: Subject) -> Figure | None:
     found = subject.found
     titles = found.evidence.paper_arms
     by_name = {arm.arm: arm for arm in found.arms}
-    fixed = found.evidence.fixed.drop_duplicates("arm").set_index("arm")["test_accuracy"].dropna()
-    if not any(arm in fixed.index or by_name[arm].seeds for arm in titles.values()):
+    runs = {title: row["test_accuracy"] for title, row in found.evidence.paper_runs.items()}
+    if not any(title in runs or by_name[arm].seeds for title, arm in titles.items()):
         return None
     figure, (axes,) = panels(1, 1, width=7.2, height=1.6 + 0.5 * len(titles))
     for row, (title, arm) in enumerate(titles.items()):
         style, tested = style_of(subject, arm), by_name[arm].estimates["accuracy"]
         axes.plot(paper.REPORTED_TEST_ACCURACY[title], row - 0.2, "*", color=INK, markersize=11, label="Table 1")
-        if arm in fixed.index:
+        if title in runs:
             axes.plot(
-                fixed[arm], row, "x", color=style.colour, markersize=8, markeredgewidth=2,
+                runs[title], row, "x", color=style.colour, markersize=8, markeredgewidth=2,
                 label="its configuration here, one seed",
             )  # fmt: skip
         if tested.seeds >= 2:

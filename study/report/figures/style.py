@@ -30,6 +30,7 @@ SETTINGS: dict[Any, Any] = {
     "grid.color": "#E4E4E4",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar sign in a name is one
     "pdf.fonttype": 42,  # letters stay letters
     "savefig.facecolor": "white",
 }
