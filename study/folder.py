@@ -107,6 +107,21 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def current_status(folder: Path, record: Mapping[str, Any]) -> str:
+    """The status in the record; `cut off` where it says `running` and this host knows that no driver is left."""
+    status = record["status"]
+    if status != "running":
+        return status
+    try:
+        with (folder / LOCK).open(encoding="utf-8") as file:
+            if file.read().strip().endswith(f" on {platform.node()}"):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return "cut off"
+    except OSError:  # held by a driver, or a folder without its lock
+        pass
+    return status
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:

@@ -195,8 +195,8 @@ def _run(
         console.print(resume_command(options, folder), soft_wrap=True)
     if status == "interrupted":
         return 130
-    console.print(f"results: {folder}", soft_wrap=True)
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
+    console.print(f"results: {folder}", soft_wrap=True)
     return 1 if status == "failed" else 0
 
 

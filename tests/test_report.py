@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.analysis.findings import find
-from study.folder import read_study
+from study.folder import locked, read_study
 from study.report.__main__ import main
 from study.report.figures.registry import FIGURES
 from study.report.tables import COLUMNS
@@ -115,6 +115,13 @@ def just_begun(study: Path) -> None:
         (study / f"{table}.parquet").unlink()
 
 
+def killed(study: Path) -> None:
+    """As a driver leaves it that was killed on this machine: its lock is there, and nobody holds it."""
+    edit_record(study, status="running", end=None)
+    with locked(study):
+        pass
+
+
 def without_a_test(study: Path) -> None:
     (study / "predictions.parquet").unlink()
     trials = pd.read_parquet(study / "trials.parquet")
@@ -133,10 +140,12 @@ def without_a_test(study: Path) -> None:
         (lambda study: (study / "epochs.parquet").write_bytes(b"PAR1 and no more"), "cannot be read as parquet"),
         (lambda study: (study / "trials.parquet").write_bytes(b""), "So no trial has a row"),
         (lambda study: edit_record(study, status="failed"), "the study is failed"),
+        (killed, "the study is cut off"),
     ],
     ids=[
         "interrupted", "just begun", "no test", "no epochs", "no predictions", "broken epochs", "broken trials",
         "failed",
+        "killed",
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said_and_the_rest_is_shown(

@@ -16,7 +16,7 @@ from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from study.analysis.answers import Answers, answers_by_trial
-from study.folder import read_study, space_record
+from study.folder import current_status, read_study, space_record
 from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, and in the settings shared by all their trials, answer the same question.
@@ -130,6 +130,7 @@ def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
         record = read_study(folder)
         if record is None:
             raise InputError(f"{folder}: there is no study in it (study.json is missing).")
+        record["status"] = current_status(folder, record)
         groups.setdefault(str([record.get(name) for name in SAME]), []).append((folder, record))
     return [_pooled(group) for group in groups.values()]
 

@@ -71,14 +71,13 @@ def _macro_f1(confusions: np.ndarray) -> np.ndarray:
     """Mean over classes of 2 hits / (predicted + labelled), 0 for a class that is neither (van Rijsbergen 1979)."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
     both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
-    return np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0).mean(axis=-1)
+    return _ratio(2 * hits, both).mean(axis=-1)
 
 
 def _balanced_accuracy(confusions: np.ndarray) -> np.ndarray:
     """The mean recall over the classes that occur (Brodersen et al. 2010)."""
     hits, labelled = np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1)
-    recall = np.divide(hits, labelled, out=np.zeros_like(labelled), where=labelled > 0)
-    return recall.sum(axis=-1) / (labelled > 0).sum(axis=-1)
+    return _ratio(_ratio(hits, labelled).sum(axis=-1), (labelled > 0).sum(axis=-1).astype(float))
 
 
 def _confidences(answers: Answers, group: np.ndarray) -> np.ndarray:
@@ -97,7 +96,12 @@ def confidence_bin(confidence: np.ndarray) -> np.ndarray:
 
 def _calibration_error(bins: np.ndarray) -> np.ndarray:
     """Expected calibration error: the mean over images of |accuracy - confidence| of their bin (ibid., eq. 3)."""
-    return np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1) / bins[..., 0].sum(axis=-1)
+    return _ratio(np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1), bins[..., 0].sum(axis=-1))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 MEASURES = {

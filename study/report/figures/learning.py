@@ -1,5 +1,7 @@
 """The curves of the paper's Figure 4: accuracy and loss over the epochs."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +29,7 @@ def curves(subject: Subject) -> Figure | None:
     arms = [Line2D([], [], color=s.colour, marker=s.marker, label=a) for a in by_arm for s in [style_of(subject, a)]]
     parts = [
         Line2D([], [], color=INK, linewidth=2, label="validation, band over seeds"),
-        Line2D([], [], color=INK, linewidth=1, linestyle="--", label="training"),
+        Line2D([], [], color=INK, linewidth=1, linestyle="--", label="training, marks open"),
     ]
     figure.legend(handles=[*arms, *parts], loc="outside upper center", ncols=len(arms) + 2, fontsize=8)
     return figure
@@ -40,17 +42,11 @@ def _epochs(subject: Subject, arm: ArmFindings) -> pd.DataFrame:
 
 def _curve(axes: Axes, rows: pd.DataFrame, column: str, style: ArmStyle, *, validation: bool) -> None:
     line = rows.groupby("epoch")[column].agg(["mean", "min", "max"])
+    look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markevery": max(1, len(line) // 8)}
     if validation:
-        every = max(1, len(line) // 8)
-        axes.plot(
-            line.index,
-            line["mean"],
-            color=style.colour,
-            marker=style.marker,
-            markevery=every,
-            linewidth=2,
-            markersize=5,
-        )
+        axes.plot(line.index, line["mean"], linewidth=2, markersize=5, **look)
         axes.fill_between(line.index, line["min"], line["max"], color=style.colour, alpha=0.15, linewidth=0)
     else:
-        axes.plot(line.index, line["mean"], color=style.colour, linewidth=1, linestyle="--")
+        axes.plot(
+            line.index, line["mean"], linewidth=1, linestyle="--", markersize=4, markerfacecolor="white", **look
+        )

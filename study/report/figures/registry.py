@@ -75,7 +75,7 @@ FIGURES = (
         "importances",
         "Which settings matter",
         "PED-ANOVA within every arm over its completed search trials: the share that each setting has in what the "
-        "best tenth of them have in common.",
+        "best quarter of them has in common.",
         "ten completed search trials of an arm",
         importance,
     ),

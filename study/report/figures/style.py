@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from study.analysis.arms import ArmFindings
 from study.analysis.findings import Findings
 
-# Okabe and Ito's colours from dark to light, each with a marker and a dash of its own.
+# Okabe and Ito's colours, two of which are one grey: so each has a marker, a dash and a hatch of its own.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 MOST_ARMS = len(COLOURS)  # that one panel can tell apart
 INK = "#222222"
 DPI = 150
@@ -59,6 +60,7 @@ class ArmStyle:
     colour: str
     marker: str
     dash: Any
+    hatch: str
 
     @property
     def line(self) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class ArmStyle:
 
 def style_of(subject: Subject, arm: str) -> ArmStyle:
     position = subject.found.evidence.arms.index(arm) % MOST_ARMS
-    return ArmStyle(COLOURS[position], MARKERS[position], DASHES[position])
+    return ArmStyle(COLOURS[position], MARKERS[position], DASHES[position], HATCHES[position])
 
 
 def panels(rows: int, columns: int, width: float = 4.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:

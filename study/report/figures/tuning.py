@@ -104,8 +104,7 @@ def importance(subject: Subject) -> Figure | None:
     for position, (arm, found) in enumerate(shares.items()):
         at = np.array([names.index(name) for name in found]) + (position - (len(shares) - 1) / 2) * height
         values, style = list(found.values()), style_of(subject, arm)
-        axes.barh(at, values, height * 0.9, color=style.colour, label=arm)
-        axes.plot(values, at, style.marker, color=INK, markersize=3, linestyle="")
+        axes.barh(at, values, 0.9 * height, color=style.colour, hatch=style.hatch, edgecolor="white", label=arm)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set(xlabel="importance for validation, shares of each arm", xlim=(0, 1))
