@@ -127,6 +127,12 @@ def make_parser() -> Parser:
         metavar="X",
         help="default: 1 where there are GPUs; fractions share one",
     )
+    add(
+        "--stalled-after",
+        type=duration,
+        metavar="10m",
+        help="end a trial that has been silent for so long and try it again (default: ten epochs and two minutes)",
+    )
     add("--max-concurrent", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
     watch = parser.add_argument_group("watching")
     watch.add_argument(
@@ -204,4 +210,6 @@ def resume_command(options: argparse.Namespace, folder: Path) -> str:
     for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
         if (value := getattr(options, name)) is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]
+    if options.stalled_after is not None:
+        command += ["--stalled-after", f"{options.stalled_after:g}s"]
     return shlex.join(command)

@@ -93,6 +93,14 @@ class Engine:
             for arm in self._arms.values()
         )
 
+    def epoch_seconds(self) -> dict[str, list[float]]:
+        """How long the epochs of every arm's finished trials took."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for trial, epochs in self._epochs.items():
+            if trial in self._results:
+                found[self._results[trial]["arm"]] += [epoch["seconds"] for epoch in epochs]
+        return found
+
     def next(self) -> TrialSpec | None:
         """A trial to start now, or None if none can be before another ends. Fixed, then search, then confirm."""
         self._watch_time()

@@ -8,6 +8,7 @@ import argparse
 import json
 import shlex
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +190,7 @@ def _run(
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
-                write_study(folder, {**record, "status": status, "end": now()})
+                status = _write_end(folder, {**record, "status": status, "end": now()})
     if status in ("interrupted", "out of time"):
         console.print(f"{status}; every finished trial is kept. To go on:", soft_wrap=True)
         console.print(resume_command(options, folder), soft_wrap=True)
@@ -198,6 +199,16 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
     console.print(f"results: {folder}", soft_wrap=True)
     return 1 if status == "failed" else 0
+
+
+def _write_end(folder: Path, record: dict[str, Any]) -> str:
+    """Write how the study ended; `failed` where even that cannot be written."""
+    try:
+        write_study(folder, record)
+    except OSError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return "failed"
+    return record["status"]
 
 
 def _run_plan(
@@ -211,26 +222,36 @@ def _run_plan(
     """Run what is missing of `plan` and print the closing tables. Returns the study's status."""
     from study.display import Display
     from study.engine import Engine, StudyFailedError
+    from study.mending import mend
     from study.runner import run_trials
     from study.sampler import Sampler
     from study.tables import Tables
 
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
-    tables = Tables(folder)
     try:
+        for text in mend(folder):
+            console.print(text, soft_wrap=True)
         with (
+            closing(Tables(folder)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, folder) as others,
         ):
             engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, *others], deadline)
             if not engine.finished:
                 seconds = None if deadline is None else deadline.left
-                run_trials(engine, cluster, parts, folder, log=options.log or [], seconds=seconds)
-    except StudyFailedError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+                run_trials(
+                    engine,
+                    cluster,
+                    parts,
+                    folder,
+                    log=options.log or [],
+                    seconds=seconds,
+                    stalled_after=options.stalled_after,
+                )
+    except (StudyFailedError, OSError) as problem:
+        print(f"error: {problem}. Every finished trial is kept. To go on:", file=sys.stderr)
+        print(resume_command(options, folder), file=sys.stderr)
         return "failed"
-    finally:
-        tables.close()
     sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
     out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)

@@ -4,9 +4,11 @@ Tune's own search, checkpoints and result files are not used: the engine propose
 record, and a resumed study is a new Ray run over what is missing.
 """
 
+import errno
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,17 +29,20 @@ os.environ.update(
 import ray
 from ray import tune
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
 
 import fer_core
 import search_spaces
 import study
 from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
-from study.engine import Engine
+from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
 from study.plan import TrialSpec
+from study.stalls import Stalls
 from study.trial import Report, TrialRun
 
 RETRIES = 2
@@ -84,11 +89,14 @@ def run_trials(
     *,
     log: Sequence[str] = (),
     seconds: float | None = None,
+    stalled_after: float | None = None,
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
     parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow`
-    or `wandb`, which hear the numbers of every epoch.
+    or `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
+    and tried again, None for what its epochs suggest. Raises what went wrong in the engine, such as OSError where the
+    disk is full, and StudyFailedError.
     """
     checkpoints = folder / CHECKPOINTS
     models = folder / MODELS
@@ -104,6 +112,9 @@ def run_trials(
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
     link = _Link(engine, checkpoints, models, testing)
+    stalls = Stalls(stalled_after)
+    for arm, epochs in engine.epoch_seconds().items():
+        stalls.learn(arm, epochs)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": cluster.cpus_per_trial, "gpu": cluster.gpus_per_trial}),
         tune_config=tune.TuneConfig(
@@ -119,13 +130,20 @@ def run_trials(
             storage_path=str(folder / RAY_FILES),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
-            callbacks=_callbacks(log, engine.plan.space.name, folder.name),
+            stop=_Ending(link),
+            callbacks=[_Watchdog(link, stalls), *_callbacks(log, engine.plan.space.name, folder.name)],
         ),
     )
     try:
         tuner.fit()
+    except Exception as problem:
+        if link.failure is None:
+            last = str(problem).strip().splitlines()[-1]
+            raise StudyFailedError(f"Ray ended the run ({last})") from problem
     finally:
         shutil.rmtree(folder / RAY_FILES, ignore_errors=True)
+    if link.failure is not None:
+        raise link.failure
     if engine.finished:
         shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -145,11 +163,24 @@ def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback
 
 
 class _Link:
-    """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out."""
+    """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out.
+
+    What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
+    `failure`, the engine is left alone from then on, and the run ends.
+    """
 
     def __init__(self, engine: Engine, checkpoints: Path, models: Path, testing: Mapping[str, list]) -> None:
         self.engine, self.checkpoints, self.models, self.testing = engine, checkpoints, models, testing
         self.specs: dict[str, TrialSpec] = {}
+        self.failure: Exception | None = None
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep the first error within; nothing within is done after one."""
+        try:
+            yield
+        except Exception as problem:
+            self.failure = self.failure or problem
 
     def __reduce__(self) -> tuple:
         return (object, ())
@@ -179,6 +210,12 @@ class _Feed(Searcher):
         self.link = link
 
     def suggest(self, trial_id: str) -> Any:  # a configuration, None for "later", or FINISHED
+        if self.link.failure is None:
+            with self.link.guarded():
+                return self._next()
+        return Searcher.FINISHED
+
+    def _next(self) -> Any:
         spec = self.link.engine.next()
         if spec is None:
             return Searcher.FINISHED if self.link.engine.exhausted else None
@@ -207,23 +244,68 @@ class _Decisions(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         report: Report = result["report"]
-        stop = self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+        stop = True
+        if self.link.failure is None:
+            with self.link.guarded():
+                stop = self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """A trial ended by itself, or was stopped by the decision above."""
+        if self.link.failure is not None:
+            return
         report: Report = result["report"]
-        self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
-        self.link.end(
-            trial,
-            report.status or "pruned",
-            worker=report.worker,
-            test=report.test,
-            attempts=trial.num_failures + 1,
-        )
+        with self.link.guarded():
+            self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+            self.link.end(
+                trial,
+                report.status or "pruned",
+                worker=report.worker,
+                test=report.test,
+                attempts=trial.num_failures + 1,
+            )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        self.link.end(trial, "failed", attempts=trial.num_failures, error=_cause(trial))
+        if self.link.failure is not None:
+            return
+        with self.link.guarded():
+            cause = _cause(trial)
+            if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
+                raise StudyFailedError(f"a worker found no room on its disk ({cause})")
+            self.link.end(trial, "failed", attempts=trial.num_failures, error=cause)
+
+
+class _Ending(Stopper):
+    """Ends the run when the engine has failed."""
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.link.failure is not None
+
+
+class _Watchdog(Callback):
+    """Ends the worker of a trial that makes no progress; Ray then tries the trial again, from its last epoch."""
+
+    def __init__(self, link: _Link, stalls: Stalls) -> None:
+        self.link, self.stalls = link, stalls
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        report: Report = result["report"]
+        self.stalls.learn(self.link.spec(trial).arm, [epoch["seconds"] for epoch in report.epochs])
+        self.stalls.heard((trial.trial_id, trial.num_failures), time.monotonic())
+
+    def on_step_begin(self, iteration: int, trials: list, **info: Any) -> None:
+        running = {(t.trial_id, t.num_failures): t for t in trials if t.status == Trial.RUNNING}
+        arms = [(attempt, self.link.spec(trial).arm) for attempt, trial in running.items()]
+        for attempt in self.stalls.stalled(arms, time.monotonic()):
+            actor = running[attempt].temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)
 
 
 def _cause(trial: Any) -> str:

@@ -1,0 +1,45 @@
+"""Which trials have stopped making progress: by how long their epochs take, without Ray and with a clock of the
+caller's.
+
+A trial may hang without dying: a driver's deadlock, a disk that does not answer, a stopped process. It is taken for
+hung when it has reported nothing for much longer than epochs take in its arm.
+"""
+
+from collections.abc import Iterable
+
+PATIENCE = 10  # longest epochs of the arm
+START_UP = 120.0  # seconds for starting a worker, fetching the images and compiling
+# Before any epoch of the arm is known: one of the full network on a slow CPU takes some ten minutes.
+UNKNOWN = 3600.0
+
+Attempt = tuple[str, int]  # a trial, and how often it has failed before
+
+
+class Stalls:
+    """Keeps the last sign of life of every running attempt. `limit`: seconds, instead of what epochs say."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.limit = limit
+        self._longest: dict[str, float] = {}
+        self._last: dict[Attempt, float] = {}
+
+    def learn(self, arm: str, seconds: Iterable[float]) -> None:
+        """Take note of how long epochs in the arm took."""
+        self._longest[arm] = max(self._longest.get(arm, 0.0), *seconds, 0.0)
+
+    def allowance(self, arm: str) -> float:
+        """How many seconds a trial of the arm may be silent."""
+        if self.limit is not None:
+            return self.limit
+        known = self._longest.get(arm)
+        return START_UP + PATIENCE * known if known else UNKNOWN
+
+    def heard(self, attempt: Attempt, now: float) -> None:
+        """The attempt has reported."""
+        self._last[attempt] = now
+
+    def stalled(self, running: Iterable[tuple[Attempt, str]], now: float) -> list[Attempt]:
+        """Which of the running attempts, each with its arm, have been silent too long. A new one begins now."""
+        running = list(running)
+        self._last = {attempt: self._last.get(attempt, now) for attempt, _ in running}
+        return [attempt for attempt, arm in running if now - self._last[attempt] > self.allowance(arm)]

@@ -1,0 +1,186 @@
+"""Faults done to real processes: nothing is lost, nothing is done twice, and the result is as if nothing had
+happened.
+
+Every study here is that of `finished_study`, with which its tables are compared row by row. Processes are ended by
+their id, and only those that a test has started.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from study.tables import read_table
+from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy
+from tests.test_run import content
+
+TABLES = ("trials", "epochs", "predictions")
+
+
+class Driver:
+    """A study as its own process, whose output is read as it comes."""
+
+    def __init__(self, folder: Path, *arguments: object, **environment: str) -> None:
+        self.folder = folder
+        resume = ["--resume"] if (folder / "study.json").exists() else []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "study.run", *SMALL_STUDY, *map(str, arguments), *resume, "--out", str(folder)],
+            cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.family: dict[int, psutil.Process] = {}
+
+    def until(self, condition: Callable[[], object], seconds: float = 240) -> None:
+        """Wait for `condition`, looking often. Fails if the driver ends first or it takes too long."""
+        end = time.monotonic() + seconds
+        while not condition():
+            self.remember()
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < end, "the condition did not come"
+            time.sleep(0.05)
+
+    def remember(self) -> None:
+        """Which processes it has started so far."""
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        self.family |= {child.pid: child for child in children}
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that train."""
+        self.remember()
+        return [p for p in self.family.values() if _command(p).startswith("ray::") and "TrialRun" in _command(p)]
+
+    def epochs(self) -> int:
+        return len(read_table(self.folder, "epochs")) if (self.folder / "study.json").exists() else 0
+
+    def kill(self) -> None:
+        self.remember()
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+    def end(self) -> str:
+        """Its output, once it has ended well."""
+        out, err = self.process.communicate(timeout=400)
+        assert self.process.returncode == 0, err
+        return out
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@contextmanager
+def driver(folder: Path, *arguments: object, **environment: str) -> Iterator[Driver]:
+    started = Driver(folder, *arguments, **environment)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.kill()
+
+
+def same_as(folder: Path, undisturbed: Path) -> None:
+    for name in TABLES:
+        assert content(folder, name) == content(undisturbed, name), name
+
+
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_epoch(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
+    with driver(tmp_path / "study") as study:
+        study.until(lambda: study.epochs() >= 4)
+        for worker in study.workers()[:1]:
+            worker.kill()
+        study.end()
+    same_as(study.folder, finished_study.folder)
+    trials = read_table(study.folder, "trials")
+    assert sorted(trials["attempts"].unique()) == [1, 2]
+
+
+def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStudy, tmp_path: Path) -> None:
+    with driver(tmp_path / "study", "--stalled-after", "40s") as study:
+        study.until(lambda: study.epochs() >= 4)
+        study.workers()[0].suspend()  # it neither works nor dies
+        study.end()
+    same_as(study.folder, finished_study.folder)
+    assert read_table(study.folder, "trials")["attempts"].max() == 2
+
+
+def killed_over_and_over(folder: Path, times: int, seed: int) -> list[psutil.Process]:
+    """Kill the driver at random moments of its work; returns every process it ever started."""
+    draw, family = random.Random(seed), []
+    for _ in range(times):
+        with driver(folder) as study:
+            known = study.epochs()
+            study.until(lambda before=known, study=study: study.epochs() > before or study.process.poll() is not None)
+            moment = time.monotonic() + draw.uniform(0, 3)
+            study.until(lambda moment=moment: time.monotonic() > moment)
+            study.kill()
+            family += study.family.values()
+    return family
+
+
+def test_a_driver_killed_over_and_over_loses_nothing_and_leaves_nobody_behind(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    family = killed_over_and_over(folder, times=3, seed=1)
+    with driver(folder) as study:
+        study.end()
+    same_as(folder, finished_study.folder)
+    gone, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive, [_command(process) for process in alive]
+    assert len(gone) >= 3 * 4
+
+
+class TwoNodes:
+    """The cluster of `tests.two_nodes` in a process of its own."""
+
+    def __init__(self) -> None:
+        # Token authentication is Ray's default for clusters that others join; all sides need the same token.
+        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a token of this test alone " + "x" * 32}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.two_nodes"],
+            cwd=ROOT, env={**os.environ, **self.environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+
+    def tell(self, command: str) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(command, file=self.process.stdin, flush=True)
+        assert self.process.stdout.readline() == "done\n"
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[TwoNodes]:
+    cluster = TwoNodes()
+    yield cluster
+    cluster.process.communicate(timeout=60)
+
+
+def test_trials_of_a_lost_node_go_on_elsewhere_and_a_new_node_is_used(
+    finished_study: FinishedStudy, two_nodes: TwoNodes, tmp_path: Path
+) -> None:
+    with driver(tmp_path / "study", "--address", two_nodes.address, **two_nodes.environment) as study:
+        study.until(lambda: study.epochs() >= 6)
+        two_nodes.tell("remove")
+        seen = study.epochs()
+        study.until(lambda: study.epochs() >= seen + 3)
+        two_nodes.tell("add")
+        study.end()
+    same_as(study.folder, finished_study.folder)
