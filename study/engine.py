@@ -111,6 +111,11 @@ class Engine:
         self._running.add(spec.trial)
         return spec
 
+    def put_back(self, spec: TrialSpec) -> None:
+        """A trial that was handed out could not run: hand it out again."""
+        self._running.discard(spec.trial)
+        self._waiting.append(spec)
+
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
         """Record the epochs not known yet. True if the trial shall stop now."""
         stop = False

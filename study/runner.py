@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,6 +174,7 @@ class _Link:
         self.engine, self.checkpoints, self.models, self.testing = engine, checkpoints, models, testing
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
+        self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -187,6 +189,23 @@ class _Link:
 
     def spec(self, trial: Any) -> TrialSpec:
         return self.specs[trial.config["trial"]]
+
+    def failures(self, trial: Any) -> int:
+        """How often the trial has failed so far, in this Ray trial and in those before it."""
+        return self.earlier[self.spec(trial).trial] + trial.num_failures
+
+    def put_back(self, trial: Any) -> bool:
+        """Have a trial handed out again that Ray gives up although it may fail more often.
+
+        Ray does so where the node was lost before the trial's worker had started.
+        """
+        failures = self.failures(trial)
+        if failures > RETRIES:
+            return False
+        spec = self.spec(trial)
+        self.earlier[spec.trial] = failures
+        self.engine.put_back(spec)
+        return True
 
     def end(self, trial: Any, status: str, **details: Any) -> None:
         spec = self.spec(trial)
@@ -218,7 +237,7 @@ class _Feed(Searcher):
     def _next(self) -> Any:
         spec = self.link.engine.next()
         if spec is None:
-            return Searcher.FINISHED if self.link.engine.exhausted else None
+            return Searcher.FINISHED if self.link.engine.finished else None
         self.link.specs[spec.trial] = spec
         config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
         if spec.phase != "search":  # a search trial is not even told where the test images are
@@ -262,17 +281,20 @@ class _Decisions(FIFOScheduler):
                 report.status or "pruned",
                 worker=report.worker,
                 test=report.test,
-                attempts=trial.num_failures + 1,
+                attempts=self.link.failures(trial) + 1,
             )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        if self.link.failure is not None:
+        """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already."""
+        if self.link.failure is not None or trial.status == Trial.ERROR:
             return
         with self.link.guarded():
+            if self.link.put_back(trial):
+                return
             cause = _cause(trial)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
-            self.link.end(trial, "failed", attempts=trial.num_failures, error=cause)
+            self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
 
 
 class _Ending(Stopper):

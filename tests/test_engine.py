@@ -382,3 +382,16 @@ def test_many_failures_in_a_row_stop_the_study_with_the_cause(tmp_path: Path) ->
 def test_an_arm_without_a_good_trial_stops_the_study(tmp_path: Path) -> None:
     with pytest.raises(StudyFailedError, match="arm conv: no search trial ended well"):
         run(plan(), tmp_path, ending=lambda spec: "diverged" if spec.arm == "conv" else "completed")
+
+
+def test_a_trial_that_could_not_run_is_handed_out_again(tmp_path: Path) -> None:
+    p = plan(trials=2, epochs=2, seeds=1)
+    engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
+    first = engine.next()
+    assert first is not None
+    engine.put_back(first)
+    handed_out = []
+    while (spec := engine.next()) is not None:
+        handed_out.append(spec.trial)
+    assert handed_out.count(first.trial) == 1
+    engine.tables.close()

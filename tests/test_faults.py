@@ -57,7 +57,7 @@ class Driver:
     def workers(self) -> list[psutil.Process]:
         """The processes that train."""
         self.remember()
-        return [p for p in self.family.values() if _command(p).startswith("ray::") and "TrialRun" in _command(p)]
+        return [p for p in self.family.values() if _command(p).startswith("ray::ResourceTrainable")]
 
     def epochs(self) -> int:
         return len(read_table(self.folder, "epochs")) if (self.folder / "study.json").exists() else 0
@@ -66,6 +66,13 @@ class Driver:
         self.remember()
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.communicate()
+
+    def fail(self) -> str:
+        """What it says on stderr, once it has ended as failed."""
+        _, err = self.process.communicate(timeout=400)
+        assert self.process.returncode == 1, err
+        assert "Traceback" not in err
+        return err
 
     def end(self) -> str:
         """Its output, once it has ended well."""
@@ -182,5 +189,60 @@ def test_trials_of_a_lost_node_go_on_elsewhere_and_a_new_node_is_used(
         seen = study.epochs()
         study.until(lambda: study.epochs() >= seen + 3)
         two_nodes.tell("add")
+        study.end()
+    same_as(study.folder, finished_study.folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 40 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk (root)")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_stops_the_study_with_its_cause_and_nothing_is_lost(
+    finished_study: FinishedStudy, small_disk: Path
+) -> None:
+    ballast = small_disk / "ballast"
+    with driver(small_disk / "study") as study:
+        study.until(lambda: study.epochs() >= 4)
+        fill(ballast)
+        err = study.fail()
+    assert "No space left on device" in err
+    assert "study.run --resume --out" in err
+    kept = read_table(study.folder, "epochs")
+    assert len(kept) >= 4
+    ballast.unlink()
+    with driver(study.folder) as study:
+        study.end()
+    same_as(study.folder, finished_study.folder)
+
+
+def fill(path: Path) -> None:
+    """Write until there is no room."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+
+
+def test_a_driver_ends_when_its_ray_head_is_gone_and_the_study_can_go_on(
+    finished_study: FinishedStudy, two_nodes: TwoNodes, tmp_path: Path
+) -> None:
+    with driver(tmp_path / "study", "--address", two_nodes.address, **two_nodes.environment) as study:
+        study.until(lambda: study.epochs() >= 4)
+        two_nodes.tell("head")
+        err = study.fail()
+    assert "Ray" in err
+    assert "study.run --resume --out" in err
+    with driver(study.folder) as study:
         study.end()
     same_as(study.folder, finished_study.folder)
