@@ -8,7 +8,7 @@ READY_JAX := $(VENV)/ready-jax
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study test test-jax test-statistics check lock clean help
+.PHONY: study test test-jax test-faults test-statistics check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -22,6 +22,9 @@ test: $(READY) check  ## style, types and every test
 
 test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_training.py tests/test_predict.py
+
+test-faults: $(READY)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times
+	$(BIN)/python -m pytest -m faults tests/test_faults.py
 
 test-statistics: $(READY)  ## the simulations of intervals and error rates with 10,000 studies each, some minutes
 	FER_STUDY_SIMULATIONS=10000 $(BIN)/python -m pytest -s tests/test_coverage.py

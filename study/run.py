@@ -6,11 +6,14 @@ so that `--help`, a plan or a wrong argument are answered at once.
 
 import argparse
 import json
+import os
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fer_core.command_line import run_command
 from fer_core.data.sources import Source, find_source
@@ -186,7 +189,8 @@ def _run(
             write_study(folder, record)
             status = "failed"
             try:
-                status = _run_plan(console, plan, cluster, parts, folder, options)
+                lost = partial(_end_at_once, console, options, folder, record)
+                status = _run_plan(console, plan, cluster, parts, folder, options, lost)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
@@ -199,6 +203,23 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
     console.print(f"results: {folder}", soft_wrap=True)
     return 1 if status == "failed" else 0
+
+
+def _end_at_once(
+    console: "Console", options: argparse.Namespace, folder: Path, record: dict[str, Any], reason: str
+) -> NoReturn:
+    """End the process where Ray would soon do so: its main thread may hang in Ray. What was recorded is on disk."""
+    console.show_cursor()
+    _print_failure(reason, options, folder)
+    _write_end(folder, {**record, "status": "failed", "end": now()})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _print_failure(problem: object, options: argparse.Namespace, folder: Path) -> None:
+    print(f"error: {str(problem).rstrip('.')}. Every finished trial is kept. To go on:", file=sys.stderr)
+    print(resume_command(options, folder), file=sys.stderr)
 
 
 def _write_end(folder: Path, record: dict[str, Any]) -> str:
@@ -218,8 +239,12 @@ def _run_plan(
     parts: "Parts",
     folder: Path,
     options: argparse.Namespace,
+    lost: Callable[[str], object],
 ) -> str:
-    """Run what is missing of `plan` and print the closing tables. Returns the study's status."""
+    """Run what is missing of `plan` and print the closing tables. Returns the study's status.
+
+    lost: what to do, from another thread, when the cluster's head is gone.
+    """
     from study.display import Display
     from study.engine import Engine, StudyFailedError
     from study.mending import mend
@@ -247,10 +272,10 @@ def _run_plan(
                     log=options.log or [],
                     seconds=seconds,
                     stalled_after=options.stalled_after,
+                    lost=lost,
                 )
     except (StudyFailedError, OSError) as problem:
-        print(f"error: {problem}. Every finished trial is kept. To go on:", file=sys.stderr)
-        print(resume_command(options, folder), file=sys.stderr)
+        _print_failure(problem, options, folder)
         return "failed"
     sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)

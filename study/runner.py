@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
+from study.head_watch import watched
 from study.plan import TrialSpec
 from study.stalls import Stalls
 from study.trial import Report, TrialRun
@@ -91,13 +92,14 @@ def run_trials(
     log: Sequence[str] = (),
     seconds: float | None = None,
     stalled_after: float | None = None,
+    lost: Callable[[str], object] = lambda reason: None,
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow`
-    or `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
-    and tried again, None for what its epochs suggest. Raises what went wrong in the engine, such as OSError where the
-    disk is full, and StudyFailedError.
+    parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow` or
+    `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
+    and tried again, None for what its epochs suggest. lost: called from another thread when the cluster's head is
+    gone. Raises what went wrong in the engine, such as OSError where the disk is full, and StudyFailedError.
     """
     checkpoints = folder / CHECKPOINTS
     models = folder / MODELS
@@ -136,7 +138,8 @@ def run_trials(
         ),
     )
     try:
-        tuner.fit()
+        with watched(ray.get_runtime_context().gcs_address, lost):
+            tuner.fit()
     except Exception as problem:
         if link.failure is None:
             last = str(problem).strip().splitlines()[-1]
