@@ -7,8 +7,9 @@ there is an SE block, reduction ratio.
 
 Command:  python -m study.run --space se_placement
 Cost:     budget quick, on two CPU cores: about 2 minutes on the embedded faces, 7 on FER2013
-Outcome:  budget quick on FER2013: 46.0 % with and without SE blocks, per block less none +0.05 points (-4.5 to +4.5);
-          at full size not yet known
+Outcome:  budget quick on FER2013, 12 search trials, 5 seeds (results/reference/se_placement-fer2013-tuned): none
+          47.9 %, block 47.0 %, conv 46.6 %; block less none -0.98 points (-3.00 to +1.04), undecided; conv less none
+          -1.35 (-2.31 to -0.40), worse. At full size not yet known
 """
 
 from search_spaces.space import Choice, Float, Space

@@ -62,6 +62,11 @@ def test_fewer_than_two_seeds_decide_nothing(seeds: int) -> None:
     assert (got.margin(), got.p_value, got.detectable()) == (np.inf, 1.0, np.inf)
 
 
+def test_a_seed_without_a_value_does_not_count() -> None:
+    got = estimate(Observed(np.array([0.5, np.nan, 0.7])))
+    assert (got.seeds, got.value) == (2, pytest.approx(0.6))
+
+
 def test_equal_seeds_with_equal_answers_have_no_spread() -> None:
     got = estimate(Observed(np.array([0.5, 0.5]), np.full((2, 4), 0.5)))
     assert (got.low, got.high, got.p_value) == (0.5, 0.5, 0.0)

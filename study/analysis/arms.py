@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fer_core.config import Value, check, setting_names
@@ -100,7 +101,7 @@ def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> l
     lacks_twins = measure == "accuracy_distinct" and any(one.distinct is None for one in answers)
     if not answers or len(answers) < len(trials) or lacks_twins:
         if how.column is None:
-            return [Observed(rows["seconds"].to_numpy(float)[:0]) for rows in arms]
+            return [Observed(np.empty(0)) for _ in arms]
         return [Observed(rows[how.column].to_numpy(float)) for rows in arms]
     ends = pd.Series([len(rows) for rows in arms]).cumsum()
     observed = how.observe(answers)

@@ -121,8 +121,10 @@ class Estimate:
 
 
 def estimate(observed: Observed) -> Estimate:
-    """The mean of what was observed with the variance that seeds and test images give it."""
-    values, answers = observed.by_seed, observed.answers
+    """The mean of what was observed with the variance that seeds and test images give it. A NaN is no seed."""
+    there = ~np.isnan(observed.by_seed)
+    values = observed.by_seed[there]
+    answers = None if observed.answers is None else observed.answers[there]
     seeds = len(values)
     value = float(np.mean(values)) if seeds else float("nan")
     if seeds < 2:

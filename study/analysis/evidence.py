@@ -21,7 +21,7 @@ from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, and in the settings shared by all their trials, answer the same question.
 SAME = ("space", "fingerprint", "protocol", "measure", "arms", "settings")
-# Whose words the epochs and predictions stand in beside a trial's row.
+# What a report cannot show without each table.
 WITHOUT = {
     "trials": "no trial has a row",
     "epochs": "no curves over epochs",
