@@ -127,7 +127,7 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStu
 
 
 def kill_over_and_over(folder: Path, times: int) -> list[psutil.Process]:
-    """Kill the driver `times` times, a random moment after it has come one epoch further.
+    """Kill the driver `times` times, at a random moment of its start or just after it has come one epoch further.
 
     Returns every process it ever started.
     """
@@ -135,9 +135,10 @@ def kill_over_and_over(folder: Path, times: int) -> list[psutil.Process]:
     family: list[psutil.Process] = []
     for _ in range(times):
         with driver(folder) as study:
-            before = study.epochs()
-            study.until(lambda study=study, before=before: study.epochs() > before)
-            moment = time.monotonic() + draw.uniform(0, 1)
+            before, in_start = study.epochs(), draw.random() < 0.3
+            if not in_start:
+                study.until(lambda study=study, before=before: study.epochs() > before)
+            moment = time.monotonic() + draw.uniform(0, 8 if in_start else 0.4)
             while time.monotonic() < moment and study.process.poll() is None:
                 study.remember()
             study.kill()
@@ -156,7 +157,7 @@ def test_a_driver_killed_over_and_over_loses_nothing_and_leaves_nobody_behind(
     same_as(folder, finished_study.folder)
     gone, alive = psutil.wait_procs(family, timeout=60)
     assert not alive, [_command(process) for process in alive]
-    assert len(gone) >= 4 * times  # each with Ray's own processes
+    assert len(gone) >= 2 * times
 
 
 class TwoNodes:
