@@ -117,24 +117,28 @@ class Engine:
         self._waiting.append(spec)
 
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
-        """Record the epochs not known yet. True if the trial shall stop now."""
-        stop = False
+        """Record the epochs not known yet, up to one after which the trial shall stop: then True."""
         for epoch in epochs:
-            if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
+            self._record(spec, epoch)
+            if spec.number is None:
                 continue
-            self._epochs[spec.trial].append(epoch)
-            if self._deadline is not None:
-                self._deadline.observe(epoch["seconds"])
-            for watcher in self._watchers:
-                watcher.on_epoch(spec, epoch)
-            if spec.number is not None:
-                if math.isfinite(epoch[self._measure]):
-                    self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
-                self._reach_rung(spec, epoch["epoch"])
-        if spec.number is not None and self._epochs[spec.trial]:
             self._watch_time()
-            stop = self._search_closed or not self._survives(spec, self._epochs[spec.trial][-1]["epoch"])
-        return stop
+            if self._search_closed or not self._survives(spec, epoch["epoch"]):
+                return True
+        return False
+
+    def _record(self, spec: TrialSpec, epoch: Row) -> None:
+        if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
+            return
+        self._epochs[spec.trial].append(epoch)
+        if self._deadline is not None:
+            self._deadline.observe(epoch["seconds"])
+        for watcher in self._watchers:
+            watcher.on_epoch(spec, epoch)
+        if spec.number is not None:
+            if math.isfinite(epoch[self._measure]):
+                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
+            self._reach_rung(spec, epoch["epoch"])
 
     def on_end(
         self,

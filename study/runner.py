@@ -48,6 +48,7 @@ from study.stalls import Stalls
 from study.trial import Report, TrialRun
 
 RETRIES = 2
+LEAST_FREE = 1 << 20  # bytes; with less, a trial's failure is the disk's
 CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
 
@@ -297,6 +298,8 @@ class _Decisions(FIFOScheduler):
             cause = _cause(trial)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
+            if shutil.disk_usage(self.link.checkpoints).free < LEAST_FREE:  # whatever the worker says
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.link.checkpoints))
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
 
 

@@ -85,9 +85,11 @@ class TrialRun(tune.Trainable):
         return self._training
 
     def step(self) -> dict[str, Any]:
-        """Train for an epoch. The first step after a crash reports the epochs before it as well."""
+        """Train for an epoch. The first step after a crash reports the epochs before it and trains none: the driver
+        may not have heard of the last one, and may want to stop the trial there.
+        """
         training = self._current
-        if not training.finished:
+        if self._reported == len(training.history):
             training.run_epoch()
             training.save(self._checkpoint)
         epochs = [vars(epoch) for epoch in training.history[self._reported :]]

@@ -81,13 +81,16 @@ def run(
     order: int = 0,
     ending: Ending = lambda spec: "completed",
     steps: int | None = None,
+    checkpoints: dict[str, int] | None = None,
     deadline: Deadline | None = None,
     engine_class: type[Engine] = Engine,
 ) -> Engine:
     """Drive an engine to the end as Ray would, `slots` trials at a time in an order drawn from `order`.
 
-    Raises KilledError after so many `steps`, leaving everything as a kill would.
+    Raises KilledError after so many `steps`, before the engine hears of the last one. checkpoints: the epochs that
+    every trial's worker has saved, which outlive a driver.
     """
+    saved = {} if checkpoints is None else checkpoints
     draw = random_numbers.Random(order)
     engine = engine_class(the_plan, Sampler(the_plan, folder / "optuna.log"), Tables(folder), deadline=deadline)
     running: dict[str, tuple[TrialSpec, int]] = {}
@@ -95,6 +98,9 @@ def run(
         while len(running) < slots and (spec := engine.next()) is not None:
             running[spec.trial] = (spec, 0)
         spec, done = running[draw.choice(sorted(running))]
+        if done == saved.get(spec.trial, 0):  # as study.trial: what a driver may not have heard of comes first
+            saved[spec.trial] = done + 1
+        new, done = range(done + 1, saved[spec.trial] + 1), saved[spec.trial]
         if steps is not None:
             steps -= 1
             if steps < 0:
@@ -104,10 +110,10 @@ def run(
             engine.on_end(spec, status, error="boom" if status == "failed" else None)
             del running[spec.trial]
             continue
-        stop = engine.on_epochs(spec, [epoch_row(spec, done + 1)])
-        running[spec.trial] = (spec, done + 1)
-        if stop or done + 1 == the_plan.epochs:
-            status = "completed" if done + 1 == the_plan.epochs else "pruned"
+        stop = engine.on_epochs(spec, [epoch_row(spec, number) for number in new])
+        running[spec.trial] = (spec, done)
+        if stop or done == the_plan.epochs:
+            status = "completed" if done == the_plan.epochs else "pruned"
             engine.on_end(spec, status, test=results_of(spec))
             del running[spec.trial]
     engine.tables.close()
@@ -211,20 +217,45 @@ def test_a_trial_is_compared_within_its_arm_alone(tmp_path: Path) -> None:
     assert set(pruned.index) == {"none", "block", "conv"}
 
 
+@pytest.fixture(scope="module")
+def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(plan(), folder)
+    return folder
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["with checkpoints", "checkpoints lost"])
 @pytest.mark.parametrize("steps", [0, 1, 7, 40, 90, 150, 230])
-def test_a_killed_driver_comes_back_to_the_same_study(steps: int, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
-    killed.mkdir()
-    run(plan(), whole)
+def test_a_killed_driver_comes_back_to_the_same_study(
+    steps: int, kept: bool, whole_study: Path, tmp_path: Path
+) -> None:
+    checkpoints: dict[str, int] = {}
     with pytest.raises(KilledError):
-        run(plan(), killed, steps=steps)
-    # The trials' own checkpoints are Ray's side: here they train again, and what was recorded is not twice.
-    run(plan(), killed, order=1)
-    assert content(trials(killed)) == content(trials(whole))
-    epochs = read_table(killed, "epochs")
+        run(plan(), tmp_path, steps=steps, checkpoints=checkpoints)
+    run(plan(), tmp_path, order=1, checkpoints=checkpoints if kept else None)
+    same_study(tmp_path, whole_study)
+
+
+@pytest.mark.parametrize("lifetime", [4, 11])
+def test_a_driver_killed_again_and_again_comes_back_to_the_same_study(
+    lifetime: int, whole_study: Path, tmp_path: Path
+) -> None:
+    """Each dies after so many steps, often where a trial has just come to the epoch after which it shall stop."""
+    checkpoints: dict[str, int] = {}
+    for order in range(1000):
+        try:
+            run(plan(), tmp_path, order=order, steps=lifetime, checkpoints=checkpoints)
+            break
+        except KilledError:
+            continue
+    same_study(tmp_path, whole_study)
+
+
+def same_study(folder: Path, undisturbed: Path) -> None:
+    assert content(trials(folder)) == content(trials(undisturbed))
+    epochs = read_table(folder, "epochs")
     assert not epochs.duplicated(["trial", "epoch"]).any()
-    assert {t.state for s in journal(killed).values() for t in s.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert {t.state for s in journal(folder).values() for t in s.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
 
 
 def test_a_study_grows_by_trials_and_seeds(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def driver(folder: Path, *arguments: object, **environment: str) -> Iterator[Dri
 
 
 def same_as(folder: Path, undisturbed: Path) -> None:
+    assert read_table(folder, "trials")["error"].dropna().tolist() == []
     for name in TABLES:
         assert content(folder, name) == content(undisturbed, name), name
 

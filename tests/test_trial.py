@@ -71,3 +71,25 @@ def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
     assert ray.get(worker.reachable.remote()) == []
     assert ray.get(worker.train.remote())["report"].test is None
     assert ray.get(worker.reachable.remote()) == []
+
+
+def test_a_trial_that_comes_back_reports_what_it_has_done_before_it_does_more(
+    ray: Any, parts: tuple[protocols.Learning, protocols.Testing], narrow: TrialConfig, tmp_path: Path
+) -> None:
+    """The driver may not have heard of the last epoch, and may want to stop the trial there."""
+    from study.trial import TrialRun
+
+    given = {"learning": {"challenge": [ray.put(parts[0])]}, "threads": 1}
+    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
+    run = ray.remote(ray.tune.with_parameters(TrialRun, **given, **folders))
+    config = {"settings": narrow.override({"train.epochs": 3}).flat(), "seed": 3, "phase": "search"}
+
+    def reported(worker: Any) -> list[int]:
+        return [epoch["epoch"] for epoch in ray.get(worker.train.remote())["report"].epochs]
+
+    first = run.remote(config)
+    assert [reported(first), reported(first)] == [[1], [2]]
+    second = run.remote(config)
+    assert [reported(second), reported(second)] == [[1, 2], [3]]
+    third = run.remote(config)
+    assert reported(third) == [1, 2, 3]
