@@ -8,7 +8,7 @@ READY_JAX := $(VENV)/ready-jax
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study test test-jax test-faults test-statistics check lock clean help
+.PHONY: study test test-jax test-faults test-cluster test-statistics check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -25,6 +25,9 @@ test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of T
 
 test-faults: $(READY)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times
 	$(BIN)/python -m pytest -m faults tests/test_faults.py
+
+test-cluster: $(READY)  ## a study over three hosts (network namespaces), one cut off in the middle; needs root and iproute2
+	$(BIN)/python -m pytest -rs -s -m cluster tests/test_cluster.py
 
 test-statistics: $(READY)  ## the simulations of intervals and error rates with 10,000 studies each, some minutes
 	FER_STUDY_SIMULATIONS=10000 $(BIN)/python -m pytest -s tests/test_coverage.py

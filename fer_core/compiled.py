@@ -69,6 +69,11 @@ def give_back(model: keras.Model, config: TrialConfig) -> None:
     _pool[_shape(config)] = model
 
 
+def forget() -> None:
+    """Drop the networks that wait for a next training, with the memory they hold."""
+    _pool.clear()
+
+
 def _shape(config: TrialConfig) -> _Shape:
     train = config.train
     return _Shape(config.model, train.optimizer, train.weight_decay, train.label_smoothing)

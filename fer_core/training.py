@@ -9,6 +9,7 @@ that was killed continues bit for bit as if it had not been.
 import json
 import math
 import os
+import platform
 import time
 import zipfile
 from collections.abc import Callable
@@ -152,7 +153,7 @@ class Training:
 
     def save_network(self, path: Path) -> None:
         """Write the network as it stands, without its optimiser, to `path` (.keras), whole or not at all."""
-        partial = path.with_name(f"partial-{path.name}")
+        partial = path.with_name(f"partial-{_process()}-{path.name}")
         keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).save(partial)
         partial.replace(path)
 
@@ -170,7 +171,7 @@ class Training:
         }
         arrays: dict[str, Any] = {f"variable_{i:04}": np.asarray(v) for i, v in enumerate(self._variables())}
         arrays |= {f"best_{i:04}": np.asarray(w) for i, w in enumerate(self._stopping.best_weights or [])}
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(f"{path.name}.{_process()}.partial")
         with partial.open("wb") as file:
             np.savez(file, record=np.array(json.dumps(record)), **arrays)
             file.flush()
@@ -195,6 +196,11 @@ class Training:
 
     def _variables(self) -> list[Any]:
         return compiled.state_variables(self.model) + list(self.model.optimizer.variables)
+
+
+def _process() -> str:
+    """A name for this process. The worker of a lost node may still write what another one writes, too."""
+    return f"{platform.node()}-{os.getpid()}"
 
 
 def train(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,14 +119,16 @@ def make_parser() -> Parser:
     add(
         "--address",
         metavar="ADDR",
-        help="a Ray cluster to join, such as auto or HOST:6379 (default: a private one here)",
+        default=os.environ.get("RAY_ADDRESS") or None,
+        help="a Ray cluster to join, such as auto or HOST:6379, or local for a private one here "
+        "(default: the variable RAY_ADDRESS, else local)",
     )
     add("--cpus-per-trial", type=positive, metavar="X", help="default: 1, or a GPU's share of the CPUs")
     add(
         "--gpus-per-trial",
         type=positive,
         metavar="X",
-        help="default: 1 where there are GPUs; fractions share one",
+        help="such as 0.25, so that four share one (default: as many as its memory holds, measured at the start)",
     )
     add(
         "--stalled-after",
@@ -147,6 +150,8 @@ def make_parser() -> Parser:
 
 def study_before(options: argparse.Namespace, folder: Path | None) -> dict[str, Any] | None:
     """The record of the study to resume, its arguments filled in where the command gives none."""
+    if options.address == "local":
+        options.address = None
     before = read_study(folder) if folder else None
     if options.resume and folder is None:
         raise InputError("--resume: name the study's folder with --out.")

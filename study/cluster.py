@@ -20,8 +20,15 @@ class Cluster:
     def slots(self) -> int:
         """How many trials run at a time."""
         by_cpu = self.cpus // self.cpus_per_trial if self.cpus_per_trial else float("inf")
-        by_gpu = self.gpus // self.gpus_per_trial if self.gpus_per_trial else float("inf")
-        return max(1, int(min(by_cpu, by_gpu, self.cpus, self.max_concurrent or float("inf"))))
+        return max(1, int(min(by_cpu, self._by_gpu, self.cpus, self.max_concurrent or float("inf"))))
+
+    @property
+    def _by_gpu(self) -> float:
+        if not self.gpus_per_trial:
+            return float("inf")
+        if self.gpus_per_trial >= 1:
+            return self.gpus // self.gpus_per_trial
+        return self.gpus * int(1 / self.gpus_per_trial + 1e-9)  # none lies on two GPUs
 
 
 def share_out(
@@ -33,7 +40,7 @@ def share_out(
     gpus_per_trial: float | None = None,
     max_concurrent: int | None = None,
 ) -> Cluster:
-    """A trial gets one GPU with its share of the CPUs where there are GPUs, else one CPU.
+    """A trial gets one GPU, or what `gpus_per_trial` says, with its share of the CPUs; without GPUs, one CPU.
 
     On CPUs two trials of one thread do about 1.3 times the work of one trial with two.
     """

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fer_core.command_line import run_command
 from fer_core.data.sources import Source, find_source
 from fer_core.errors import InputError
+from fer_core.size import parameters
 from search_spaces.catalogue import load_space
 from search_spaces.space import PROTOCOL
 from study.arguments import check_packages, make_parser, plan_arguments, remembered, resume_command, study_before
@@ -77,13 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(options, console, source, dataset, protocol, folder.resolve(), before)
 
 
-def _make_cluster(options: argparse.Namespace, cpus: float, gpus: float) -> Cluster:
+def _make_cluster(
+    options: argparse.Namespace, cpus: float, gpus: float, gpus_per_trial: float | None = None
+) -> Cluster:
     cluster = share_out(
         cpus,
         gpus,
         address=options.address,
         cpus_per_trial=options.cpus_per_trial,
-        gpus_per_trial=options.gpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial or gpus_per_trial,
         max_concurrent=options.max_concurrent,
     )
     if cluster.cpus_per_trial > cpus:
@@ -91,6 +94,23 @@ def _make_cluster(options: argparse.Namespace, cpus: float, gpus: float) -> Clus
     if cluster.gpus_per_trial > gpus:
         raise InputError(f"--gpus-per-trial {cluster.gpus_per_trial:g}: the cluster has {gpus:g} GPUs.")
     return cluster
+
+
+def _measured_share(console: "Console", plan: Plan, cpus_a_gpu: float) -> float | None:
+    """Which share of a GPU a trial of the largest network gets, None if that cannot be measured."""
+    from study.runner import gpu_need
+    from study.sharing import share
+
+    largest = max((plan.arm_config(arm, {}) for arm in plan.arms), key=parameters)
+    with console.status("measuring what a trial needs of a GPU"):
+        need = gpu_need(largest)
+    if need is None:
+        return None
+    found = share(need, cpus_a_gpu)
+    console.print(
+        f"a trial takes {need.peak / 2**30:.2f} of the {need.total / 2**30:.0f} GiB of a GPU and gets {found:g} of it"
+    )
+    return found
 
 
 def _dry_run(options: argparse.Namespace, source: Source) -> int:
@@ -117,6 +137,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
         print(json.dumps(plan_record(plan, cluster, source), indent=2))
     else:
         print_plan(Console(highlight=False), plan, cluster, source)
+        if gpus and options.gpus_per_trial is None:
+            print("The study measures at its start whether several trials fit on one GPU; then more run at a time.")
     return 0
 
 
@@ -167,7 +189,10 @@ def _run(
                 **plan_arguments(options, source, protocol, budget),
                 generation=before["generation"] if before else None,
             )
-            cluster = _make_cluster(options, cpus, gpus)
+            share = None
+            if gpus and options.gpus_per_trial is None:
+                share = _measured_share(console, plan, cpus / gpus)
+            cluster = _make_cluster(options, cpus, gpus, share)
             record = {
                 **identity,
                 **space_record(space),
@@ -273,6 +298,7 @@ def _run_plan(
                     seconds=seconds,
                     stalled_after=options.stalled_after,
                     lost=lost,
+                    say=partial(console.print, soft_wrap=True),
                 )
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, folder)

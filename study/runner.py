@@ -38,14 +38,17 @@ from ray.tune.stopper import Stopper
 import fer_core
 import search_spaces
 import study
+from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
 from study.head_watch import watched
 from study.plan import TrialSpec
+from study.probe import measure
+from study.sharing import Need, Shares
 from study.stalls import Stalls
-from study.trial import Report, TrialRun
+from study.trial import OUT_OF_MEMORY, Report, TrialRun
 
 RETRIES = 2
 LEAST_FREE = 1 << 20  # bytes; with less, a trial's failure is the disk's
@@ -54,10 +57,11 @@ RAY_FILES = "ray"
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[dict[str, float]]:
+def connected(address: str | None, **pretended: Any) -> Iterator[dict[str, float]]:
     """A connection to the Ray cluster at `address`, or a private one on this machine. Yields its resources.
 
-    Raises InputError if the cluster does not answer.
+    pretended: `num_cpus` and `num_gpus` that a private one shall believe in, instead of what is there. Raises
+    InputError if the cluster does not answer.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     environment: dict[str, Any] = {"env_vars": _worker_environment()}
@@ -72,6 +76,7 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
             logging_level=logging.ERROR,
             include_dashboard=False if address is None else None,
             configure_logging=True,
+            **pretended,
         )
     except (ConnectionError, RuntimeError, ValueError) as problem:
         if address is None:
@@ -84,6 +89,15 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
+def gpu_need(config: TrialConfig) -> Need | None:
+    """What a trial of `config` takes of the memory of one of the cluster's GPUs; None if that cannot be measured."""
+    task = ray.remote(num_gpus=1, num_cpus=1, max_retries=0)(measure)
+    try:
+        return ray.get(task.remote(config))
+    except ray.exceptions.RayError:
+        return None
+
+
 def run_trials(
     engine: Engine,
     cluster: Cluster,
@@ -94,20 +108,23 @@ def run_trials(
     seconds: float | None = None,
     stalled_after: float | None = None,
     lost: Callable[[str], object] = lambda reason: None,
+    say: Callable[[str], object] = lambda text: None,
+    trainable: type[tune.Trainable] = TrialRun,
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
     parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow` or
     `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
     and tried again, None for what its epochs suggest. lost: called from another thread when the cluster's head is
-    gone. Raises what went wrong in the engine, such as OSError where the disk is full, and StudyFailedError.
+    gone. say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun`
+    is. Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
     checkpoints = folder / CHECKPOINTS
     models = folder / MODELS
     for place in (checkpoints, models):
         place.mkdir(exist_ok=True)
-    trainable = tune.with_parameters(
-        TrialRun,
+    informed = tune.with_parameters(
+        trainable,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
         learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
         checkpoints=str(checkpoints),
@@ -115,12 +132,15 @@ def run_trials(
         threads=max(1, int(cluster.cpus_per_trial)),
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
-    link = _Link(engine, checkpoints, models, testing)
+    link = _Link(engine, checkpoints, models, testing, Shares(cluster.gpus_per_trial), say)
     stalls = Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": cluster.cpus_per_trial, "gpu": cluster.gpus_per_trial}),
+        tune.with_resources(
+            informed,
+            lambda config: tune.PlacementGroupFactory([{"CPU": cluster.cpus_per_trial, "GPU": config["gpu"]}]),
+        ),
         tune_config=tune.TuneConfig(
             num_samples=-1,
             search_alg=_Feed(link),
@@ -151,6 +171,8 @@ def run_trials(
         raise link.failure
     if engine.finished:
         shutil.rmtree(checkpoints, ignore_errors=True)
+        for half_written in models.glob("partial-*"):
+            half_written.unlink(missing_ok=True)
 
 
 def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback]:
@@ -174,8 +196,17 @@ class _Link:
     `failure`, the engine is left alone from then on, and the run ends.
     """
 
-    def __init__(self, engine: Engine, checkpoints: Path, models: Path, testing: Mapping[str, list]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        checkpoints: Path,
+        models: Path,
+        testing: Mapping[str, list],
+        shares: Shares,
+        say: Callable[[str], object] = lambda text: None,
+    ) -> None:
         self.engine, self.checkpoints, self.models, self.testing = engine, checkpoints, models, testing
+        self.shares, self.say = shares, say
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -211,10 +242,21 @@ class _Link:
         self.engine.put_back(spec)
         return True
 
+    def give_room(self, trial: Any, worker: dict[str, Any]) -> None:
+        """Have a trial that ran out of a GPU's memory handed out again with a larger share, from its last epoch."""
+        spec, had = self.spec(trial), trial.config["gpu"]
+        larger = self.shares.grow(spec.arm, had)
+        if larger is None:
+            self.end(trial, "failed", worker=worker, error="the memory of a whole GPU was too small")
+            return
+        self.say(f"arm {spec.arm}: {had:g} of a GPU has too little memory; its trials get {larger:g} from now on.")
+        self.engine.put_back(spec)
+
     def end(self, trial: Any, status: str, **details: Any) -> None:
         spec = self.spec(trial)
         self.engine.on_end(spec, status, **details)
-        (self.checkpoints / f"{spec.trial}.npz").unlink(missing_ok=True)
+        for file in self.checkpoints.glob(f"{spec.trial}.npz*"):  # half-written ones of killed workers, too
+            file.unlink(missing_ok=True)
         if spec.phase == "confirm":
             self._keep_best_network(spec.arm)
 
@@ -244,6 +286,7 @@ class _Feed(Searcher):
             return Searcher.FINISHED if self.link.engine.finished else None
         self.link.specs[spec.trial] = spec
         config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
+        config["gpu"] = self.link.shares.of(spec.arm)
         if spec.phase != "search":  # a search trial is not even told where the test images are
             config["testing"] = self.link.testing[spec.config.data.protocol]
         return config
@@ -279,6 +322,9 @@ class _Decisions(FIFOScheduler):
             return
         report: Report = result["report"]
         with self.link.guarded():
+            if report.status == OUT_OF_MEMORY:
+                self.link.give_room(trial, report.worker)
+                return
             self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
             self.link.end(
                 trial,

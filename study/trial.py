@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from fer_core import device_memory
 from fer_core.config import TrialConfig, trial_id
 from fer_core.data.protocols import Learning, Testing
 
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from fer_core.training import Training
 
 
+OUT_OF_MEMORY = "out of memory"
+
+
 @dataclass(frozen=True)
 class Report:
     """What a step tells the driver.
 
-    epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on.
-    worker: the columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels,
-    probabilities and which have no twin; None unless the trial was tested.
+    epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on, or
+    OUT_OF_MEMORY if its share of the GPU was too small: then it has not ended, and needs a larger one. worker: the
+    columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels, probabilities and which
+    have no twin; None unless the trial was tested.
     """
 
     epochs: list[dict[str, Any]]
@@ -38,7 +43,8 @@ class Report:
 
 
 class TrialRun(tune.Trainable):
-    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`, and `testing` unless the phase is `search`.
+    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`, `gpu` (its share of one, 0 without), and
+    `testing` unless the phase is `search`.
 
     learning: for every protocol a list with one reference into Ray's object store, so that a node holds the images
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
@@ -60,11 +66,26 @@ class TrialRun(tune.Trainable):
         self._learning = learning
         self._checkpoints, self._models = Path(checkpoints), Path(models)
         self._training: Training | None = None
-        self._begin(config)
+        self._gpu = config["gpu"]
+        device_memory.limit(self._gpu)
+        self._enter(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._begin(new_config)
+        self._enter(new_config)
         return True
+
+    def _enter(self, config: dict[str, Any]) -> None:
+        """Begin the trial, or note that there is not even room for its network."""
+        self._starved = False
+        try:
+            self._begin(config)
+        except Exception as problem:
+            if not self._lacks_memory(problem):
+                raise
+            self._starved = True
+
+    def _lacks_memory(self, problem: Exception) -> bool:
+        return self._gpu > 0 and device_memory.is_exhausted(problem)
 
     def _begin(self, config: dict[str, Any]) -> None:
         from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
@@ -75,6 +96,7 @@ class TrialRun(tune.Trainable):
         self._checkpoint = self._checkpoints / f"{self._trial}.npz"
         if self._training is not None:
             self._training.release()
+            self._training = None
         learning: Learning = ray.get(self._learning[settings.data.protocol][0])
         self._training = Training(settings, seed, learning, self._checkpoint)
         self._reported = 0
@@ -88,6 +110,24 @@ class TrialRun(tune.Trainable):
         """Train for an epoch. The first step after a crash reports the epochs before it and trains none: the driver
         may not have heard of the last one, and may want to stop the trial there.
         """
+        try:
+            if not self._starved:
+                return self._step()
+        except Exception as problem:
+            if not self._lacks_memory(problem):
+                raise
+        self._forget()
+        worker = {"parameters": None, "node": platform.node()}
+        return {"report": Report([], OUT_OF_MEMORY, worker, None), "done": True}
+
+    def _forget(self) -> None:
+        """Leave the memory that this process holds to the next trial."""
+        from fer_core import compiled
+
+        self._training = None
+        compiled.forget()
+
+    def _step(self) -> dict[str, Any]:
         training = self._current
         if self._reported == len(training.history):
             training.run_epoch()

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # No test reads or fills the user's cache. Those of the cache itself have one of their own.
 os.environ["FER_STUDY_CACHE"] = ""
+os.environ.pop("RAY_ADDRESS", None)  # nor joins the user's cluster
 
 
 @pytest.fixture(scope="session")

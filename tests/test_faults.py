@@ -20,19 +20,30 @@ import pytest
 
 from study.tables import read_table
 from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy
+from tests.hosts import Hosts
 from tests.test_run import content
 
 TABLES = ("trials", "epochs", "predictions")
 
 
 class Driver:
-    """A study as its own process, whose output is read as it comes."""
+    """A study as its own process, here or on the first of `on`."""
 
-    def __init__(self, folder: Path, *arguments: object, **environment: str) -> None:
+    def __init__(self, folder: Path, *arguments: object, on: Hosts | None = None, **environment: str) -> None:
         self.folder = folder
         resume = ["--resume"] if (folder / "study.json").exists() else []
+        command = [
+            sys.executable,
+            "-m",
+            "study.run",
+            *SMALL_STUDY,
+            *map(str, arguments),
+            *resume,
+            "--out",
+            str(folder),
+        ]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "study.run", *SMALL_STUDY, *map(str, arguments), *resume, "--out", str(folder)],
+            command if on is None else on.command(1, *command),
             cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.family: dict[int, psutil.Process] = {}
@@ -89,8 +100,8 @@ def _command(process: psutil.Process) -> str:
 
 
 @contextmanager
-def driver(folder: Path, *arguments: object, **environment: str) -> Iterator[Driver]:
-    started = Driver(folder, *arguments, **environment)
+def driver(folder: Path, *arguments: object, on: Hosts | None = None, **environment: str) -> Iterator[Driver]:
+    started = Driver(folder, *arguments, on=on, **environment)
     try:
         yield started
     finally:
@@ -248,7 +259,7 @@ def fill(path: Path) -> None:
 def test_a_driver_ends_when_its_ray_head_is_gone_and_the_study_can_go_on(
     finished_study: FinishedStudy, two_nodes: TwoNodes, tmp_path: Path
 ) -> None:
-    with driver(tmp_path / "study", "--address", two_nodes.address, **two_nodes.environment) as study:
+    with driver(tmp_path / "study", RAY_ADDRESS=two_nodes.address, **two_nodes.environment) as study:
         study.until(lambda: study.epochs() >= 4)
         two_nodes.tell("head")
         err = study.fail()

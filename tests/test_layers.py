@@ -20,7 +20,7 @@ ONLY_IN = {
         f"fer_core/{name}.py" for name in ("model", "se", "augmentation", "compiled", "training", "evaluation")
     },
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
-    "tensorflow": {"fer_core/training.py"},
+    "tensorflow": {"fer_core/training.py", "fer_core/device_memory.py"},
 }
 
 

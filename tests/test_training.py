@@ -28,7 +28,7 @@ def numbers(history: list[Epoch]) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def undisturbed(narrow: TrialConfig, parts: Parts) -> Training:
-    compiled._pool.clear()
+    compiled.forget()
     return train(narrow, 5, parts[0])
 
 
@@ -40,7 +40,7 @@ def test_resumed_training_equals_uninterrupted_training(
         interrupted = Training(narrow, 5, parts[0], checkpoint)
         interrupted.run_epoch()
         interrupted.save(checkpoint)
-        compiled._pool.clear()  # as in another process
+        compiled.forget()  # as in another process
     resumed = train(narrow, 5, parts[0], checkpoint)
     assert numbers(resumed.history) == numbers(undisturbed.history)
     for ours, theirs in zip(resumed.model.get_weights(), undisturbed.model.get_weights(), strict=True):
@@ -130,7 +130,7 @@ def test_the_recorded_loss_is_plain_cross_entropy_whatever_was_minimised(narrow:
 
 
 def test_weight_decay_leaves_shifts_and_scales_alone(narrow: TrialConfig) -> None:
-    compiled._pool.clear()
+    compiled.forget()
     model = compiled.take(narrow.override({"train.weight_decay": 0.1}), 0)
     decaying = {v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)}
     assert decaying == {v.path for v in model.trainable_variables if v.name == "kernel"}
@@ -192,7 +192,7 @@ def test_the_rate_drops_on_a_plateau(narrow: TrialConfig, parts: Parts) -> None:
 
 
 def test_a_training_whose_loss_is_not_finite_has_diverged(narrow: TrialConfig, parts: Parts) -> None:
-    compiled._pool.clear()
+    compiled.forget()
     training = Training(narrow, 0, parts[0])
     first = training.run_epoch()
     training.model.get_layer("emotion").bias.assign(np.full(7, np.nan))

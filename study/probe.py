@@ -1,0 +1,23 @@
+"""What a trial needs of a GPU's memory, measured on one: a batch of training and one of validation of its network."""
+
+from fer_core import device_memory
+from fer_core.config import TrialConfig
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING
+from study.sharing import Need
+
+
+def measure(config: TrialConfig) -> Need | None:
+    """In a process of its own, which sees one GPU; None where it sees none."""
+    from fer_core.data.protocols import split
+    from fer_core.data.synthetic import synthetic_faces
+    from fer_core.evaluation import BATCH
+    from fer_core.training import Training
+
+    total = device_memory.total()
+    if total is None:
+        return None
+    counts = {TRAINING: 2 * config.train.batch_size, PUBLIC_TEST: BATCH, PRIVATE_TEST: BATCH}
+    learning, _ = split(synthetic_faces(counts), "challenge")
+    Training(config.override({"data.train_images": None, "data.val_images": None}), 0, learning).run_epoch()
+    peak = device_memory.peak()
+    return None if peak is None else Need(peak, device_memory.CONTEXT, total)

@@ -1,0 +1,117 @@
+"""Shares of GPUs: what fits on one, what a trial gets, and what happens when that is too little.
+
+Ray believes what it is told about GPUs, so handing out, retries and growing shares are tested without any. What
+needs a device has the mark `gpu` and is skipped without.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import pytest
+
+from fer_core import device_memory
+from fer_core.config import TrialConfig
+from fer_core.data import protocols
+from search_spaces.catalogue import load_space
+from study import runner
+from study.cluster import share_out
+from study.engine import Engine
+from study.plan import make_plan
+from study.probe import measure
+from study.sampler import Sampler
+from study.sharing import Need, Shares, as_share, share
+from study.tables import Tables, read_table
+from tests.hungry import Hungry
+
+GIB = 1 << 30
+
+
+def test_as_many_trials_share_a_gpu_as_memory_and_cpus_allow() -> None:
+    small = Need(peak=2 * GIB, context=GIB // 2, total=80 * GIB)
+    assert share(small, cpus_a_gpu=8) == 0.125
+    assert share(small, cpus_a_gpu=3) == 0.3333
+    assert share(small, cpus_a_gpu=64) == 1 / 16
+    assert share(Need(20 * GIB, GIB // 2, 80 * GIB), cpus_a_gpu=8) == 0.3333
+    assert share(Need(70 * GIB, GIB // 2, 80 * GIB), cpus_a_gpu=8) == 1
+    assert share(small, cpus_a_gpu=0.5) == 1
+
+
+@pytest.mark.parametrize("trials", range(1, 17))
+def test_shares_of_a_gpu_add_up_to_it(trials: int) -> None:
+    assert 1 - 0.002 < trials * as_share(trials) <= 1
+    assert share_out(64, 4, gpus_per_trial=as_share(trials)).slots == min(4 * trials, 64)
+
+
+def test_an_arms_share_doubles_when_its_trials_run_out_of_memory() -> None:
+    shares = Shares(0.25)
+    assert shares.grow("conv", had=0.25) == 0.5
+    assert shares.grow("conv", had=0.25) == 0.5  # a second trial, which began before the first ran out
+    assert shares.grow("conv", had=0.5) == 1
+    assert shares.grow("conv", had=1) is None
+    assert (shares.of("conv"), shares.of("none")) == (1, 0.25)
+
+
+def test_the_backends_own_error_is_known_as_out_of_memory() -> None:
+    with pytest.raises(Exception) as problem:  # noqa: PT011  # which one is the backend's business
+        keras.ops.zeros((1 << 30, 1 << 20)) + 1
+    assert device_memory.is_exhausted(problem.value)
+    assert not device_memory.is_exhausted(ValueError("shapes (3, 4) and (5,) do not fit"))
+
+
+def test_without_a_gpu_nothing_is_measured_or_limited(monkeypatch: pytest.MonkeyPatch, narrow: TrialConfig) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert device_memory.total() is None
+    assert device_memory.limit(0.25) is None
+    assert measure(narrow) is None
+
+
+@pytest.fixture(scope="module")
+def pretended_gpus() -> Iterator[dict[str, float]]:
+    """A private Ray that believes in two GPUs."""
+    with runner.connected(None, num_cpus=8, num_gpus=2) as resources:
+        yield resources
+
+
+def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
+    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    plan = make_plan(
+        load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
+    )
+    cluster = share_out(pretended_gpus["CPU"], pretended_gpus["GPU"], gpus_per_trial=0.25)
+    said: list[str] = []
+    tables = Tables(tmp_path)
+    engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), tables)
+    runner.run_trials(engine, cluster, {"challenge": parts}, tmp_path, say=said.append, trainable=Hungry)
+    tables.close()
+    trials, epochs = read_table(tmp_path, "trials"), read_table(tmp_path, "epochs")
+    assert engine.finished
+    assert set(trials["status"]) <= {"completed", "pruned"}
+    assert set(trials["attempts"]) == {1}
+    assert not epochs.duplicated(["trial", "epoch"]).any()
+    assert set(said) == {
+        "arm conv: 0.25 of a GPU has too little memory; its trials get 0.5 from now on.",
+        "arm conv: 0.5 of a GPU has too little memory; its trials get 1 from now on.",
+    }
+    # Hungry writes into `node` which GPU it saw and its share of it.
+    seen = {arm: {tuple(node.split()) for node in rows} for arm, rows in trials.groupby("arm")["node"]}
+    assert {share for _, share in seen["conv"]} == {"1"}
+    assert {share for _, share in seen["none"] | seen["block"]} == {"0.25"}
+    assert {gpu for rows in seen.values() for gpu, _ in rows} == {"0", "1"}
+
+
+def test_what_cannot_be_measured_is_a_whole_gpu(pretended_gpus: dict[str, float], narrow: TrialConfig) -> None:
+    assert runner.gpu_need(narrow) is None
+    assert share_out(8, 2).gpus_per_trial == 1
+
+
+@pytest.mark.gpu
+def test_a_real_trial_is_measured_and_kept_within_its_share(narrow: TrialConfig) -> None:
+    if device_memory.total() is None:
+        pytest.skip("needs an NVIDIA GPU")
+    allowed = device_memory.limit(0.5)
+    need = measure(narrow)
+    assert need is not None
+    assert allowed is not None
+    assert 0 < need.peak < allowed < need.total
