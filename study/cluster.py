@@ -1,7 +1,9 @@
 """The machines of a study: what each trial gets of them, found without Ray where that is possible."""
 
 import glob
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -19,16 +21,23 @@ class Cluster:
     @property
     def slots(self) -> int:
         """How many trials run at a time."""
-        by_cpu = self.cpus // self.cpus_per_trial if self.cpus_per_trial else float("inf")
-        return max(1, int(min(by_cpu, self._by_gpu, self.cpus, self.max_concurrent or float("inf"))))
+        return self.slots_on([(self.cpus, self.gpus)])
 
-    @property
-    def _by_gpu(self) -> float:
+    def slots_on(self, nodes: Iterable[tuple[float, float]]) -> int:
+        """How many run at a time on nodes of so many CPUs and GPUs, none of them on two nodes. At least one."""
+        fitting = sum(self._fitting(cpus, gpus) for cpus, gpus in nodes)
+        return max(1, int(min(fitting, self.max_concurrent or math.inf)))
+
+    def _fitting(self, cpus: float, gpus: float) -> float:
+        by_cpu = cpus // self.cpus_per_trial if self.cpus_per_trial else math.inf
+        return min(by_cpu, self._on_gpus(gpus), cpus)
+
+    def _on_gpus(self, gpus: float) -> float:
         if not self.gpus_per_trial:
-            return float("inf")
+            return math.inf
         if self.gpus_per_trial >= 1:
-            return self.gpus // self.gpus_per_trial
-        return self.gpus * int(1 / self.gpus_per_trial + 1e-9)  # none lies on two GPUs
+            return gpus // self.gpus_per_trial
+        return gpus * int(1 / self.gpus_per_trial + 1e-9)  # none lies on two GPUs
 
 
 def share_out(

@@ -86,6 +86,11 @@ class Engine:
         return self.exhausted and not self._running
 
     @property
+    def running(self) -> int:
+        """How many trials were handed out and have not ended."""
+        return len(self._running)
+
+    @property
     def search_cut(self) -> bool:
         """Whether the deadline ended the search before all its trials were proposed and ended."""
         return self._search_closed and any(

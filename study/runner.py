@@ -116,8 +116,8 @@ def run_trials(
     parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow` or
     `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
     and tried again, None for what its epochs suggest. lost: called from another thread when the cluster's head is
-    gone. say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun`
-    is. Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
+    gone. say: takes what people should know, in a sentence. trainable: what runs on the workers, given what
+    `TrialRun` is. Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
     checkpoints = folder / CHECKPOINTS
     models = folder / MODELS
@@ -143,9 +143,8 @@ def run_trials(
         ),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Feed(link),
+            search_alg=_Feed(link, _Room(cluster)),
             scheduler=_Decisions(link),
-            max_concurrent_trials=cluster.slots,
             reuse_actors=True,
             time_budget_s=seconds,
         ),
@@ -267,12 +266,31 @@ class _Link:
                 (self.models / f"{trial}.keras").unlink(missing_ok=True)
 
 
-class _Feed(Searcher):
-    """Hands the engine's trials to Ray Tune, whose searchers are asked for one configuration at a time."""
+class _Room:
+    """How many trials run at a time on the nodes that are there: they may join and go. Asks Ray now and then."""
 
-    def __init__(self, link: _Link) -> None:
+    EVERY = 2.0  # seconds
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._slots, self._asked = cluster, cluster.slots, 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() - self._asked > self.EVERY:
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._slots = self._cluster.slots_on([(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
+            self._asked = time.monotonic()
+        return self._slots
+
+
+class _Feed(Searcher):
+    """Hands the engine's trials to Ray Tune, whose searchers are asked for one configuration at a time.
+
+    No more than there is `room` for: a trial that waits in Ray is one that was chosen too early.
+    """
+
+    def __init__(self, link: _Link, room: Callable[[], int]) -> None:
         super().__init__()
-        self.link = link
+        self.link, self.room = link, room
 
     def suggest(self, trial_id: str) -> Any:  # a configuration, None for "later", or FINISHED
         if self.link.failure is None:
@@ -281,9 +299,10 @@ class _Feed(Searcher):
         return Searcher.FINISHED
 
     def _next(self) -> Any:
-        spec = self.link.engine.next()
+        engine = self.link.engine
+        spec = engine.next() if engine.running < self.room() else None
         if spec is None:
-            return Searcher.FINISHED if self.link.engine.finished else None
+            return Searcher.FINISHED if engine.finished else None
         self.link.specs[spec.trial] = spec
         config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
         config["gpu"] = self.link.shares.of(spec.arm)

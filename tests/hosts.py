@@ -1,4 +1,4 @@
-"""Hosts that are network namespaces of this machine, joined by a bridge: each has an address and processes of its own.
+"""Hosts that are network namespaces of this machine, joined by a bridge: each with an address and its own processes.
 
 Needs root and iproute2. What a host's processes see of the disk is this machine's, as on a cluster with a shared one.
 """
@@ -79,9 +79,8 @@ class Hosts:
         found = []
         for process in _ip("netns", "pids", self.names[number - 1]).split():
             with suppress(OSError):
-                found.append(
-                    Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                )
+                command = Path(f"/proc/{process}/cmdline").read_bytes()
+                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
         return found
 
     def end_all(self, number: int) -> None:

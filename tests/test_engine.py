@@ -426,3 +426,11 @@ def test_a_trial_that_could_not_run_is_handed_out_again(tmp_path: Path) -> None:
         handed_out.append(spec.trial)
     assert handed_out.count(first.trial) == 1
     engine.tables.close()
+
+
+def test_a_study_of_a_thousand_trials_stays_far_below_50_megabytes(tmp_path: Path) -> None:
+    """By a tenth of it: all that grows does so by lines and rows."""
+    run(plan(trials=32, epochs=10, sampler="random"), tmp_path, slots=8)
+    assert len(trials(tmp_path)) > 100
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*"))
+    assert 10 * size < 10e6  # networks and predictions of the confirmed trials come on top

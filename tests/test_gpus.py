@@ -43,6 +43,12 @@ def test_shares_of_a_gpu_add_up_to_it(trials: int) -> None:
     assert share_out(64, 4, gpus_per_trial=as_share(trials)).slots == min(4 * trials, 64)
 
 
+def test_no_trial_lies_on_two_nodes() -> None:
+    assert share_out(16, 2, gpus_per_trial=0.4).slots_on([(8, 1), (8, 1), (4, 0)]) == 4
+    assert share_out(6, 0, cpus_per_trial=2).slots_on([(3, 0), (3, 0)]) == 2
+    assert share_out(6, 0, cpus_per_trial=2).slots_on([]) == 1  # wait for a node
+
+
 def test_an_arms_share_doubles_when_its_trials_run_out_of_memory() -> None:
     shares = Shares(0.25)
     assert shares.grow("conv", had=0.25) == 0.5

@@ -33,7 +33,7 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
     )
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
     link = _Link(engine, tmp_path, tmp_path, {"challenge": ["where they are"]}, Shares(0))
-    feed, phases = _Feed(link), set()
+    feed, phases = _Feed(link, lambda: 100), set()
     epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
     while not engine.finished:
         config = feed.suggest("any")
