@@ -67,3 +67,9 @@ def this_machine() -> tuple[int, int]:
     if visible is not None:
         devices = min(devices, len([d for d in visible.split(",") if d.strip() not in ("", "-1")]))
     return len(os.sched_getaffinity(0)), devices
+
+
+def keep_ray_private() -> None:
+    """Have a Ray that is started for this process alone listen on the loopback only. Before Ray is imported."""
+    # Ray's switch for desktops whose firewall would ask; on any system its nodes then have the address 127.0.0.1.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

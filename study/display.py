@@ -1,6 +1,7 @@
 """What people watch while a study runs: bars on a terminal, one plain line a finished trial elsewhere."""
 
 import time
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,13 @@ Row = dict[str, Any]
 
 
 def make_console() -> Console:
-    """Standard output; piped, wide enough that the closing table keeps its lines."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
-    return console
+    """Standard output; piped, wide enough that the closing table keeps its lines.
+
+    Names and paths are shown as they are: rich's own markup and emoji are off.
+    """
+    plain = partial(Console, highlight=False, markup=False, emoji=False)
+    console = plain()
+    return console if console.is_terminal else plain(width=160)
 
 
 class Display:
@@ -32,10 +35,10 @@ class Display:
         self._best: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )

@@ -22,7 +22,7 @@ from fer_core.size import parameters
 from search_spaces.catalogue import load_space
 from search_spaces.space import PROTOCOL
 from study.arguments import check_packages, make_parser, plan_arguments, remembered, resume_command, study_before
-from study.cluster import Cluster, share_out, this_machine
+from study.cluster import Cluster, keep_ray_private, share_out, this_machine
 from study.cost import learn_from_study
 from study.deadline import Deadline
 from study.folder import (
@@ -136,7 +136,7 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     if options.json:
         print(json.dumps(plan_record(plan, cluster, source), indent=2))
     else:
-        print_plan(Console(highlight=False), plan, cluster, source)
+        print_plan(Console(highlight=False, markup=False, emoji=False), plan, cluster, source)
         if gpus and options.gpus_per_trial is None:
             print("The study measures at its start whether several trials fit on one GPU; then more run at a time.")
     return 0
@@ -162,6 +162,9 @@ def _run(
     before: dict[str, Any] | None,
 ) -> int:
     from fer_core.data.protocols import split
+
+    if options.address is None:
+        keep_ray_private()
     from study.runner import connected
 
     space = load_space(options.space)
