@@ -16,6 +16,7 @@ from search_spaces.catalogue import space_names
 from study.export import read_configuration
 from study.folder import read_study
 from study.logs import LOGS, check_logs
+from study.place import Place
 from study.plan import BUDGETS
 
 EXAMPLES = """examples:
@@ -64,7 +65,12 @@ def make_parser() -> Parser:
         help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces "
         "(default: the variable FER2013, then data/fer2013*, then the embedded faces)",
     )
-    add("--out", metavar="DIR", help="the study's own folder (default: results/<space>-<data>-<time>)")
+    add(
+        "--out",
+        metavar="DIR|URI",
+        help="the study's own folder, or one on an object store, such as s3://BUCKET/PATH or gs://BUCKET/PATH "
+        "(default: results/<space>-<data>-<time>)",
+    )
     add("--resume", action="store_true", help="go on with the study in --out; other arguments are remembered")
     add("--dry-run", action="store_true", help="print the plan with its cost and stop; no study is made")
     add("--json", action="store_true", help="with --dry-run: print it as JSON")
@@ -148,18 +154,19 @@ def make_parser() -> Parser:
     return parser
 
 
-def study_before(options: argparse.Namespace, folder: Path | None) -> dict[str, Any] | None:
+def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, Any] | None:
     """The record of the study to resume, its arguments filled in where the command gives none."""
+    folder = place.folder if place else None
     if options.address == "local":
         options.address = None
     before = read_study(folder) if folder else None
     if options.resume and folder is None:
         raise InputError("--resume: name the study's folder with --out.")
     if options.resume and before is None and options.space is None:
-        raise InputError(f"--resume: there is no study in {folder}.")
+        raise InputError(f"--resume: there is no study in {options.out}.")
     if before is not None and not options.resume and not options.dry_run:
         raise InputError(
-            f"--out {folder}: a study stands there. Add --resume to go on with it, or choose another folder."
+            f"--out {options.out}: a study stands there. Add --resume to go on with it, or choose another folder."
         )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a folder.")
@@ -209,9 +216,9 @@ def check_packages(options: argparse.Namespace) -> None:
         raise InputError("--sampler gp: needs PyTorch, which is not installed (pip install torch).")
 
 
-def resume_command(options: argparse.Namespace, folder: Path) -> str:
-    """The command that goes on with the study in `folder` on the same machines."""
-    command = ["python", "-m", "study.run", "--resume", "--out", str(folder)]
+def resume_command(options: argparse.Namespace, out: str) -> str:
+    """The command that goes on with the study in `out` on the same machines."""
+    command = ["python", "-m", "study.run", "--resume", "--out", out]
     for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
         if (value := getattr(options, name)) is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]

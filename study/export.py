@@ -12,6 +12,7 @@ from fer_core.command_line import Parser, run_command
 from fer_core.config import TrialConfig, setting_names
 from fer_core.errors import InputError
 from study.folder import MODELS, read_study
+from study.place import find_place
 from study.selection import best_confirmation, winner
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
         description="Write an arm's best configuration, chosen on validation, and its network to files.",
         examples=EXAMPLES,
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a study's folder")
+    parser.add_argument("folder", metavar="DIR|URI", help="a study's folder")
     parser.add_argument("--arm", required=True, help="which arm")
     parser.add_argument("--out", metavar="PATH", type=Path, help="where to, without a suffix (default: ARM, here)")
     options = parser.parse_args(arguments)
-    study = read_study(options.folder)
+    place = find_place(options.folder)
+    study = read_study(place.folder)
     if study is None:
         raise InputError(f"{options.folder}: there is no study in it.")
     if options.arm not in study["arms"]:
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from study.tables import read_table
 
-    trials = read_table(options.folder, "trials")
+    trials = read_table(place.folder, "trials")
     record = best_of_arm(study, trials[trials["arm"] == options.arm], options.arm)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as problem:
         raise InputError(f"--out {out}: cannot be written ({problem.strerror}).") from None
     print(f"configuration: {file}")
-    network = options.folder / MODELS / f"{record['network_of']}.keras"
+    network = place.bring(f"{MODELS}/{record['network_of']}.keras")
     if network.is_file():
         copied = out.with_name(out.name + ".keras")
         shutil.copyfile(network, copied)

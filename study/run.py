@@ -36,6 +36,7 @@ from study.folder import (
     write_study,
 )
 from study.logs import watchers
+from study.place import Place, find_place
 from study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
-    folder = Path(options.out) if options.out else None
-    before = study_before(options, folder)
+    place = find_place(options.out) if options.out else None
+    before = study_before(options, place)
     source = find_source(options.data)
     space = load_space(options.space)
     check_packages(options)
@@ -73,9 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
     protocols = ", ".join(space.protocols(protocol))
     console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocols}", soft_wrap=True)
-    if folder is None:
-        folder = default_folder(space.name, dataset.name)
-    return _run(options, console, source, dataset, protocol, folder.resolve(), before)
+    if place is None:
+        place = find_place(str(default_folder(space.name, dataset.name).resolve()))
+    return _run(options, console, source, dataset, protocol, place, before)
 
 
 def _make_cluster(
@@ -158,7 +159,7 @@ def _run(
     source: Source,
     dataset: "Dataset",
     protocol: str,
-    folder: Path,
+    place: Place,
     before: dict[str, Any] | None,
 ) -> int:
     from fer_core.data.protocols import split
@@ -167,7 +168,7 @@ def _run(
         keep_ray_private()
     from study.runner import connected
 
-    space = load_space(options.space)
+    space, folder = load_space(options.space), place.folder
     protocols = space.protocols(protocol)
     parts = {name: split(dataset, name) for name in protocols}
     identity = {
@@ -182,8 +183,8 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise InputError(f"--out {folder}: cannot be made ({problem.strerror}).") from None
-    with locked(folder):
-        console.print(f"study: {folder}", soft_wrap=True)
+    with locked(folder), place.leased():
+        console.print(f"study: {place.name}", soft_wrap=True)
         with connected(options.address) as resources:
             cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
             budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
@@ -215,45 +216,47 @@ def _run(
             if before is not None:
                 check_same_study(before, record, folder)
             write_study(folder, record)
+            place.send()
             status = "failed"
             try:
-                lost = partial(_end_at_once, console, options, folder, record)
-                status = _run_plan(console, plan, cluster, parts, folder, options, lost)
+                lost = partial(_end_at_once, console, options, place, record)
+                status = _run_plan(console, plan, cluster, parts, place, options, lost)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
-                status = _write_end(folder, {**record, "status": status, "end": now()})
+                status = _write_end(place, {**record, "status": status, "end": now()})
     if status in ("interrupted", "out of time"):
         console.print(f"{status}; every finished trial is kept. To go on:", soft_wrap=True)
-        console.print(resume_command(options, folder), soft_wrap=True)
+        console.print(resume_command(options, place.name), soft_wrap=True)
     if status == "interrupted":
         return 130
-    console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
-    console.print(f"results: {folder}", soft_wrap=True)
+    console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', place.name])}", soft_wrap=True)
+    console.print(f"results: {place.name}", soft_wrap=True)
     return 1 if status == "failed" else 0
 
 
 def _end_at_once(
-    console: "Console", options: argparse.Namespace, folder: Path, record: dict[str, Any], reason: str
+    console: "Console", options: argparse.Namespace, place: Place, record: dict[str, Any], reason: str
 ) -> NoReturn:
     """End the process where Ray would soon do so: its main thread may hang in Ray. What was recorded is on disk."""
     console.show_cursor()
-    _print_failure(reason, options, folder)
-    _write_end(folder, {**record, "status": "failed", "end": now()})
+    _print_failure(reason, options, place)
+    _write_end(place, {**record, "status": "failed", "end": now()})
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
 
 
-def _print_failure(problem: object, options: argparse.Namespace, folder: Path) -> None:
+def _print_failure(problem: object, options: argparse.Namespace, place: Place) -> None:
     print(f"error: {str(problem).rstrip('.')}. Every finished trial is kept. To go on:", file=sys.stderr)
-    print(resume_command(options, folder), file=sys.stderr)
+    print(resume_command(options, place.name), file=sys.stderr)
 
 
-def _write_end(folder: Path, record: dict[str, Any]) -> str:
+def _write_end(place: Place, record: dict[str, Any]) -> str:
     """Write how the study ended; `failed` where even that cannot be written."""
     try:
-        write_study(folder, record)
+        write_study(place.folder, record)
+        place.send()
     except OSError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return "failed"
@@ -265,7 +268,7 @@ def _run_plan(
     plan: Plan,
     cluster: Cluster,
     parts: "Parts",
-    folder: Path,
+    place: Place,
     options: argparse.Namespace,
     lost: Callable[[str], object],
 ) -> str:
@@ -280,6 +283,7 @@ def _run_plan(
     from study.sampler import Sampler
     from study.tables import Tables
 
+    folder = place.folder
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
     try:
         for text in mend(folder):
@@ -297,6 +301,8 @@ def _run_plan(
                     cluster,
                     parts,
                     folder,
+                    shared=place.name,
+                    sent=place.send,
                     log=options.log or [],
                     seconds=seconds,
                     stalled_after=options.stalled_after,
@@ -304,7 +310,7 @@ def _run_plan(
                     say=partial(console.print, soft_wrap=True),
                 )
     except (StudyFailedError, OSError) as problem:
-        _print_failure(problem, options, folder)
+        _print_failure(problem, options, place)
         return "failed"
     sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)

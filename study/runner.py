@@ -44,9 +44,12 @@ from fer_core.errors import InputError
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
 from study.head_watch import watched
+from study.object_store import ObjectStore, below
+from study.place import is_uri
 from study.plan import TrialSpec
 from study.probe import measure
 from study.sharing import Need, Shares
+from study.shelf import Shelf
 from study.stalls import Stalls
 from study.trial import OUT_OF_MEMORY, Report, TrialRun
 
@@ -104,6 +107,8 @@ def run_trials(
     parts: Mapping[str, tuple[Learning, Testing]],
     folder: Path,
     *,
+    shared: str | None = None,
+    sent: Callable[[], object] = lambda: None,
     log: Sequence[str] = (),
     seconds: float | None = None,
     stalled_after: float | None = None,
@@ -113,26 +118,30 @@ def run_trials(
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    parts: the images of every protocol. folder: the study's own, on a disk that all nodes share. log: `mlflow` or
+    parts: the images of every protocol. folder: the study's own. shared: the same, or its URI, as all nodes see it.
+    sent: called when a trial's rows stand in the folder, before its checkpoint is removed. log: `mlflow` or
     `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
     and tried again, None for what its epochs suggest. lost: called from another thread when the cluster's head is
     gone. say: takes what people should know, in a sentence. trainable: what runs on the workers, given what
     `TrialRun` is. Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
-    checkpoints = folder / CHECKPOINTS
-    models = folder / MODELS
-    for place in (checkpoints, models):
-        place.mkdir(exist_ok=True)
+    shared = shared or str(folder)
+    store = ObjectStore(shared) if is_uri(shared) else None
+    checkpoints, models = ((below if store else os.path.join)(shared, name) for name in (CHECKPOINTS, MODELS))
+    if store is None:
+        for place in (checkpoints, models):
+            Path(place).mkdir(exist_ok=True)
     informed = tune.with_parameters(
         trainable,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
         learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
-        checkpoints=str(checkpoints),
-        models=str(models),
+        checkpoints=checkpoints,
+        models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
-    link = _Link(engine, checkpoints, models, testing, Shares(cluster.gpus_per_trial), say)
+    shares = Shares(cluster.gpus_per_trial)
+    link = _Link(engine, folder, Shelf(checkpoints), Shelf(models), testing, shares, say, sent)
     stalls = Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)
@@ -150,7 +159,8 @@ def run_trials(
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=str(folder / RAY_FILES),
+            storage_path=f"{store.root}/{RAY_FILES}" if store else str(folder / RAY_FILES),
+            storage_filesystem=store.file_system if store else None,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
             stop=_Ending(link),
@@ -165,13 +175,18 @@ def run_trials(
             last = str(problem).strip().splitlines()[-1]
             raise StudyFailedError(f"Ray ended the run ({last})") from problem
     finally:
-        shutil.rmtree(folder / RAY_FILES, ignore_errors=True)
+        _remove(folder, store, RAY_FILES)
     if link.failure is not None:
         raise link.failure
     if engine.finished:
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        for half_written in models.glob("partial-*"):
-            half_written.unlink(missing_ok=True)
+        _remove(folder, store, CHECKPOINTS)
+        link.models.sweep()
+
+
+def _remove(folder: Path, store: ObjectStore | None, name: str) -> None:
+    if store is not None:
+        store.delete_folder(name)
+    shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback]:
@@ -198,14 +213,16 @@ class _Link:
     def __init__(
         self,
         engine: Engine,
-        checkpoints: Path,
-        models: Path,
+        folder: Path,
+        checkpoints: Shelf,
+        models: Shelf,
         testing: Mapping[str, list],
         shares: Shares,
         say: Callable[[str], object] = lambda text: None,
+        sent: Callable[[], object] = lambda: None,
     ) -> None:
-        self.engine, self.checkpoints, self.models, self.testing = engine, checkpoints, models, testing
-        self.shares, self.say = shares, say
+        self.engine, self.folder, self.testing = engine, folder, testing
+        self.checkpoints, self.models, self.shares, self.say, self.sent = checkpoints, models, shares, say, sent
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -254,8 +271,8 @@ class _Link:
     def end(self, trial: Any, status: str, **details: Any) -> None:
         spec = self.spec(trial)
         self.engine.on_end(spec, status, **details)
-        for file in self.checkpoints.glob(f"{spec.trial}.npz*"):  # half-written ones of killed workers, too
-            file.unlink(missing_ok=True)
+        self.sent()
+        self.checkpoints.remove(f"{spec.trial}.npz")
         if spec.phase == "confirm":
             self._keep_best_network(spec.arm)
 
@@ -263,7 +280,7 @@ class _Link:
         best = self.engine.best_network(arm)
         for trial in self.engine.confirmations(arm):
             if trial != best:
-                (self.models / f"{trial}.keras").unlink(missing_ok=True)
+                self.models.remove(f"{trial}.keras")
 
 
 class _Room:
@@ -363,8 +380,8 @@ class _Decisions(FIFOScheduler):
             cause = _cause(trial)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
-            if shutil.disk_usage(self.link.checkpoints).free < LEAST_FREE:  # whatever the worker says
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.link.checkpoints))
+            if shutil.disk_usage(self.link.folder).free < LEAST_FREE:  # whatever the worker says
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.link.folder))
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
 
 

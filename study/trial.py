@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -18,6 +17,7 @@ from ray import tune
 from fer_core import device_memory
 from fer_core.config import TrialConfig, trial_id
 from fer_core.data.protocols import Learning, Testing
+from study.shelf import Shelf
 
 if TYPE_CHECKING:
     from fer_core.training import Training
@@ -49,8 +49,8 @@ class TrialRun(tune.Trainable):
     learning: for every protocol a list with one reference into Ray's object store, so that a node holds the images
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
-    all nodes share; the second takes the networks of confirm trials. threads: how many the backend may use on the
-    CPU.
+    all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
+    may use on the CPU.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -64,7 +64,7 @@ class TrialRun(tune.Trainable):
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
         self._learning = learning
-        self._checkpoints, self._models = Path(checkpoints), Path(models)
+        self._checkpoints, self._models = Shelf(checkpoints), Shelf(models)
         self._training: Training | None = None
         self._gpu = config["gpu"]
         device_memory.limit(self._gpu)
@@ -93,12 +93,12 @@ class TrialRun(tune.Trainable):
         self._phase, self._testing = config["phase"], config.get("testing")
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
         self._trial = trial_id(settings, seed)
-        self._checkpoint = self._checkpoints / f"{self._trial}.npz"
+        self._checkpoint = f"{self._trial}.npz"
         if self._training is not None:
             self._training.release()
             self._training = None
         learning: Learning = ray.get(self._learning[settings.data.protocol][0])
-        self._training = Training(settings, seed, learning, self._checkpoint)
+        self._training = Training(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
         self._reported = 0
 
     @property
@@ -131,7 +131,8 @@ class TrialRun(tune.Trainable):
         training = self._current
         if self._reported == len(training.history):
             training.run_epoch()
-            training.save(self._checkpoint)
+            training.save(self._checkpoints.path(self._checkpoint))
+            self._checkpoints.send(self._checkpoint)
         epochs = [vars(epoch) for epoch in training.history[self._reported :]]
         self._reported = len(training.history)
         tested = training.finished and not training.diverged and self._phase != "search"
@@ -146,7 +147,9 @@ class TrialRun(tune.Trainable):
         testing: Testing = ray.get(self._testing[0])
         result = self._current.test(testing)
         if self._phase == "confirm":
-            self._current.save_network(self._models / f"{self._trial}.keras")
+            network = f"{self._trial}.keras"
+            self._current.save_network(self._models.path(network))
+            self._models.send(network)
         return {
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,

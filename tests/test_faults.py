@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,9 +28,19 @@ TABLES = ("trials", "epochs", "predictions")
 
 
 class Driver:
-    """A study as its own process, here or on the first of `on`."""
+    """A study as its own process, here or on the first of `on`.
 
-    def __init__(self, folder: Path, *arguments: object, on: Hosts | None = None, **environment: str) -> None:
+    folder: where the driver writes; out: what it is told, if that is something else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: object,
+        on: Hosts | None = None,
+        out: str | None = None,
+        **environment: str,
+    ) -> None:
         self.folder = folder
         resume = ["--resume"] if (folder / "study.json").exists() else []
         command = [
@@ -40,7 +51,7 @@ class Driver:
             *map(str, arguments),
             *resume,
             "--out",
-            str(folder),
+            out or str(folder),
         ]
         self.process = subprocess.Popen(
             command if on is None else on.command(1, *command),
@@ -100,8 +111,9 @@ def _command(process: psutil.Process) -> str:
 
 
 @contextmanager
-def driver(folder: Path, *arguments: object, on: Hosts | None = None, **environment: str) -> Iterator[Driver]:
-    started = Driver(folder, *arguments, on=on, **environment)
+def driver(folder: Path, *arguments: object, **given: Any) -> Iterator[Driver]:
+    """A `Driver` that is killed, if it still runs, in the end."""
+    started = Driver(folder, *arguments, **given)
     try:
         yield started
     finally:

@@ -14,6 +14,7 @@ from study.engine import Engine
 from study.plan import make_plan
 from study.sampler import Sampler
 from study.sharing import Shares
+from study.shelf import Shelf
 from study.tables import Tables
 
 
@@ -32,7 +33,8 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
     )
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
-    link = _Link(engine, tmp_path, tmp_path, {"challenge": ["where they are"]}, Shares(0))
+    shelf = Shelf(str(tmp_path))
+    link = _Link(engine, tmp_path, shelf, shelf, {"challenge": ["where they are"]}, Shares(0))
     feed, phases = _Feed(link, lambda: 100), set()
     epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
     while not engine.finished:

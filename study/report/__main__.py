@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fer_core.command_line import Parser, at_least, run_command
 from fer_core.errors import InputError
 from study.folder import read_study
+from study.place import Place, find_place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         "and LaTeX) and a page that needs no network. Works while a study runs, or when it was cut off.",
         examples=EXAMPLES,
     )
-    parser.add_argument("folders", metavar="DIR", type=Path, nargs="+", help="a study's folder; several are compared")
+    parser.add_argument("folders", metavar="DIR|URI", nargs="+", help="a study's folder; several are compared")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="where to (default: DIR/report; DIR/comparison of several)"
     )
@@ -47,19 +48,20 @@ def main(arguments: list[str] | None = None) -> int:
         "--every", type=at_least(1), default=10, metavar="S", help="with --watch: seconds between looks (default: 10)"
     )
     options = parser.parse_args(arguments)
-    for folder in options.folders:
-        if read_study(folder) is None:
-            raise InputError(f"{folder}: there is no study in it (study.json is missing).")
-    return _report(options)
+    places = [find_place(name) for name in options.folders]
+    for place in places:
+        if read_study(place.folder) is None:
+            raise InputError(f"{place.name}: there is no study in it (study.json is missing).")
+    return _report(options, places)
 
 
-def _report(options: argparse.Namespace) -> int:
+def _report(options: argparse.Namespace, places: Sequence[Place]) -> int:
     from rich.console import Console
 
     from study.display import make_console
     from study.report.write import Request
 
-    folders = list(dict.fromkeys(folder.resolve() for folder in options.folders))
+    folders = list(dict.fromkeys(place.folder.resolve() for place in places))
     one = len(folders) == 1
     request = Request(
         folders=folders,
@@ -73,7 +75,7 @@ def _report(options: argparse.Namespace) -> int:
     if not options.watch:
         _print(console, report)
         return 0
-    return _watch(request, options.every, console, status, report)
+    return _watch(request, places, options.every, console, status, report)
 
 
 def _write(request: "Request", status: "Console") -> "Report":
@@ -83,13 +85,22 @@ def _write(request: "Request", status: "Console") -> "Report":
         return write_report(request, lambda text: spinner.update(f"report: {text}"))
 
 
-def _watch(request: "Request", every: int, console: "Console", status: "Console", report: "Report") -> int:
+def _watch(
+    request: "Request",
+    places: Sequence[Place],
+    every: int,
+    console: "Console",
+    status: "Console",
+    report: "Report",
+) -> int:
     """Write the report again when a table has changed, until no study runs any more."""
     console.print(f"page: {report.page}", soft_wrap=True)
     seen = _state(request.folders)
     while report.running:
         with status.status(f"watching; a look every {every} s, Ctrl-C ends it"):
             time.sleep(every)
+            for place in places:
+                place.fetch()
         if (state := _state(request.folders)) != seen:
             seen = state
             report = _write(request, status)

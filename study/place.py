@@ -1,0 +1,49 @@
+"""Where a study lies: in a folder on a disk, or in one on an object store (`store_place.py`)."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from fer_core.errors import InputError
+
+
+class Place:
+    """A folder on a disk, which nodes share if the study has several.
+
+    folder: where the driver reads and writes. name: what people call it, and workers: a path or a URI.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, str(folder)
+
+    def fetch(self) -> None:
+        """Make the folder's records what was last sent."""
+
+    def bring(self, name: str) -> Path:
+        """Another file of the study, by its path below the folder: where it now is, if there is one."""
+        return self.folder / name
+
+    def send(self) -> None:
+        """Let others see the folder's records as they are."""
+
+    def leased(self) -> AbstractContextManager[None]:
+        """Keep the place to this process. On a disk the folder's own lock does so."""
+        return nullcontext()
+
+
+def is_uri(name: str) -> bool:
+    """Whether `name` lies on an object store, not on a disk."""
+    return "://" in name
+
+
+def find_place(name: str) -> Place:
+    """The place that a path or a URI names, its records fetched. Raises InputError if it cannot be reached."""
+    if not is_uri(name):
+        return Place(Path(name))
+    from study.store_place import StorePlace  # Arrow takes long to import
+
+    place = StorePlace(name)
+    try:
+        place.fetch()
+    except OSError as problem:
+        raise InputError(f"{name}: cannot be read ({str(problem).splitlines()[0]}).") from None
+    return place

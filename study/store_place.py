@@ -1,0 +1,111 @@
+"""A study on an object store: the driver works on a copy of its records, and sends it.
+
+It does so whenever a trial has ended, before the trial's checkpoint is removed: whatever is killed, the store has the
+trial or what it takes to go on with it. The store is the truth; a copy of an earlier driver is not looked at.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fer_core.data.cache import cache_folder
+from fer_core.errors import InputError
+from study.folder import JOURNAL, STUDY
+from study.object_store import ObjectStore
+from study.place import Place
+from study.tables import PENDING, SCHEMAS
+
+LEASE = "study.lease"
+RENEWED = 20.0  # seconds
+EXPIRED = 90.0
+# In the order in which they are sent: rows go from the pending ones into the parquet files, never back, and the
+# journal may know no more than the tables.
+RECORDS = (*(f"{name}.parquet" for name in SCHEMAS), PENDING, JOURNAL, STUDY)
+
+
+class StorePlace(Place):
+    """A folder at `uri` on an object store, with a copy of its records below the user's cache."""
+
+    def __init__(self, uri: str) -> None:
+        digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
+        super().__init__((cache_folder() or Path(tempfile.gettempdir()) / "fer-study") / "studies" / digest)
+        self.store, self.name = ObjectStore(uri), uri
+        self._sent: dict[str, tuple[int, int]] = {}
+
+    def fetch(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in RECORDS:
+            if self.store.fetch(name, self.folder / name):
+                self._sent[name] = self._state(name)
+
+    def bring(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.store.fetch(name, path)
+        return path
+
+    def send(self) -> None:
+        for name in RECORDS:
+            if (self.folder / name).exists() and (state := self._state(name)) != self._sent.get(name):
+                self.store.put((self.folder / name).read_bytes(), name)
+                self._sent[name] = state
+
+    def _state(self, name: str) -> tuple[int, int]:
+        status = (self.folder / name).stat()
+        return status.st_size, status.st_mtime_ns
+
+    @contextmanager
+    def leased(self) -> Iterator[None]:
+        """By a lease that this process renews: a dead one's expires.
+
+        Raises InputError naming the process and the host that hold it.
+        """
+        holder = f"process {os.getpid()} on {platform.node()}"
+        lease = json.loads(self.store.read(LEASE) or "{}")
+        age = time.time() - lease.get("time", 0.0)
+        if age < EXPIRED and not _is_dead(lease["holder"]):
+            raise InputError(
+                f"{self.store.uri}: another driver runs this study ({lease['holder']}, heard of {age:.0f} s ago). "
+                f"If it has died, wait until {EXPIRED:.0f} s have passed."
+            )
+        over = threading.Event()
+        self._renew(holder)
+        renewal = threading.Thread(target=self._keep_renewing, args=(holder, over), daemon=True)
+        renewal.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewal.join()
+            self.store.delete(LEASE)
+
+    def _keep_renewing(self, holder: str, over: threading.Event) -> None:
+        while not over.wait(RENEWED):
+            try:
+                self._renew(holder)
+            except OSError:  # the next one may go through; what matters is sent by `send`, which raises
+                continue
+
+    def _renew(self, holder: str) -> None:
+        self.store.put(json.dumps({"holder": holder, "time": time.time()}).encode(), LEASE)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder is a process of this host that is no more."""
+    process, _, host = holder.removeprefix("process ").partition(" on ")
+    if host != platform.node():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,120 @@
+"""A study whose folder lies on an object store: the S3 of a real server on this machine."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from fer_core.errors import InputError
+from study.object_store import ObjectStore, below
+from study.place import Place, find_place
+from study.store_place import StorePlace
+from tests.conftest import Finished, FinishedStudy, run_module
+from tests.test_faults import driver, same_as
+
+KEYS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "anything", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URI of an empty bucket, with the options that lead to the server."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in KEYS.items():
+            environment.setenv(name, value)
+        uri = f"s3://studies?endpoint_override={host}:{port}&scheme=http&allow_bucket_creation=true"
+        ObjectStore(uri).file_system.create_dir("studies")
+        yield uri
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A study that was killed on one machine and ended on another. `refused`: a second driver beside the first."""
+
+    uri: str
+    refused: Finished
+    ended: Finished
+
+
+@pytest.fixture(scope="module")
+def moved(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Moved:
+    uri = below(bucket, "deep/se")
+    here, there = (str(tmp_path_factory.mktemp(name)) for name in ("here", "there"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FER_STUDY_CACHE", here)
+        folder = StorePlace(uri).folder
+    with driver(folder, out=uri, FER_STUDY_CACHE=here) as study:
+        study.until(lambda: study.epochs() >= 5)
+        refused = run_module("study.run", "--resume", "--out", uri, FER_STUDY_CACHE=there)
+        study.kill()
+    return Moved(uri, refused, run_module("study.run", "--resume", "--out", uri, FER_STUDY_CACHE=there))
+
+
+def objects(uri: str) -> list[str]:
+    """Of everything in the folder, the path below it."""
+    from pyarrow import fs
+
+    store = ObjectStore(uri)
+    infos = store.file_system.get_file_info(fs.FileSelector(store.root, recursive=True))
+    return sorted(info.path.removeprefix(f"{store.root}/") for info in infos if info.is_file)
+
+
+@pytest.mark.faults
+def test_a_study_on_an_object_store_goes_on_elsewhere_as_if_nothing_had_happened(
+    moved: Moved, finished_study: FinishedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert moved.ended.status == 0, moved.ended.err
+    assert moved.ended.out.splitlines()[-1] == f"results: {moved.uri}"
+    monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path))
+    same_as(find_place(moved.uri).folder, finished_study.folder)
+
+
+@pytest.mark.faults
+def test_nothing_but_records_and_the_winners_networks_stays_there(moved: Moved) -> None:
+    tables = ["epochs.parquet", "optuna.log", "pending.jsonl", "predictions.parquet", "study.json", "trials.parquet"]
+    found = objects(moved.uri)
+    networks = [path for path in found if path.startswith("models/")]
+    assert len(networks) == 3
+    assert [path for path in found if path not in networks] == tables
+
+
+@pytest.mark.faults
+def test_a_second_driver_is_refused_and_told_who_holds_the_study(moved: Moved) -> None:
+    assert moved.refused.status == 2
+    assert "another driver runs this study (process " in moved.refused.err
+    assert "heard of " in moved.refused.err
+
+
+@pytest.mark.faults
+def test_its_report_and_its_networks_are_read_from_there(moved: Moved, tmp_path: Path) -> None:
+    report = run_module("study.report", moved.uri, "--out", tmp_path / "report", FER_STUDY_CACHE=str(tmp_path))
+    assert report.status == 0, report.err
+    assert (tmp_path / "report" / "index.html").exists()
+    export = ("study.export", moved.uri, "--arm", "block", "--out", tmp_path / "export")
+    assert run_module(*export, FER_STUDY_CACHE=str(tmp_path)).status == 0
+    assert (tmp_path / "export.keras").exists()
+
+
+@pytest.mark.parametrize("uri", ["nonsense://bucket/study", "s3://", "gs//x://"])
+def test_a_place_that_does_not_exist_is_an_error(uri: str) -> None:
+    with pytest.raises(InputError, match=f"{uri}: "):
+        find_place(uri)
+
+
+def test_a_store_that_does_not_answer_is_an_error(bucket: str) -> None:
+    with pytest.raises(InputError, match=r"s3://nothing/study.*cannot be read"):
+        find_place("s3://nothing/study?endpoint_override=127.0.0.1:1&scheme=http")
+
+
+def test_on_a_disk_nothing_is_sent(tmp_path: Path) -> None:
+    place = find_place(str(tmp_path))
+    assert type(place) is Place
+    place.send()
+    assert list(tmp_path.iterdir()) == []
