@@ -1,7 +1,9 @@
 """Where a study lies: in a folder on a disk, or in one on an object store (`store_place.py`)."""
 
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from fer_core.errors import InputError
 
@@ -9,11 +11,15 @@ from fer_core.errors import InputError
 class Place:
     """A folder on a disk, which nodes share if the study has several.
 
-    folder: where the driver reads and writes. name: what people call it, and workers: a path or a URI.
+    folder: where the driver reads and writes. name: what people call it: a path or a URI. root, file_system: the same
+    for Arrow; the latter is None on a disk.
     """
 
+    file_system: Any = None
+
     def __init__(self, folder: Path) -> None:
-        self.folder, self.name = folder, str(folder)
+        self.folder = folder
+        self.name = self.root = str(folder)
 
     def fetch(self) -> None:
         """Make the folder's records what was last sent."""
@@ -21,6 +27,15 @@ class Place:
     def bring(self, name: str) -> Path:
         """Another file of the study, by its path below the folder: where it now is, if there is one."""
         return self.folder / name
+
+    def shared(self, name: str) -> str:
+        """The folder `name` in it as every node finds it, by a path or a URI, made if missing."""
+        (self.folder / name).mkdir(exist_ok=True)
+        return str(self.folder / name)
+
+    def remove(self, name: str) -> None:
+        """The folder `name` in it, if it is there."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def send(self) -> None:
         """Let others see the folder's records as they are."""
@@ -38,7 +53,7 @@ def is_uri(name: str) -> bool:
 def find_place(name: str) -> Place:
     """The place that a path or a URI names, its records fetched. Raises InputError if it cannot be reached."""
     if not is_uri(name):
-        return Place(Path(name))
+        return Place(Path(name).resolve())  # workers have other working folders
     from study.store_place import StorePlace  # Arrow takes long to import
 
     place = StorePlace(name)

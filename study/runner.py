@@ -4,12 +4,8 @@ Tune's own search, checkpoints and result files are not used: the engine propose
 record, and a resumed study is a new Ray run over what is missing.
 """
 
-import errno
 import logging
 import os
-import shutil
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,10 +26,6 @@ os.environ.update(
 import ray
 from ray import tune
 from ray.tune import Callback
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
-from ray.tune.stopper import Stopper
 
 import fer_core
 import search_spaces
@@ -44,17 +36,14 @@ from fer_core.errors import InputError
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
 from study.head_watch import watched
-from study.object_store import ObjectStore, below
-from study.place import is_uri
-from study.plan import TrialSpec
+from study.place import Place
 from study.probe import measure
 from study.sharing import Need, Shares
 from study.shelf import Shelf
 from study.stalls import Stalls
-from study.trial import OUT_OF_MEMORY, Report, TrialRun
+from study.trial import TrialRun
+from study.tune_parts import RETRIES, Decisions, Ending, Feed, Link, Room, Watchdog
 
-RETRIES = 2
-LEAST_FREE = 1 << 20  # bytes; with less, a trial's failure is the disk's
 CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
 
@@ -105,10 +94,8 @@ def run_trials(
     engine: Engine,
     cluster: Cluster,
     parts: Mapping[str, tuple[Learning, Testing]],
-    folder: Path,
+    place: Place,
     *,
-    shared: str | None = None,
-    sent: Callable[[], object] = lambda: None,
     log: Sequence[str] = (),
     seconds: float | None = None,
     stalled_after: float | None = None,
@@ -118,19 +105,13 @@ def run_trials(
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    parts: the images of every protocol. folder: the study's own. shared: the same, or its URI, as all nodes see it.
-    sent: called when a trial's rows stand in the folder, before its checkpoint is removed. log: `mlflow` or
-    `wandb`, which hear the numbers of every epoch. stalled_after: seconds of silence after which a trial is ended
-    and tried again, None for what its epochs suggest. lost: called from another thread when the cluster's head is
-    gone. say: takes what people should know, in a sentence. trainable: what runs on the workers, given what
-    `TrialRun` is. Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
+    parts: the images of every protocol. log: `mlflow` or `wandb`, which hear the numbers of every epoch.
+    stalled_after: seconds of silence after which a trial is ended and tried again, None for what its epochs suggest.
+    lost: called from another thread when the cluster's head is gone. say: takes what people should know, in a
+    sentence. trainable: what runs on the workers, given what `TrialRun` is. Raises what went wrong in the engine, as
+    OSError where the disk is full, and StudyFailedError.
     """
-    shared = shared or str(folder)
-    store = ObjectStore(shared) if is_uri(shared) else None
-    checkpoints, models = ((below if store else os.path.join)(shared, name) for name in (CHECKPOINTS, MODELS))
-    if store is None:
-        for place in (checkpoints, models):
-            Path(place).mkdir(exist_ok=True)
+    checkpoints, models = place.shared(CHECKPOINTS), place.shared(MODELS)
     informed = tune.with_parameters(
         trainable,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
@@ -140,8 +121,7 @@ def run_trials(
         threads=max(1, int(cluster.cpus_per_trial)),
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
-    shares = Shares(cluster.gpus_per_trial)
-    link = _Link(engine, folder, Shelf(checkpoints), Shelf(models), testing, shares, say, sent)
+    link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)
     stalls = Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)
@@ -152,19 +132,19 @@ def run_trials(
         ),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Feed(link, _Room(cluster)),
-            scheduler=_Decisions(link),
+            search_alg=Feed(link, Room(cluster)),
+            scheduler=Decisions(link),
             reuse_actors=True,
             time_budget_s=seconds,
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=f"{store.root}/{RAY_FILES}" if store else str(folder / RAY_FILES),
-            storage_filesystem=store.file_system if store else None,
+            storage_path=f"{place.root}/{RAY_FILES}",
+            storage_filesystem=place.file_system,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
-            stop=_Ending(link),
-            callbacks=[_Watchdog(link, stalls), *_callbacks(log, engine.plan.space.name, folder.name)],
+            stop=Ending(link),
+            callbacks=[Watchdog(link, stalls), *_callbacks(log, engine.plan.space.name, place.folder.name)],
         ),
     )
     try:
@@ -175,18 +155,12 @@ def run_trials(
             last = str(problem).strip().splitlines()[-1]
             raise StudyFailedError(f"Ray ended the run ({last})") from problem
     finally:
-        _remove(folder, store, RAY_FILES)
+        place.remove(RAY_FILES)
     if link.failure is not None:
         raise link.failure
     if engine.finished:
-        _remove(folder, store, CHECKPOINTS)
+        place.remove(CHECKPOINTS)
         link.models.sweep()
-
-
-def _remove(folder: Path, store: ObjectStore | None, name: str) -> None:
-    if store is not None:
-        store.delete_folder(name)
-    shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback]:
@@ -201,231 +175,6 @@ def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback
 
         callbacks.append(WandbLoggerCallback(project=space, group=study_name))
     return callbacks
-
-
-class _Link:
-    """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out.
-
-    What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
-    `failure`, the engine is left alone from then on, and the run ends.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        folder: Path,
-        checkpoints: Shelf,
-        models: Shelf,
-        testing: Mapping[str, list],
-        shares: Shares,
-        say: Callable[[str], object] = lambda text: None,
-        sent: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.engine, self.folder, self.testing = engine, folder, testing
-        self.checkpoints, self.models, self.shares, self.say, self.sent = checkpoints, models, shares, say, sent
-        self.specs: dict[str, TrialSpec] = {}
-        self.failure: Exception | None = None
-        self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
-
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Keep the first error within; nothing within is done after one."""
-        try:
-            yield
-        except Exception as problem:
-            self.failure = self.failure or problem
-
-    def __reduce__(self) -> tuple:
-        return (object, ())
-
-    def spec(self, trial: Any) -> TrialSpec:
-        return self.specs[trial.config["trial"]]
-
-    def failures(self, trial: Any) -> int:
-        """How often the trial has failed so far, in this Ray trial and in those before it."""
-        return self.earlier[self.spec(trial).trial] + trial.num_failures
-
-    def put_back(self, trial: Any) -> bool:
-        """Have a trial handed out again that Ray gives up although it may fail more often.
-
-        Ray does so where the node was lost before the trial's worker had started.
-        """
-        failures = self.failures(trial)
-        if failures > RETRIES:
-            return False
-        spec = self.spec(trial)
-        self.earlier[spec.trial] = failures
-        self.engine.put_back(spec)
-        return True
-
-    def give_room(self, trial: Any, worker: dict[str, Any]) -> None:
-        """Have a trial that ran out of a GPU's memory handed out again with a larger share, from its last epoch."""
-        spec, had = self.spec(trial), trial.config["gpu"]
-        larger = self.shares.grow(spec.arm, had)
-        if larger is None:
-            self.end(trial, "failed", worker=worker, error="the memory of a whole GPU was too small")
-            return
-        self.say(f"arm {spec.arm}: {had:g} of a GPU has too little memory; its trials get {larger:g} from now on.")
-        self.engine.put_back(spec)
-
-    def end(self, trial: Any, status: str, **details: Any) -> None:
-        spec = self.spec(trial)
-        self.engine.on_end(spec, status, **details)
-        self.sent()
-        self.checkpoints.remove(f"{spec.trial}.npz")
-        if spec.phase == "confirm":
-            self._keep_best_network(spec.arm)
-
-    def _keep_best_network(self, arm: str) -> None:
-        best = self.engine.best_network(arm)
-        for trial in self.engine.confirmations(arm):
-            if trial != best:
-                self.models.remove(f"{trial}.keras")
-
-
-class _Room:
-    """How many trials run at a time on the nodes that are there: they may join and go. Asks Ray now and then."""
-
-    EVERY = 2.0  # seconds
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._slots, self._asked = cluster, cluster.slots, 0.0
-
-    def __call__(self) -> int:
-        if time.monotonic() - self._asked > self.EVERY:
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            self._slots = self._cluster.slots_on([(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
-            self._asked = time.monotonic()
-        return self._slots
-
-
-class _Feed(Searcher):
-    """Hands the engine's trials to Ray Tune, whose searchers are asked for one configuration at a time.
-
-    No more than there is `room` for: a trial that waits in Ray is one that was chosen too early.
-    """
-
-    def __init__(self, link: _Link, room: Callable[[], int]) -> None:
-        super().__init__()
-        self.link, self.room = link, room
-
-    def suggest(self, trial_id: str) -> Any:  # a configuration, None for "later", or FINISHED
-        if self.link.failure is None:
-            with self.link.guarded():
-                return self._next()
-        return Searcher.FINISHED
-
-    def _next(self) -> Any:
-        engine = self.link.engine
-        spec = engine.next() if engine.running < self.room() else None
-        if spec is None:
-            return Searcher.FINISHED if engine.finished else None
-        self.link.specs[spec.trial] = spec
-        config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
-        config["gpu"] = self.link.shares.of(spec.arm)
-        if spec.phase != "search":  # a search trial is not even told where the test images are
-            config["testing"] = self.link.testing[spec.config.data.protocol]
-        return config
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: `_Decisions` has heard of it."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study's state is its tables and its journal."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: see `save`."""
-
-
-class _Decisions(FIFOScheduler):
-    """Takes what trials report to the engine, and its decisions back."""
-
-    def __init__(self, link: _Link) -> None:
-        super().__init__()
-        self.link = link
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        report: Report = result["report"]
-        stop = True
-        if self.link.failure is None:
-            with self.link.guarded():
-                stop = self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
-        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
-
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial ended by itself, or was stopped by the decision above."""
-        if self.link.failure is not None:
-            return
-        report: Report = result["report"]
-        with self.link.guarded():
-            if report.status == OUT_OF_MEMORY:
-                self.link.give_room(trial, report.worker)
-                return
-            self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
-            self.link.end(
-                trial,
-                report.status or "pruned",
-                worker=report.worker,
-                test=report.test,
-                attempts=self.link.failures(trial) + 1,
-            )
-
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already."""
-        if self.link.failure is not None or trial.status == Trial.ERROR:
-            return
-        with self.link.guarded():
-            if self.link.put_back(trial):
-                return
-            cause = _cause(trial)
-            if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
-                raise StudyFailedError(f"a worker found no room on its disk ({cause})")
-            if shutil.disk_usage(self.link.folder).free < LEAST_FREE:  # whatever the worker says
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.link.folder))
-            self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
-
-
-class _Ending(Stopper):
-    """Ends the run when the engine has failed."""
-
-    def __init__(self, link: _Link) -> None:
-        self.link = link
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self.link.failure is not None
-
-
-class _Watchdog(Callback):
-    """Ends the worker of a trial that makes no progress; Ray then tries the trial again, from its last epoch."""
-
-    def __init__(self, link: _Link, stalls: Stalls) -> None:
-        self.link, self.stalls = link, stalls
-
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        report: Report = result["report"]
-        self.stalls.learn(self.link.spec(trial).arm, [epoch["seconds"] for epoch in report.epochs])
-        self.stalls.heard((trial.trial_id, trial.num_failures), time.monotonic())
-
-    def on_step_begin(self, iteration: int, trials: list, **info: Any) -> None:
-        running = {(t.trial_id, t.num_failures): t for t in trials if t.status == Trial.RUNNING}
-        arms = [(attempt, self.link.spec(trial).arm) for attempt, trial in running.items()]
-        for attempt in self.stalls.stalled(arms, time.monotonic()):
-            actor = running[attempt].temporary_state.ray_actor
-            if actor is not None:
-                ray.kill(actor)
-
-
-def _cause(trial: Any) -> str:
-    """The last line of the trial's traceback."""
-    try:
-        error = trial.get_error()
-    except (OSError, EOFError):
-        error = None
-    lines = [line for line in str(error or "").splitlines() if line.strip()]
-    return lines[-1].strip()[:500] if lines else "the worker ended without a word"
 
 
 def _worker_environment() -> dict[str, str]:

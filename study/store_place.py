@@ -18,7 +18,7 @@ from pathlib import Path
 from fer_core.data.cache import cache_folder
 from fer_core.errors import InputError
 from study.folder import JOURNAL, STUDY
-from study.object_store import ObjectStore
+from study.object_store import ObjectStore, below
 from study.place import Place
 from study.tables import PENDING, SCHEMAS
 
@@ -37,6 +37,7 @@ class StorePlace(Place):
         digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
         super().__init__((cache_folder() or Path(tempfile.gettempdir()) / "fer-study") / "studies" / digest)
         self.store, self.name = ObjectStore(uri), uri
+        self.root, self.file_system = self.store.root, self.store.file_system
         self._sent: dict[str, tuple[int, int]] = {}
 
     def fetch(self) -> None:
@@ -50,6 +51,13 @@ class StorePlace(Place):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.store.fetch(name, path)
         return path
+
+    def shared(self, name: str) -> str:
+        return below(self.name, name)
+
+    def remove(self, name: str) -> None:
+        self.store.delete_folder(name)
+        super().remove(name)
 
     def send(self) -> None:
         for name in RECORDS:

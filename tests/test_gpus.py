@@ -17,6 +17,7 @@ from search_spaces.catalogue import load_space
 from study import runner
 from study.cluster import share_out
 from study.engine import Engine
+from study.place import Place
 from study.plan import make_plan
 from study.probe import measure
 from study.sampler import Sampler
@@ -89,7 +90,7 @@ def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
     said: list[str] = []
     tables = Tables(tmp_path)
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), tables)
-    runner.run_trials(engine, cluster, {"challenge": parts}, tmp_path, say=said.append, trainable=Hungry)
+    runner.run_trials(engine, cluster, {"challenge": parts}, Place(tmp_path), say=said.append, trainable=Hungry)
     tables.close()
     trials, epochs = read_table(tmp_path, "trials"), read_table(tmp_path, "epochs")
     assert engine.finished

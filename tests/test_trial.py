@@ -11,6 +11,7 @@ from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
 from study.engine import Engine
+from study.place import Place
 from study.plan import make_plan
 from study.sampler import Sampler
 from study.sharing import Shares
@@ -27,15 +28,15 @@ def ray() -> Iterator[Any]:
 
 
 def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_path: Path) -> None:
-    from study.runner import _Feed, _Link
+    from study.runner import Feed, Link
 
     plan = make_plan(
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
     )
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
     shelf = Shelf(str(tmp_path))
-    link = _Link(engine, tmp_path, shelf, shelf, {"challenge": ["where they are"]}, Shares(0))
-    feed, phases = _Feed(link, lambda: 100), set()
+    link = Link(engine, Place(tmp_path), shelf, shelf, {"challenge": ["where they are"]}, Shares(0))
+    feed, phases = Feed(link, lambda: 100), set()
     epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
     while not engine.finished:
         config = feed.suggest("any")

@@ -1,0 +1,256 @@
+"""What a study brings of its own to Ray Tune: search, scheduler, stopper and callback, all ways to the engine.
+
+Imported by `runner.py` alone, which sets before what Ray reads when it is imported.
+"""
+
+import errno
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from study.cluster import Cluster
+from study.engine import Engine, StudyFailedError
+from study.place import Place
+from study.plan import TrialSpec
+from study.sharing import Shares
+from study.shelf import Shelf
+from study.stalls import Stalls
+from study.trial import OUT_OF_MEMORY, Report
+
+RETRIES = 2
+LEAST_FREE = 1 << 20  # bytes; with less, a trial's failure is the disk's
+
+
+class Link:
+    """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out.
+
+    What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
+    `failure`, the engine is left alone from then on, and the run ends.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        place: Place,
+        checkpoints: Shelf,
+        models: Shelf,
+        testing: Mapping[str, list],
+        shares: Shares,
+        say: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self.engine, self.place, self.testing = engine, place, testing
+        self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
+        self.specs: dict[str, TrialSpec] = {}
+        self.failure: Exception | None = None
+        self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep the first error within; nothing within is done after one."""
+        try:
+            yield
+        except Exception as problem:
+            self.failure = self.failure or problem
+
+    def __reduce__(self) -> tuple:
+        return (object, ())
+
+    def spec(self, trial: Any) -> TrialSpec:
+        return self.specs[trial.config["trial"]]
+
+    def failures(self, trial: Any) -> int:
+        """How often the trial has failed so far, in this Ray trial and in those before it."""
+        return self.earlier[self.spec(trial).trial] + trial.num_failures
+
+    def put_back(self, trial: Any) -> bool:
+        """Have a trial handed out again that Ray gives up although it may fail more often.
+
+        Ray does so where the node was lost before the trial's worker had started.
+        """
+        failures = self.failures(trial)
+        if failures > RETRIES:
+            return False
+        spec = self.spec(trial)
+        self.earlier[spec.trial] = failures
+        self.engine.put_back(spec)
+        return True
+
+    def give_room(self, trial: Any, worker: dict[str, Any]) -> None:
+        """Have a trial that ran out of a GPU's memory handed out again with a larger share, from its last epoch."""
+        spec, had = self.spec(trial), trial.config["gpu"]
+        larger = self.shares.grow(spec.arm, had)
+        if larger is None:
+            self.end(trial, "failed", worker=worker, error="the memory of a whole GPU was too small")
+            return
+        self.say(f"arm {spec.arm}: {had:g} of a GPU has too little memory; its trials get {larger:g} from now on.")
+        self.engine.put_back(spec)
+
+    def end(self, trial: Any, status: str, **details: Any) -> None:
+        spec = self.spec(trial)
+        self.engine.on_end(spec, status, **details)
+        self.place.send()
+        self.checkpoints.remove(f"{spec.trial}.npz")
+        if spec.phase == "confirm":
+            self._keep_best_network(spec.arm)
+
+    def _keep_best_network(self, arm: str) -> None:
+        best = self.engine.best_network(arm)
+        for trial in self.engine.confirmations(arm):
+            if trial != best:
+                self.models.remove(f"{trial}.keras")
+
+
+class Room:
+    """How many trials run at a time on the nodes that are there: they may join and go. Asks Ray now and then."""
+
+    EVERY = 2.0  # seconds
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._slots, self._asked = cluster, cluster.slots, 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() - self._asked > self.EVERY:
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._slots = self._cluster.slots_on([(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
+            self._asked = time.monotonic()
+        return self._slots
+
+
+class Feed(Searcher):
+    """Hands the engine's trials to Ray Tune, whose searchers are asked for one configuration at a time.
+
+    No more than there is `room` for: a trial that waits in Ray is one that was chosen too early.
+    """
+
+    def __init__(self, link: Link, room: Callable[[], int]) -> None:
+        super().__init__()
+        self.link, self.room = link, room
+
+    def suggest(self, trial_id: str) -> Any:  # a configuration, None for "later", or FINISHED
+        if self.link.failure is None:
+            with self.link.guarded():
+                return self._next()
+        return Searcher.FINISHED
+
+    def _next(self) -> Any:
+        engine = self.link.engine
+        spec = engine.next() if engine.running < self.room() else None
+        if spec is None:
+            return Searcher.FINISHED if engine.finished else None
+        self.link.specs[spec.trial] = spec
+        config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
+        config["gpu"] = self.link.shares.of(spec.arm)
+        if spec.phase != "search":  # a search trial is not even told where the test images are
+            config["testing"] = self.link.testing[spec.config.data.protocol]
+        return config
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: `Decisions` has heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study's state is its tables and its journal."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+class Decisions(FIFOScheduler):
+    """Takes what trials report to the engine, and its decisions back."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self.link = link
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        report: Report = result["report"]
+        stop = True
+        if self.link.failure is None:
+            with self.link.guarded():
+                stop = self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """A trial ended by itself, or was stopped by the decision above."""
+        if self.link.failure is not None:
+            return
+        report: Report = result["report"]
+        with self.link.guarded():
+            if report.status == OUT_OF_MEMORY:
+                self.link.give_room(trial, report.worker)
+                return
+            self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
+            self.link.end(
+                trial,
+                report.status or "pruned",
+                worker=report.worker,
+                test=report.test,
+                attempts=self.link.failures(trial) + 1,
+            )
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already."""
+        if self.link.failure is not None or trial.status == Trial.ERROR:
+            return
+        with self.link.guarded():
+            if self.link.put_back(trial):
+                return
+            cause = _cause(trial)
+            if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
+                raise StudyFailedError(f"a worker found no room on its disk ({cause})")
+            if shutil.disk_usage(self.link.place.folder).free < LEAST_FREE:  # whatever the worker says
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.link.place.name)
+            self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
+
+
+class Ending(Stopper):
+    """Ends the run when the engine has failed."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.link.failure is not None
+
+
+class Watchdog(Callback):
+    """Ends the worker of a trial that makes no progress; Ray then tries the trial again, from its last epoch."""
+
+    def __init__(self, link: Link, stalls: Stalls) -> None:
+        self.link, self.stalls = link, stalls
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        report: Report = result["report"]
+        self.stalls.learn(self.link.spec(trial).arm, [epoch["seconds"] for epoch in report.epochs])
+        self.stalls.heard((trial.trial_id, trial.num_failures), time.monotonic())
+
+    def on_step_begin(self, iteration: int, trials: list, **info: Any) -> None:
+        running = {(t.trial_id, t.num_failures): t for t in trials if t.status == Trial.RUNNING}
+        arms = [(attempt, self.link.spec(trial).arm) for attempt, trial in running.items()]
+        for attempt in self.stalls.stalled(arms, time.monotonic()):
+            actor = running[attempt].temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)
+
+
+def _cause(trial: Any) -> str:
+    """The last line of the trial's traceback."""
+    try:
+        error = trial.get_error()
+    except (OSError, EOFError):
+        error = None
+    lines = [line for line in str(error or "").splitlines() if line.strip()]
+    return lines[-1].strip()[:500] if lines else "the worker ended without a word"
