@@ -1,4 +1,4 @@
-"""Ray's part: starting or joining a cluster, and feeding Ray Tune from the engine.
+"""Ray's part: starting or joining a cluster, and running the engine's trials on it.
 
 Tune's own search, checkpoints and result files are not used: the engine proposes and decides, the tables
 record, and a resumed study is a new Ray run over what is missing.
