@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -247,10 +248,13 @@ class Watchdog(Callback):
 
 
 def _cause(trial: Any) -> str:
-    """The last line of the trial's traceback."""
+    """The last line of the trial's traceback.
+
+    From the file that Ray has just written: `trial.get_error` reads a copy of it, which is made later, if at all.
+    """
     try:
-        error = trial.get_error()
-    except (OSError, EOFError):
-        error = None
-    lines = [line for line in str(error or "").splitlines() if line.strip()]
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
+    except OSError:
+        text = ""
+    lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip()[:500] if lines else "the worker ended without a word"

@@ -5,7 +5,9 @@ needs a device has the mark `gpu` and is skipped without.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -16,14 +18,14 @@ from fer_core.data import protocols
 from search_spaces.catalogue import load_space
 from study import runner
 from study.cluster import share_out
-from study.engine import Engine
+from study.engine import Engine, StudyFailedError
 from study.place import Place
 from study.plan import make_plan
 from study.probe import measure
 from study.sampler import Sampler
 from study.sharing import Need, Shares, as_share, share
 from study.tables import Tables, read_table
-from tests.hungry import Hungry
+from tests.formulas import Doomed, Hungry, Unlucky
 
 GIB = 1 << 30
 
@@ -80,20 +82,53 @@ def pretended_gpus() -> Iterator[dict[str, float]]:
         yield resources
 
 
-def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
-    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+def run(
+    resources: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], folder: Path, **given: Any
 ) -> None:
+    """A study of two fixed, twelve search and six confirm trials, eight at a time."""
     plan = make_plan(
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
     )
-    cluster = share_out(pretended_gpus["CPU"], pretended_gpus["GPU"], gpus_per_trial=0.25)
+    cluster = share_out(resources["CPU"], resources["GPU"], gpus_per_trial=0.25)
+    with closing(Tables(folder)) as tables:
+        engine = Engine(plan, Sampler(plan, folder / "optuna.log"), tables)
+        runner.run_trials(engine, cluster, {"challenge": parts}, Place(folder), **given)
+        assert engine.finished
+
+
+def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_error(
+    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    run(pretended_gpus, parts, tmp_path, trainable=Unlucky)
+    trials = read_table(tmp_path, "trials").set_index("trial")
+    failed = trials[trials["status"] == "failed"]
+    assert sorted(failed["arm"]) == ["block", "conv", "none"]
+    assert set(failed["number"]) == {1}
+    assert set(failed["attempts"]) == {3}
+    assert set(failed["error"]) == {"ValueError: the second of every arm"}
+    assert set(failed["epochs"]) == {1}
+    others = trials.drop(failed.index)
+    assert len(others) == 17
+    assert set(others["attempts"]) == {1}
+
+
+def test_a_study_whose_every_trial_fails_stops_with_the_cause(
+    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        StudyFailedError, match="6 trials in a row failed, the last with: ValueError: whatever the trial"
+    ):
+        run(pretended_gpus, parts, tmp_path, trainable=Doomed)
+    assert len(read_table(tmp_path, "trials")) == 6
+
+
+def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
+    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
     said: list[str] = []
-    tables = Tables(tmp_path)
-    engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), tables)
-    runner.run_trials(engine, cluster, {"challenge": parts}, Place(tmp_path), say=said.append, trainable=Hungry)
-    tables.close()
+    run(pretended_gpus, parts, tmp_path, say=said.append, trainable=Hungry)
     trials, epochs = read_table(tmp_path, "trials"), read_table(tmp_path, "epochs")
-    assert engine.finished
+    assert len(trials) == 20
     assert set(trials["status"]) <= {"completed", "pruned"}
     assert set(trials["attempts"]) == {1}
     assert not epochs.duplicated(["trial", "epoch"]).any()
@@ -101,7 +136,7 @@ def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
         "arm conv: 0.25 of a GPU has too little memory; its trials get 0.5 from now on.",
         "arm conv: 0.5 of a GPU has too little memory; its trials get 1 from now on.",
     }
-    # Hungry writes into `node` which GPU it saw and its share of it.
+    # A formula writes into `node` which GPU it saw and its share of it.
     seen = {arm: {tuple(node.split()) for node in rows} for arm, rows in trials.groupby("arm")["node"]}
     assert {share for _, share in seen["conv"]} == {"1"}
     assert {share for _, share in seen["none"] | seen["block"]} == {"0.25"}

@@ -1,0 +1,67 @@
+"""Trials whose training is a formula: what Ray and the engine do with them is real, and takes no time."""
+
+import os
+from typing import Any
+
+from ray import tune
+
+from fer_core.config import TrialConfig
+from study.trial import OUT_OF_MEMORY, Report
+
+
+class Formula(tune.Trainable):
+    """Takes what `study.trial.TrialRun` takes. Its epochs are not saved: it begins anew wherever it comes to."""
+
+    def setup(self, config: dict[str, Any], **given: Any) -> None:
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self.settings, self.seed, self.gpu = TrialConfig.from_flat(config["settings"]), config["seed"], config["gpu"]
+        self.epoch = 0
+
+    def step(self) -> dict[str, Any]:
+        self.epoch += 1
+        value = 1 - 0.5**self.epoch - self.settings.train.learning_rate
+        names = (f"{part}_{name}" for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1"))
+        row = dict.fromkeys(names, value) | {"epoch": self.epoch, "learning_rate": 0.1, "seconds": 1.0}
+        done = self.epoch == self.settings.train.epochs
+        return {"report": Report([row], "completed" if done else None, self.worker(), None), "done": done}
+
+    def worker(self) -> dict[str, Any]:
+        """As `node`, which GPU it sees and its share of it."""
+        return {"parameters": 1, "node": f"{os.environ.get('CUDA_VISIBLE_DEVICES', '')} {self.gpu:g}"}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing, as `study.trial.TrialRun`."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as `study.trial.TrialRun`."""
+
+
+class Hungry(Formula):
+    """In the arm `conv` wants a whole GPU after two epochs."""
+
+    def step(self) -> dict[str, Any]:
+        if self.settings.model.se_placement == "conv" and self.gpu < 1 and self.epoch == 2:
+            return {"report": Report([], OUT_OF_MEMORY, self.worker(), None), "done": True}
+        return super().step()
+
+
+class Unlucky(Formula):
+    """The second search trial of every arm fails in its second epoch, whenever it is tried."""
+
+    def step(self) -> dict[str, Any]:
+        if self.seed == 100_001 and self.epoch == 1:
+            raise ValueError("the second of every arm")
+        return super().step()
+
+
+class Doomed(Formula):
+    """Every trial fails."""
+
+    def step(self) -> dict[str, Any]:
+        raise ValueError("whatever the trial")
