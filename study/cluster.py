@@ -40,6 +40,13 @@ class Cluster:
         return gpus * int(1 / self.gpus_per_trial + 1e-9)  # none lies on two GPUs
 
 
+def usable(nodes: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """The CPUs and GPUs for trials on nodes of so many: where any has GPUs, those without serve none."""
+    nodes = list(nodes)
+    serving = [node for node in nodes if node[1]] or nodes
+    return sum(cpus for cpus, _ in serving), sum(gpus for _, gpus in serving)
+
+
 def share_out(
     cpus: float,
     gpus: float,

@@ -124,8 +124,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     else:
         from study.runner import connected
 
-        with connected(options.address) as resources:
-            cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+        with connected(options.address) as (cpus, gpus):
+            pass
     arguments = plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
     plan = make_plan(load_space(options.space), **arguments)
     cluster = _make_cluster(options, cpus, gpus)
@@ -185,8 +185,7 @@ def _run(
         raise InputError(f"--out {folder}: cannot be made ({problem.strerror}).") from None
     with locked(folder), place.leased():
         console.print(f"study: {place.name}", soft_wrap=True)
-        with connected(options.address) as resources:
-            cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+        with connected(options.address) as (cpus, gpus):
             budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
             plan = make_plan(
                 space,

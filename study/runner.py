@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from study.cluster import Cluster
+from study.cluster import Cluster, usable
 
 # Read by Ray when it is imported. Its output is silenced, since the study has a display of its own.
 os.environ.update(
@@ -42,15 +42,17 @@ from study.sharing import Need, Shares
 from study.shelf import Shelf
 from study.stalls import Stalls
 from study.trial import TrialRun
-from study.tune_parts import RETRIES, Decisions, Ending, Feed, Link, Room, Watchdog
+from study.tune_parts import RETRIES, Decisions, Ending, Feed, Link, Room, Watchdog, nodes
 
 CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
 
 
 @contextmanager
-def connected(address: str | None, **pretended: Any) -> Iterator[dict[str, float]]:
-    """A connection to the Ray cluster at `address`, or a private one on this machine. Yields its resources.
+def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, float]]:
+    """A connection to the Ray cluster at `address`, or a private one on this machine.
+
+    Yields the CPUs and GPUs that it has for trials.
 
     pretended: `num_cpus` and `num_gpus` that a private one shall believe in, instead of what is there. Raises
     InputError if the cluster does not answer.
@@ -76,7 +78,7 @@ def connected(address: str | None, **pretended: Any) -> Iterator[dict[str, float
         reason = str(problem).strip().splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster answers there ({reason}).") from None
     try:
-        yield ray.cluster_resources()
+        yield usable(nodes())
     finally:
         ray.shutdown()
 

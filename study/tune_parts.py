@@ -112,6 +112,12 @@ class Link:
                 self.models.remove(f"{trial}.keras")
 
 
+def nodes() -> list[tuple[float, float]]:
+    """The CPUs and GPUs of every node that is there."""
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in resources]
+
+
 class Room:
     """How many trials run at a time on the nodes that are there: they may join and go. Asks Ray now and then."""
 
@@ -122,8 +128,7 @@ class Room:
 
     def __call__(self) -> int:
         if time.monotonic() - self._asked > self.EVERY:
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            self._slots = self._cluster.slots_on([(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
+            self._slots = self._cluster.slots_on(nodes())
             self._asked = time.monotonic()
         return self._slots
 

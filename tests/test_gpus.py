@@ -17,7 +17,7 @@ from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
 from study import runner
-from study.cluster import share_out
+from study.cluster import share_out, usable
 from study.engine import Engine, StudyFailedError
 from study.place import Place
 from study.plan import make_plan
@@ -52,6 +52,11 @@ def test_no_trial_lies_on_two_nodes() -> None:
     assert share_out(6, 0, cpus_per_trial=2).slots_on([]) == 1  # wait for a node
 
 
+def test_nodes_without_a_gpu_lend_no_cpus_to_trials_on_gpus() -> None:
+    assert usable([(64, 0), (8, 1), (16, 2)]) == (24, 3)
+    assert usable([(64, 0), (8, 0)]) == (72, 0)
+
+
 def test_an_arms_share_doubles_when_its_trials_run_out_of_memory() -> None:
     shares = Shares(0.25)
     assert shares.grow("conv", had=0.25) == 0.5
@@ -76,20 +81,20 @@ def test_without_a_gpu_nothing_is_measured_or_limited(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture(scope="module")
-def pretended_gpus() -> Iterator[dict[str, float]]:
+def pretended_gpus() -> Iterator[tuple[float, float]]:
     """A private Ray that believes in two GPUs."""
-    with runner.connected(None, num_cpus=8, num_gpus=2) as resources:
-        yield resources
+    with runner.connected(None, num_cpus=8, num_gpus=2) as found:
+        yield found
 
 
 def run(
-    resources: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], folder: Path, **given: Any
+    machine: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], folder: Path, **given: Any
 ) -> None:
     """A study of two fixed, twelve search and six confirm trials, eight at a time."""
     plan = make_plan(
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
     )
-    cluster = share_out(resources["CPU"], resources["GPU"], gpus_per_trial=0.25)
+    cluster = share_out(*machine, gpus_per_trial=0.25)
     with closing(Tables(folder)) as tables:
         engine = Engine(plan, Sampler(plan, folder / "optuna.log"), tables)
         runner.run_trials(engine, cluster, {"challenge": parts}, Place(folder), **given)
@@ -97,7 +102,7 @@ def run(
 
 
 def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_error(
-    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
     run(pretended_gpus, parts, tmp_path, trainable=Unlucky)
     trials = read_table(tmp_path, "trials").set_index("trial")
@@ -113,7 +118,7 @@ def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_er
 
 
 def test_a_study_whose_every_trial_fails_stops_with_the_cause(
-    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
     with pytest.raises(
         StudyFailedError, match="6 trials in a row failed, the last with: ValueError: whatever the trial"
@@ -123,7 +128,7 @@ def test_a_study_whose_every_trial_fails_stops_with_the_cause(
 
 
 def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
-    pretended_gpus: dict[str, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
     said: list[str] = []
     run(pretended_gpus, parts, tmp_path, say=said.append, trainable=Hungry)
@@ -143,7 +148,7 @@ def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
     assert {gpu for rows in seen.values() for gpu, _ in rows} == {"0", "1"}
 
 
-def test_what_cannot_be_measured_is_a_whole_gpu(pretended_gpus: dict[str, float], narrow: TrialConfig) -> None:
+def test_what_cannot_be_measured_is_a_whole_gpu(pretended_gpus: tuple[float, float], narrow: TrialConfig) -> None:
     assert runner.gpu_need(narrow) is None
     assert share_out(8, 2).gpus_per_trial == 1
 
