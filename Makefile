@@ -24,7 +24,7 @@ test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of T
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_training.py tests/test_predict.py
 
 test-faults: $(READY)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
-	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py
+	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py
 
 test-cluster: $(READY)  ## a study over three hosts (network namespaces), one cut off in the middle; needs root and iproute2
 	$(BIN)/python -m pytest -rs -s -m cluster tests/test_cluster.py

@@ -117,6 +117,7 @@ def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_er
     assert set(others["attempts"]) == {1}
 
 
+@pytest.mark.faults
 def test_a_study_whose_every_trial_fails_stops_with_the_cause(
     pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
