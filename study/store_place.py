@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fer_core.data.cache import cache_folder
@@ -84,7 +84,10 @@ class StorePlace(Place):
                 f"If it has died, wait until {EXPIRED:.0f} s have passed."
             )
         over = threading.Event()
-        self._renew(holder)
+        try:
+            self._renew(holder)
+        except OSError as problem:
+            raise InputError(f"--out {self.name}: cannot be written ({str(problem).splitlines()[0]}).") from None
         renewal = threading.Thread(target=self._keep_renewing, args=(holder, over), daemon=True)
         renewal.start()
         try:
@@ -92,7 +95,8 @@ class StorePlace(Place):
         finally:
             over.set()
             renewal.join()
-            self.store.delete(LEASE)
+            with suppress(OSError):  # if the store has gone: it expires
+                self.store.delete(LEASE)
 
     def _keep_renewing(self, holder: str, over: threading.Event) -> None:
         while not over.wait(RENEWED):

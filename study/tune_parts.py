@@ -5,7 +5,6 @@ Imported by `runner.py` alone, which sets before what Ray reads when it is impor
 
 import errno
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +29,6 @@ from study.stalls import Stalls
 from study.trial import OUT_OF_MEMORY, Report
 
 RETRIES = 2
-LEAST_FREE = 1 << 20  # bytes; with less, a trial's failure is the disk's
 
 
 class Link:
@@ -214,8 +212,6 @@ class Decisions(FIFOScheduler):
             cause = _cause(trial)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
-            if shutil.disk_usage(self.link.place.folder).free < LEAST_FREE:  # whatever the worker says
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.link.place.name)
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
 
 

@@ -12,10 +12,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from study.arguments import make_parser
 from tests.conftest import ROOT
 
-FILES = (
-    *("deploy/study.sbatch", "deploy/rayjob.yaml"),
-    *("docs/slurm.md", "docs/ray-up.md", "README.md"),
-)
+FILES = ("deploy/study.sbatch", "deploy/rayjob.yaml", "docs/slurm.md", "docs/ray-up.md", "README.md")
 
 
 def read(name: str) -> Any:

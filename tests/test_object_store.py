@@ -113,6 +113,12 @@ def test_a_store_that_does_not_answer_is_an_error(bucket: str) -> None:
         find_place("s3://nothing/study?endpoint_override=127.0.0.1:1&scheme=http")
 
 
+def test_a_bucket_that_does_not_exist_is_an_error(bucket: str) -> None:
+    place = find_place(below(bucket.replace("s3://studies", "s3://misspelt"), "se").partition("&allow")[0])
+    with pytest.raises(InputError, match=r"--out s3://misspelt/se.*: cannot be written"), place.leased():
+        pass
+
+
 def test_on_a_disk_nothing_is_sent(tmp_path: Path) -> None:
     place = find_place(str(tmp_path))
     assert type(place) is Place
