@@ -21,7 +21,7 @@ test: $(READY) check  ## style, types and every test
 	$(BIN)/python -m pytest
 
 test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_training.py tests/test_predict.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_predict.py
 
 test-faults: $(READY)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
 	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py

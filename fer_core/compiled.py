@@ -13,6 +13,7 @@ import numpy as np
 
 from fer_core.config import ModelConfig, TrainConfig, TrialConfig
 from fer_core.model import build_model, set_augmentation
+from fer_core.passes import Passes
 
 MOST_KEPT = 4
 OPTIMIZERS = {
@@ -32,12 +33,13 @@ class _Shape(NamedTuple):
     optimizer: str
     weight_decay: float
     label_smoothing: float
+    precision: str
 
 
-_pool: dict[_Shape, keras.Model] = {}
+_pool: dict[_Shape, Passes] = {}
 
 
-def take(config: TrialConfig, seed: int) -> keras.Model:
+def take(config: TrialConfig, seed: int) -> Passes:
     """A compiled network for `config`, initialised from `seed`, as if it had just been built."""
     keras.utils.set_random_seed(seed)
     model = build_model(config)
@@ -47,26 +49,26 @@ def take(config: TrialConfig, seed: int) -> keras.Model:
             optimizer=_optimizer(config.train),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.train.label_smoothing),
             metrics=["accuracy", CROSS_ENTROPY, keras.metrics.F1Score(average="macro", name=MACRO_F1)],
-            # The shift's image transform has no XLA kernel in TensorFlow; on a CPU XLA gains nothing.
-            jit_compile=keras.backend.backend() == "jax",
+            jit_compile=keras.backend.backend() == "jax",  # in TensorFlow on a CPU, XLA gains nothing
         )
         model.optimizer.build(model.trainable_variables)
+        passes = Passes(model)
     else:
-        for variable, initial in zip(state_variables(pooled), model.variables, strict=True):
+        passes = pooled
+        for variable, initial in zip(state_variables(passes.model), model.variables, strict=True):
             variable.assign(initial)
-        for variable in pooled.optimizer.variables:
+        for variable in passes.model.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
-        model = pooled
-    set_augmentation(model, config.augment)
-    model.optimizer.learning_rate = config.train.learning_rate
-    return model
+    set_augmentation(passes.model, config.augment)
+    passes.model.optimizer.learning_rate = config.train.learning_rate
+    return passes
 
 
-def give_back(model: keras.Model, config: TrialConfig) -> None:
-    """Keep `model`, which nobody uses any more, for the next training that can use it."""
+def give_back(passes: Passes, config: TrialConfig) -> None:
+    """Keep a network, which nobody uses any more, for the next training that can use it."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[_shape(config)] = model
+    _pool[_shape(config)] = passes
 
 
 def forget() -> None:
@@ -76,7 +78,7 @@ def forget() -> None:
 
 def _shape(config: TrialConfig) -> _Shape:
     train = config.train
-    return _Shape(config.model, train.optimizer, train.weight_decay, train.label_smoothing)
+    return _Shape(config.model, train.optimizer, train.weight_decay, train.label_smoothing, train.precision)
 
 
 def _optimizer(train: TrainConfig) -> keras.optimizers.Optimizer:

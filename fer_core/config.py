@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
@@ -18,9 +19,15 @@ Value = str | int | float | bool | None
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def _setting(default: Value, doc: str, *, among: tuple = (), low: float = -1e308, high: float = 1e308) -> Any:
-    """A field with its meaning and its allowed values: one `among`, or a number from `low` to `high`."""
-    return field(default=default, metadata={"doc": doc, "among": among, "low": low, "high": high})
+def _setting(
+    default: Value, doc: str, *, among: tuple = (), low: float = -1e308, high: float = 1e308, added: bool = False
+) -> Any:
+    """A field with its meaning and its allowed values: one `among`, or a number from `low` to `high`.
+
+    added: after the first studies were run, which had its default in effect. At that, digests are as theirs were.
+    """
+    metadata = {"doc": doc, "among": among, "low": low, "high": high, "added": added}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,12 @@ class TrainConfig:
         among=("none", "sqrt", "balanced"),
     )
     batch_size: int = _setting(64, "images a step (section 2.1)", low=1)
+    precision: str = _setting(
+        "float32",
+        "of the layers' arithmetic; mixed_bfloat16 is for GPUs, and keeps variables in float32 (Micikevicius 2018)",
+        among=("float32", "mixed_bfloat16"),
+        added=True,
+    )
     epochs: int = _setting(100, "at most (section 2.3)", low=1)
     stop_patience: int = _setting(
         16, "epochs without a better validation accuracy before training ends (section 2.3)", low=1
@@ -149,7 +162,8 @@ class TrialConfig:
 
     def digest(self) -> str:
         """Ten hexadecimal digits of the content's SHA-256: equal settings, equal digest."""
-        text = json.dumps(self.flat(), sort_keys=True)
+        content = {name: value for name, value in self.flat().items() if not _unchanged_addition(name, value)}
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
@@ -165,6 +179,12 @@ def setting_names() -> list[str]:
 def setting_type(name: str) -> Any:
     """The annotation of the setting: a type, or a union of one with None."""
     return _type(name)
+
+
+def value_before(name: str) -> Value:
+    """What a study had in effect that was run before there was this setting; None where that is not known."""
+    setting = _field(name)
+    return setting.default if setting.metadata["added"] else None
 
 
 def setting_doc(name: str) -> str:
@@ -197,11 +217,18 @@ def _part_class(part: str) -> type:
     return get_type_hints(TrialConfig)[part]
 
 
+@cache
 def _field(name: str) -> Any:
     part, setting = _split(name)
     return next(f for f in fields(_part_class(part)) if f.name == setting)
 
 
+def _unchanged_addition(name: str, value: Value) -> bool:
+    setting = _field(name)
+    return setting.metadata["added"] and value == setting.default
+
+
+@cache
 def _type(name: str) -> Any:
     part, setting = _split(name)
     return get_type_hints(_part_class(part))[setting]

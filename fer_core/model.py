@@ -1,5 +1,7 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -16,14 +18,20 @@ from fer_core.size import BLOCKS, scaled
 def build_model(config: TrialConfig) -> keras.Model:
     """The network for `config`, from uint8 images (batch, 48, 48, 1) to seven class probabilities.
 
-    Rescaling and the augmentation are its first layers; the latter work while training only.
+    Rescaling and the augmentation are its first layers; the latter work while training only. With mixed precision,
+    these and the softmax still compute in float32, and so do all variables.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
+    with _precision(config.train.precision):
+        return _build(config)
+
+
+def _build(config: TrialConfig) -> keras.Model:
     model = config.model
     inputs = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(inputs)
-    x = RandomShift(config.augment.shift, name="shift")(x)
-    x = RandomFlip(config.augment.flip, name="flip")(x)
+    x = layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
+    x = RandomShift(config.augment.shift, dtype="float32", name="shift")(x)
+    x = RandomFlip(config.augment.flip, dtype="float32", name="flip")(x)
     for number, filters in enumerate(BLOCKS, start=1):
         for position, count in enumerate(filters, start=1):
             x = _convolution(x, scaled(count, model.width), model, f"conv{number}_{position}")
@@ -37,8 +45,19 @@ def build_model(config: TrialConfig) -> keras.Model:
         x = layers.BatchNormalization(momentum=model.batch_norm_momentum, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
-    outputs = layers.Dense(len(EMOTIONS), activation="softmax", name="emotion")(x)
+    outputs = layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="emotion")(x)
     return keras.Model(inputs, outputs, name="fer")
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers made within compute by `policy`, unless they say otherwise."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:

@@ -58,6 +58,7 @@ ASSUMED = {
     "train.weight_decay": "not named",
     "train.label_smoothing": "not named",
     "train.class_weights": "not named; section 3.2 regrets the rare 'disgust' and hopes for a remedy",
+    "train.precision": "not named; Keras' default",
     "train.plateau_patience": "section 2.3 names ReduceLROnPlateau alone; Keras' default",
     "train.plateau_factor": "the same; Keras' default",
 }

@@ -27,6 +27,7 @@ from fer_core.config import TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.evaluation import BATCH, Evaluation, evaluate
+from fer_core.passes import Examples
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
@@ -66,12 +67,11 @@ class Training:
         _make_deterministic()
         self.config, self.seed = config, seed
         self.history: list[Epoch] = []
-        self.model = compiled.take(config, seed)
+        self._passes = compiled.take(config, seed)
         rows = stratified(learning.train_labels, config.data.train_images)
-        self._train_images, self._train_labels = learning.train_images[rows], learning.train_labels[rows]
-        self._weights = class_weights(config.train.class_weights, self._train_labels)
+        self._train = _examples(learning.train_images[rows], learning.train_labels[rows], config.train.class_weights)
         rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = learning.val_images[rows][..., None], one_hot(learning.val_labels[rows])
+        self._val = _examples(learning.val_images[rows], learning.val_labels[rows])
         self._stopping = keras.callbacks.EarlyStopping(
             "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
@@ -89,6 +89,10 @@ class Training:
             callback.on_train_begin()
         if checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
+
+    @property
+    def model(self) -> keras.Model:
+        return self._passes.model
 
     @property
     def diverged(self) -> bool:
@@ -119,23 +123,16 @@ class Training:
         if self.config.train.schedule == "cosine":
             self.model.optimizer.learning_rate = cosine_rate(self.config.train, number)
         learning_rate = float(self.model.optimizer.learning_rate)
-        order = np.random.default_rng((self.seed, number)).permutation(len(self._train_labels))
-        fitted = self.model.fit(
-            self._train_images[order][..., None],
-            one_hot(self._train_labels[order]),
-            class_weight=self._weights,
-            batch_size=self.config.train.batch_size,
-            shuffle=False,
-            verbose=0,
-        )
-        validated = self.model.evaluate(*self._val, batch_size=BATCH, verbose=0, return_dict=True)
+        order = np.random.default_rng((self.seed, number)).permutation(len(self._train.labels))
+        trained = self._passes.train(self._train, order, self.config.train.batch_size)
+        validated = self._passes.evaluate(self._val, BATCH)
         for callback in self._callbacks:
             callback.on_epoch_end(number, {"val_accuracy": validated["accuracy"]})
         epoch = Epoch(
             epoch=number + 1,
-            train_accuracy=fitted.history["accuracy"][0],
-            train_loss=fitted.history[CROSS_ENTROPY][0],
-            train_macro_f1=fitted.history[MACRO_F1][0],
+            train_accuracy=trained["accuracy"],
+            train_loss=trained[CROSS_ENTROPY],
+            train_macro_f1=trained[MACRO_F1],
             val_accuracy=validated["accuracy"],
             val_loss=validated[CROSS_ENTROPY],
             val_macro_f1=validated[MACRO_F1],
@@ -159,8 +156,8 @@ class Training:
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
-        compiled.give_back(self.model, self.config)
-        del self.model
+        compiled.give_back(self._passes, self.config)
+        del self._passes
 
     def save(self, path: Path) -> None:
         """Write everything the next epoch depends on to `path`, whole or not at all."""
@@ -219,13 +216,18 @@ def train(
     return training
 
 
+def _examples(images: np.ndarray, labels: np.ndarray, weighting: str = "none") -> Examples:
+    weights = class_weights(weighting, labels)
+    return Examples.on_device(images[..., None], one_hot(labels), None if weights is None else weights[labels])
+
+
 def one_hot(labels: np.ndarray) -> np.ndarray:
     """Labels (n,) as (n, 7) float32, the `class_mode="categorical"` of section 2.1."""
     return keras.utils.to_categorical(labels, len(EMOTIONS))
 
 
-def class_weights(kind: str, labels: np.ndarray) -> dict[int, float] | None:
-    """The weight of each class's images in the loss, with a mean of 1 over the images. None: no weights.
+def class_weights(kind: str, labels: np.ndarray) -> np.ndarray | None:
+    """The weight of each class's images in the loss (7,) float32, with a mean of 1 over the images. None: no weights.
 
     balanced: every class has the same share of the loss. sqrt: a class's weight is the root of that, scaled.
     """
@@ -236,7 +238,9 @@ def class_weights(kind: str, labels: np.ndarray) -> dict[int, float] | None:
     if kind == "sqrt":
         weights = np.sqrt(weights)
         weights *= counts.sum() / (weights * counts).sum()
-    return {int(label): float(weight) for label, weight in zip(classes, weights, strict=True)}
+    found = np.zeros(len(EMOTIONS), np.float32)
+    found[classes] = weights
+    return found
 
 
 def cosine_rate(train: TrainConfig, number: int) -> float:

@@ -30,7 +30,14 @@ FER2013 = (28_709, 3_589)  # a data set of unknown size is taken for it
 SECONDS_AN_IMAGE, SECONDS_AN_IMAGE_AT_FULL_WIDTH = 0.0012, 0.02
 SECONDS_A_TRIAL = 4.0
 VALIDATING = 1 / 3  # of the time of a training image
-SHAPE = {"model.se_placement", "model.width", "model.kernel_size", "model.dense_units", "train.batch_size"}
+SHAPE = {
+    "model.se_placement",
+    "model.width",
+    "model.kernel_size",
+    "model.dense_units",
+    "train.batch_size",
+    "train.precision",
+}
 
 
 @dataclass(frozen=True)

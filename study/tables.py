@@ -20,11 +20,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_core.config import setting_names, setting_type
+from fer_core.config import setting_names, setting_type, value_before
 from fer_core.errors import InputError
 
-# 2 added `distinct` to the predictions. Tables of an older version are read, what they lack is empty.
-SCHEMA_VERSION = 2
+# 2 added `distinct` to the predictions, 3 `config.train.precision` to the trials. Tables of an older version are
+# read: what they lack is what was so in effect, or empty.
+SCHEMA_VERSION = 3
 VERSION_KEY = b"fer_study_schema"
 CLASSES = 7
 PENDING = "pending.jsonl"
@@ -183,7 +184,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def read_parquet(folder: Path, name: str) -> pa.Table:
-    """The parquet file as the schema has it; a column that a study of an older version lacks is empty.
+    """The parquet file as the schema has it. In a column that an older version lacks is what was so in effect, if
+    anything.
 
     Raises InputError if the file cannot be read, or if a newer version wrote it.
     """
@@ -200,10 +202,15 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names
-        else pa.nulls(table.num_rows, field.type)
+        else pa.repeat(pa.scalar(_once(field.name), field.type), table.num_rows)
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _once(column: str) -> Any:
+    """What a column held in effect before there was one."""
+    return value_before(column.removeprefix("config.")) if column in CONFIG_COLUMNS else None
 
 
 def _read_pending(folder: Path) -> Iterable[tuple[str, Row]]:

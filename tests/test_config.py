@@ -48,6 +48,10 @@ def test_an_unchanged_config_keeps_its_identity_from_release_to_release() -> Non
     assert TrialConfig().digest() == "df1975ad53"
 
 
+def test_a_setting_added_later_counts_once_it_is_changed() -> None:
+    assert TrialConfig.from_flat({"train.precision": "mixed_bfloat16"}).digest() != TrialConfig().digest()
+
+
 def test_every_setting_says_what_it_means() -> None:
     assert all(setting_doc(name) for name in setting_names())
 

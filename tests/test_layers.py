@@ -17,10 +17,11 @@ ONLY_IN = {
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
     "keras": {
-        f"fer_core/{name}.py" for name in ("model", "se", "augmentation", "compiled", "training", "evaluation")
+        f"fer_core/{name}.py"
+        for name in ("model", "se", "augmentation", "compiled", "passes", "training", "evaluation")
     },
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
-    "tensorflow": {"fer_core/training.py", "fer_core/device_memory.py"},
+    "tensorflow": {"fer_core/training.py", "fer_core/passes.py", "fer_core/device_memory.py"},
 }
 
 

@@ -119,14 +119,16 @@ def test_an_empty_study_has_empty_tables(name: str, tmp_path: Path) -> None:
     assert list(read_table(tmp_path, name).columns) == SCHEMAS[name].names
 
 
-def test_a_column_that_an_older_study_lacks_is_empty(tmp_path: Path) -> None:
+def test_a_column_that_an_older_study_lacks_holds_what_was_so_in_effect_or_nothing(tmp_path: Path) -> None:
     tables = Tables(tmp_path)
     tables.add_trial(row("a"))
     tables.close()
     path = tmp_path / "trials.parquet"
-    older = pq.read_table(path).drop_columns(["config.model.dense_norm"]).append_column("gone", pa.array([1]))
+    older = pq.read_table(path).drop_columns(["config.model.dense_norm", "config.train.precision"])
+    older = older.append_column("gone", pa.array([1]))
     pq.write_table(older, path)
     read = read_table(tmp_path, "trials")
     assert read["config.model.dense_norm"].isna().all()
+    assert read["config.train.precision"].tolist() == ["float32"]
     assert read["trial"].tolist() == ["a"]
     assert "gone" not in read

@@ -1,0 +1,139 @@
+"""Whole passes over the images in one call of the backend: training for an epoch, and validating.
+
+`Model.fit` prepares and starts every batch from Python, which takes a fast device longer than the batch itself. Here
+the images stay on the device, as uint8; picking a batch out of them, shifting, rescaling and the step are one
+compiled loop. The steps are Keras' own, in the same order, with the same last, smaller batch as `fit` has.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+Metrics = dict[str, float]
+
+
+class Examples(NamedTuple):
+    """Labelled images on the device: uint8 (n, 48, 48, 1), one-hot float32 (n, 7), and, if not all count
+    alike, the weight of each in the loss, float32 (n,).
+    """
+
+    images: Any
+    labels: Any
+    weights: Any = None
+
+    @classmethod
+    def on_device(cls, images: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> "Examples":
+        given = [part for part in (images, labels, weights) if part is not None]
+        return cls(*map(ops.convert_to_tensor, given))
+
+
+class Passes:
+    """The passes of a compiled model, traced at their first use and kept with it."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        _build_measures(model)
+        make = _jax_loops if keras.backend.backend() == "jax" else _tensorflow_loops
+        self._train, self._evaluate = make(model)
+
+    def train(self, examples: Examples, order: np.ndarray, batch_size: int) -> Metrics:
+        """One step a batch, over `examples` in `order`. Returns the metrics over the images as they were seen."""
+        return self._pass(self._train, examples, order, batch_size)
+
+    def evaluate(self, examples: Examples, batch_size: int) -> Metrics:
+        """The metrics of the model as it stands."""
+        return self._pass(self._evaluate, examples, np.arange(len(examples.labels)), batch_size)
+
+    def _pass(self, loop: Callable, examples: Examples, order: np.ndarray, batch_size: int) -> Metrics:
+        self.model.reset_metrics()
+        whole = len(order) - len(order) % batch_size
+        for rows in (order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)):
+            if rows.size:
+                loop(examples, ops.convert_to_tensor(rows.astype(np.int32)))
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+
+def _build_measures(model: keras.Model) -> None:
+    """Have loss and metrics make their variables, as `fit` does at its beginning."""
+    answer = ops.ones((1, *model.output_shape[1:])) / model.output_shape[-1]
+    model.compute_loss(y=answer, y_pred=answer)
+    model.compute_metrics(None, answer, answer)
+    model.reset_metrics()
+
+
+def _tensorflow_loops(model: keras.Model) -> tuple[Callable, Callable]:
+    """Loops that change the model's variables in place."""
+    import tensorflow as tf
+
+    def loop(step: Callable) -> Callable:
+        @tf.function(reduce_retracing=True)
+        def run(examples: Examples, batches: Any) -> None:
+            for rows in batches:
+                step(tuple(tf.gather(part, rows) for part in examples if part is not None))
+
+        return run
+
+    return loop(model.train_step), loop(model.test_step)
+
+
+def _jax_loops(model: keras.Model) -> tuple[Callable, Callable]:
+    """Pure loops over the values of the model's variables, which are assigned afterwards."""
+    import jax
+
+    def loop(step: Callable, kinds: tuple[str, ...]) -> Callable:
+        # XLA on a CPU runs convolutions within a loop twenty times as slow: there Python goes from batch to batch.
+        over = _one_by_one if jax.default_backend() == "cpu" else scanned
+        compiled = over(pure(step))
+
+        def run(examples: Examples, batches: Any) -> None:
+            groups = [_variables(model, kind) for kind in kinds]
+            state = [[variable.value for variable in group] for group in groups]
+            for group, values in zip(groups, compiled(state, examples, batches), strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
+
+        return run
+
+    tested = ("trainable", "non_trainable", "metrics")
+    trained = ("trainable", "non_trainable", "optimizer", "metrics")
+    return loop(model.train_step, trained), loop(model.test_step, tested)
+
+
+def pure(step: Callable) -> Callable:
+    """From Keras' stateless `step` to a function of state, examples and the rows of one batch, to the next state."""
+
+    def run(state: list, examples: Examples, rows: Any) -> list:
+        _, new = step(tuple(state), tuple(part[rows] for part in examples if part is not None))
+        return [list(group) for group in new]
+
+    return run
+
+
+def scanned(step: Callable) -> Callable:
+    """A pure step for every row of `batches` (steps, batch), in one program."""
+    import jax
+
+    def run(state: list, examples: Examples, batches: Any) -> list:
+        return jax.lax.scan(lambda state, rows: (step(state, examples, rows), None), state, batches)[0]
+
+    return jax.jit(run, donate_argnums=0)
+
+
+def _one_by_one(step: Callable) -> Callable:
+    import jax
+
+    compiled = jax.jit(step, donate_argnums=0)
+
+    def run(state: list, examples: Examples, batches: Any) -> list:
+        for rows in batches:
+            state = compiled(state, examples, rows)
+        return state
+
+    return run
+
+
+def _variables(model: keras.Model, kind: str) -> list[keras.Variable]:
+    return model.optimizer.variables if kind == "optimizer" else getattr(model, f"{kind}_variables")

@@ -1,0 +1,72 @@
+"""A pass in one call gives what `Model.fit` and `Model.evaluate` give, batch by batch."""
+
+import keras
+import numpy as np
+import pytest
+
+from fer_core import compiled
+from fer_core.config import TrialConfig
+from fer_core.data import protocols
+from fer_core.data.protocols import Learning
+from fer_core.passes import Examples, Passes, pure, scanned
+from fer_core.training import class_weights, one_hot
+
+Parts = tuple[Learning, protocols.Testing]
+ORDER = np.random.default_rng(3).permutation(320)
+BATCH = 48  # does not divide 320: the last batch is smaller
+
+
+def new_network(config: TrialConfig) -> Passes:
+    compiled.forget()
+    return compiled.take(config, 5)
+
+
+@pytest.mark.parametrize("weighting", ["none", "balanced"])
+def test_a_pass_trains_as_fit_does(weighting: str, narrow: TrialConfig, parts: Parts) -> None:
+    learning, weights = parts[0], class_weights(weighting, parts[0].train_labels)
+    images, labels = learning.train_images[..., None], one_hot(learning.train_labels)
+    plain = new_network(narrow).model
+    fitted = plain.fit(
+        images[ORDER],
+        labels[ORDER],
+        class_weight=None if weights is None else dict(enumerate(weights)),
+        batch_size=BATCH,
+        shuffle=False,
+        verbose=0,
+    )
+    ours = new_network(narrow)
+    examples = Examples.on_device(images, labels, None if weights is None else weights[learning.train_labels])
+    trained = ours.train(examples, ORDER, BATCH)
+
+    assert trained == pytest.approx({name: values[0] for name, values in fitted.history.items()}, rel=1e-4)
+    for mine, theirs in zip(ours.model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+    validation = learning.val_images[..., None], one_hot(learning.val_labels)
+    plain.set_weights(ours.model.get_weights())
+    evaluated = plain.evaluate(*validation, batch_size=BATCH, verbose=0, return_dict=True)
+    assert ours.evaluate(Examples.on_device(*validation), BATCH) == pytest.approx(evaluated, rel=1e-4)
+
+
+def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Parts) -> None:
+    network = new_network(narrow)
+    examples = Examples.on_device(parts[0].val_images[..., None], one_hot(parts[0].val_labels))
+    whole = network.evaluate(examples, 1000)
+    assert network.evaluate(examples, 7) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
+def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
+    network = new_network(narrow)
+    model = network.model
+    examples = Examples.on_device(parts[0].train_images[..., None], one_hot(parts[0].train_labels))
+    groups = (
+        model.trainable_variables, model.non_trainable_variables, model.optimizer.variables, model.metrics_variables,
+    )  # fmt: skip
+    state = [[np.array(variable) for variable in group] for group in groups]
+    batches = ORDER[:96].reshape(2, 48)
+    found = scanned(pure(model.train_step))(state, examples, batches)
+    network.train(examples, ORDER[:96], 48)
+    for mine, variables in zip(found, groups, strict=True):
+        for value, variable in zip(mine, variables, strict=True):
+            np.testing.assert_allclose(value, np.array(variable), rtol=1e-3, atol=1e-4)
