@@ -6,6 +6,7 @@ A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fer_core import paper
 from fer_core.config import TrialConfig, Value, trial_id
@@ -66,7 +67,7 @@ class TrialSpec:
     seed: int
     number: int | None = None
 
-    @property
+    @cached_property
     def trial(self) -> str:
         return trial_id(self.config, self.seed)
 

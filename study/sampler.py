@@ -5,6 +5,7 @@ for life: after a crash, one that the journal still calls running is the same tr
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ STATES = {
 }
 # How often another proposal is drawn while one is a repetition or breaks a constraint of the space.
 MOST_ATTEMPTS = 100
+# Of an arm's earlier trials a sampler learns from at most so many, and always from the best.
+MOST_REMEMBERED, BEST_REMEMBERED = 500, 100
 # The quasi-random points between two attempts, more than any arm has trials. Odd: points that lie a power of two
 # apart share a cell of the space.
 POINTS_APART = 100_003
@@ -44,13 +47,14 @@ class Sampler:
         logging.getLogger("optuna").setLevel(logging.ERROR)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         self._plan = plan
-        storage = JournalStorage(JournalFileBackend(str(journal)))
+        self._storage = JournalStorage(JournalFileBackend(str(journal)))
         self._studies = {
             arm.name: optuna.create_study(
-                storage=storage, study_name=arm.name, direction="maximize", load_if_exists=True
+                storage=self._storage, study_name=arm.name, direction="maximize", load_if_exists=True
             )
             for arm in plan.arms
         }
+        self._copies: dict[str, tuple[int, int, optuna.Study]] = {}
 
     def propose(self, arm: Arm, number: int) -> dict[str, Value]:
         """The tuned values of the arm's search trial `number`: from the journal, or a new proposal.
@@ -101,9 +105,7 @@ class Sampler:
             for attempt in range(MOST_ATTEMPTS):
                 yield starting_point(self._plan, arm, number + attempt * POINTS_APART)
             return
-        # Drawn in memory from a copy of the arm's study, so that the journal holds what is run and nothing else.
-        copy = optuna.create_study(direction="maximize")
-        copy.add_trials(known)
+        copy = self._copy(arm, number, known)
         for attempt in range(MOST_ATTEMPTS):
             # A sampler that is sure of the best values proposes nothing else; then chance helps.
             name = self._plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
@@ -112,19 +114,35 @@ class Sampler:
             yield self._draw(trial, arm)
             copy.tell(trial, state=TrialState.FAIL)
 
+    def _copy(self, arm: Arm, number: int, known: list[FrozenTrial]) -> optuna.Study:
+        """The arm's study in memory, to draw from, so that the journal holds what is run and nothing else.
+
+        Made once a generation: until that is proposed, no trial ends, and those that are added run.
+        """
+        generation = number // self._plan.generation
+        made_for, copied, copy = self._copies.get(arm.name, (None, 0, None))
+        if copy is None or made_for != generation:
+            copied, copy = 0, optuna.create_study(direction="maximize")
+        copy.add_trials(known[copied:] if copied else _remembered(known))
+        self._copies[arm.name] = (generation, len(known), copy)
+        return copy
+
     def report(self, arm: str, number: int, epoch: int, value: float) -> None:
         """Record the validation accuracy after an epoch; an epoch already recorded is left as it is."""
-        study = self._studies[arm]
-        known = study.get_trials(deepcopy=False)[number]
+        known = self._known(arm, number)
         if not known.state.is_finished() and epoch not in known.intermediate_values:
-            optuna.trial.Trial(study, known._trial_id).report(value, epoch)
+            self._storage.set_trial_intermediate_value(known._trial_id, epoch, value)
 
     def tell(self, arm: str, number: int, status: str, value: float | None) -> None:
         """Record how a trial ended; telling it again changes nothing."""
-        study = self._studies[arm]
-        if not study.get_trials(deepcopy=False)[number].state.is_finished():
+        if not self._known(arm, number).state.is_finished():
             state = STATES[status]
-            study.tell(number, value if state == TrialState.COMPLETE else None, state=state)
+            self._studies[arm].tell(number, value if state == TrialState.COMPLETE else None, state=state)
+
+    def _known(self, arm: str, number: int) -> FrozenTrial:
+        """What the journal holds of a trial. `Study.get_trials` takes the longer the more there are."""
+        study = self._studies[arm]._study_id
+        return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(study, number))
 
     def _optuna_sampler(self, name: str, seeds: tuple[int, int]) -> optuna.samplers.BaseSampler:
         seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
@@ -141,6 +159,19 @@ class Sampler:
             group=True,
             constant_liar=True,
         )
+
+
+def _remembered(known: list[FrozenTrial]) -> list[FrozenTrial]:
+    """What a sampler learns from: in an arm of very many trials the best of them, and every so manieth of all.
+
+    What a proposal takes grows with them; TPE takes the 25 best for promising, whatever their number.
+    """
+    if len(known) <= MOST_REMEMBERED:
+        return known
+    completed = [trial for trial in known if trial.state == TrialState.COMPLETE]
+    chosen = {trial.number for trial in sorted(completed, key=lambda trial: -(trial.value or 0.0))[:BEST_REMEMBERED]}
+    chosen |= {trial.number for trial in known[:: math.ceil(len(known) / MOST_REMEMBERED)]}
+    return [trial for trial in known if trial.number in chosen]
 
 
 def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:

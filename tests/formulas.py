@@ -9,6 +9,13 @@ from fer_core.config import TrialConfig
 from study.trial import OUT_OF_MEMORY, Report
 
 
+def numbers(epoch: int, rate: float) -> dict[str, Any]:
+    """An epoch's row: the better, the later and the slower it is."""
+    value = 1 - 0.5**epoch - rate
+    names = (f"{part}_{name}" for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1"))
+    return dict.fromkeys(names, value) | {"epoch": epoch, "learning_rate": 0.1, "seconds": 1.0}
+
+
 class Formula(tune.Trainable):
     """Takes what `study.trial.TrialRun` takes. Its epochs are not saved: it begins anew wherever it comes to."""
 
@@ -25,9 +32,7 @@ class Formula(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         self.epoch += 1
-        value = 1 - 0.5**self.epoch - self.settings.train.learning_rate
-        names = (f"{part}_{name}" for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1"))
-        row = dict.fromkeys(names, value) | {"epoch": self.epoch, "learning_rate": 0.1, "seconds": 1.0}
+        row = numbers(self.epoch, self.settings.train.learning_rate)
         done = self.epoch == self.settings.train.epochs
         return {"report": Report([row], "completed" if done else None, self.worker(), None), "done": done}
 
@@ -65,3 +70,24 @@ class Doomed(Formula):
 
     def step(self) -> dict[str, Any]:
         raise ValueError("whatever the trial")
+
+
+class Plain(tune.Trainable):
+    """The same numbers for Ray Tune alone: `learning_rate` and `epochs` are its configuration."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.rate, self.epochs, self.epoch = new_config["learning_rate"], new_config["epochs"], 0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        self.epoch += 1
+        return {**numbers(self.epoch, self.rate), "done": self.epoch == self.epochs}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing."""
