@@ -20,6 +20,7 @@ os.environ.update(
     TUNE_PRINT_ALL_TRIAL_ERRORS="0",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
+    TUNE_MAX_PENDING_TRIALS_PG="1000000",  # else workers start one after the other; Feed knows how many there is room for
     TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
 )
 
@@ -124,7 +125,7 @@ def run_trials(
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
     link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)
-    stalls = Stalls(stalled_after)
+    room, stalls = Room(cluster), Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)
     tuner = tune.Tuner(
@@ -134,8 +135,8 @@ def run_trials(
         ),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=Feed(link, Room(cluster)),
-            scheduler=Decisions(link),
+            search_alg=Feed(link, room),
+            scheduler=Decisions(link, room),
             reuse_actors=True,
             time_budget_s=seconds,
         ),

@@ -37,6 +37,11 @@ class Shares:
     initial: float
     _grown: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def alike(self) -> bool:
+        """Whether every arm has the initial share."""
+        return not self._grown
+
     def of(self, arm: str) -> float:
         return self._grown.get(arm, self.initial)
 

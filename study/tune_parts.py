@@ -169,12 +169,37 @@ class Feed(Searcher):
         """Nothing: see `save`."""
 
 
+class Idle:
+    """Has Ray keep idle workers for the trials to come.
+
+    By itself it keeps one, and ends the others as soon as no trial waits for them, as at the end of a generation: each
+    of the next trials would then pay for a new worker, some ten seconds. There is no public way to say so.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Counter[Any] = Counter()
+
+    def keep(self, tune_controller: Any, count: int, resources: Any) -> None:
+        """Keep so many with these resources from now on, and none with others."""
+        wanted = {**dict.fromkeys(self._kept, 0), resources: count}
+        for key, number in wanted.items():
+            tune_controller._actor_cache.increase_max(key, number - self._kept[key])
+            self._kept[key] = number
+
+
 class Decisions(FIFOScheduler):
     """Takes what trials report to the engine, and its decisions back."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, room: Callable[[], int]) -> None:
         super().__init__()
-        self.link = link
+        self.link, self.room, self.idle = link, room, Idle()
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Idle workers are kept while trials will come for them, and while all are of one size: an idle one takes the
+        room of a larger one.
+        """
+        kept = self.room() if self.link.shares.alike and not self.link.engine.exhausted else 0
+        self.idle.keep(tune_controller, kept, trial.placement_group_factory)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         report: Report = result["report"]

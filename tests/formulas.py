@@ -1,6 +1,7 @@
 """Trials whose training is a formula: what Ray and the engine do with them is real, and takes no time."""
 
 import os
+import time
 from typing import Any
 
 from ray import tune
@@ -45,6 +46,15 @@ class Formula(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as `study.trial.TrialRun`."""
+
+
+class Steady(Formula):
+    """Fixed trials take three seconds, so that every worker has started before the first search trial."""
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        super()._begin(config)
+        if config["phase"] == "fixed":
+            time.sleep(3)
 
 
 class Hungry(Formula):
