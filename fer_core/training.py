@@ -223,7 +223,7 @@ def _examples(images: np.ndarray, labels: np.ndarray, weighting: str = "none") -
 
 def one_hot(labels: np.ndarray) -> np.ndarray:
     """Labels (n,) as (n, 7) float32, the `class_mode="categorical"` of section 2.1."""
-    return keras.utils.to_categorical(labels, len(EMOTIONS))
+    return keras.utils.to_categorical(labels, len(EMOTIONS)).astype(np.float32)
 
 
 def class_weights(kind: str, labels: np.ndarray) -> np.ndarray | None:

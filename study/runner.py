@@ -20,7 +20,7 @@ os.environ.update(
     TUNE_PRINT_ALL_TRIAL_ERRORS="0",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
-    TUNE_MAX_PENDING_TRIALS_PG="1000000",  # else workers start one after the other; Feed knows how many there is room for
+    TUNE_MAX_PENDING_TRIALS_PG="1000000",  # else workers start in a row; Feed knows the room
     TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
 )
 

@@ -172,8 +172,8 @@ class Feed(Searcher):
 class Idle:
     """Has Ray keep idle workers for the trials to come.
 
-    By itself it keeps one, and ends the others as soon as no trial waits for them, as at the end of a generation: each
-    of the next trials would then pay for a new worker, some ten seconds. There is no public way to say so.
+    By itself it keeps one, and ends the others as soon as no trial waits for them, as at the end of a generation:
+    each of the next trials would then pay for a new worker, some ten seconds. There is no public way to say so.
     """
 
     def __init__(self) -> None:
@@ -195,9 +195,7 @@ class Decisions(FIFOScheduler):
         self.link, self.room, self.idle = link, room, Idle()
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Idle workers are kept while trials will come for them, and while all are of one size: an idle one takes the
-        room of a larger one.
-        """
+        """Keep idle workers while trials will come; none once some need larger ones, whose room they would take."""
         kept = self.room() if self.link.shares.alike and not self.link.engine.exhausted else 0
         self.idle.keep(tune_controller, kept, trial.placement_group_factory)
 

@@ -1,0 +1,50 @@
+"""Wall time of a search of 12 trials of 3 epochs, two at a time: ours, and what one would write with other tools.
+
+All train the paper's network at a quarter of its width on 2,000 images and validate on all of PublicTest; whole
+processes, from the command to its end.
+"""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks.images import learning, write_folders
+from benchmarks.measuring import ROOT, Outcome, in_turn, medians, ratio, seconds
+from study.tables import read_table
+
+# With the paper's own configuration, which every study runs, twelve trials.
+IMAGES, TRIALS, EPOCHS, SLOTS = 2000, 11, 3, 2
+
+
+def measure(rounds: int, data: str | None) -> list[Outcome]:
+    overheads: list[float] = []
+    with tempfile.TemporaryDirectory() as name:
+        write_folders(learning(data, IMAGES), Path(name))
+        ways = {
+            "this harness": partial(_ours, data, Path(name), overheads),
+            "Ray Tune's guide": partial(seconds, "benchmarks.rivals.ray_tune", name),
+            "KerasTuner": partial(seconds, "benchmarks.rivals.keras_tuner", name),
+            "plain Optuna": partial(seconds, "benchmarks.rivals.plain_optuna", name),
+        }
+        found = in_turn(rounds, ways)
+    share = ratio(found, "this harness", "Ray Tune's guide")
+    figures, overhead = medians(found), sorted(overheads)[len(overheads) // 2]
+    return [
+        Outcome("a study of 12 trials", figures, "s", "at most half of Ray Tune's guide", share, share <= 0.5),
+        Outcome(
+            "the same against its training and validation over the cores", {"this harness": figures["this harness"]},
+            "s", "at most 1.2 times that", overhead, overhead <= 1.2,
+        ),
+    ]  # fmt: skip
+
+
+def _ours(data: str | None, folder: Path, overheads: list[float]) -> float:
+    """A study's wall time; to `overheads` its ratio to pure training and validation, as if spread over the slots."""
+    out = Path(tempfile.mkdtemp(dir=folder)) / "study"
+    wall = seconds(
+        "study.run", "--space", ROOT / "benchmarks" / "twelve.py", *(("--data", data) if data else ()), "--out", out,
+        "--budget", "standard", "--trials", TRIALS, "--epochs", EPOCHS, "--seeds", 0, "--scheduler", "none",
+        "--set", "model.width=0.25", "--set", f"data.train_images={IMAGES}",
+    )  # fmt: skip
+    overheads.append(wall / (read_table(out, "epochs")["seconds"].sum() / SLOTS))
+    return wall
