@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 READY_JAX := $(VENV)/ready-jax
+READY_BENCH := $(VENV)/ready-bench
 
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study test test-jax test-faults test-cluster test-statistics check lock clean help
+.PHONY: study bench test test-jax test-faults test-cluster test-statistics check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -19,6 +20,9 @@ study: $(READY)  ## a first study on the embedded faces, about 2 minutes on two 
 
 test: $(READY) check  ## style, types and every test
 	$(BIN)/python -m pytest
+
+bench: $(READY_BENCH)  ## every benchmark beside its rivals, some hours; `make bench NAMES="trial study"` for some
+	$(BIN)/python -m benchmarks $(NAMES)
 
 test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_predict.py
@@ -41,6 +45,8 @@ lock:  ## pin every package anew, with hashes (needs uv)
 		--no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
 	echo 'jax>=0.6' | uv pip compile --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --upgrade - --output-file requirements-jax.lock
+	printf 'keras-tuner\ntensorboard\n' | uv pip compile --universal --python-version 3.11 --constraint requirements.lock \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade - --output-file requirements-bench.lock
 
 clean:  ## remove the environment
 	rm -rf $(VENV)
@@ -54,3 +60,7 @@ $(READY): requirements.lock pyproject.toml
 $(READY_JAX): $(READY) requirements-jax.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-jax.lock
 	touch $(READY_JAX)
+
+$(READY_BENCH): $(READY) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.lock
+	touch $(READY_BENCH)

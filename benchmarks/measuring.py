@@ -97,5 +97,5 @@ def keep(name: str, outcomes: list[Outcome], rounds: int) -> Path:
         "outcomes": [asdict(outcome) for outcome in outcomes],
     }
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    path.write_text(json.dumps(record, indent=2, default=lambda number: number.item()) + "\n")  # NumPy's
     return path

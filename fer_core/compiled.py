@@ -5,6 +5,7 @@ pool for one training and comes back by `give_back`, so no two trainings ever sh
 the initial values of a newly built one: the numbers are those of a fresh process.
 """
 
+import random
 from functools import partial
 from typing import NamedTuple
 
@@ -41,7 +42,8 @@ _pool: dict[_Shape, Passes] = {}
 
 def take(config: TrialConfig, seed: int) -> Passes:
     """A compiled network for `config`, initialised from `seed`, as if it had just been built."""
-    keras.utils.set_random_seed(seed)
+    # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
+    random.seed(seed)
     model = build_model(config)
     pooled = _pool.pop(_shape(config), None)
     if pooled is None:

@@ -69,10 +69,19 @@ def _tensorflow_loops(model: keras.Model) -> tuple[Callable, Callable]:
     import tensorflow as tf
 
     def loop(step: Callable) -> Callable:
-        @tf.function(reduce_retracing=True)
-        def run(examples: Examples, batches: Any) -> None:
+        traced: dict[int, Callable] = {}
+
+        @tf.function
+        def steps(batches: Any, *parts: Any) -> None:
             for rows in batches:
-                step(tuple(tf.gather(part, rows) for part in examples if part is not None))
+                step(tuple(tf.gather(part, rows) for part in parts))
+
+        def run(examples: Examples, batches: Any) -> None:
+            parts = [part for part in examples if part is not None]
+            if len(parts) not in traced:  # once for any number of images, batches and images a batch
+                specs = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts]
+                traced[len(parts)] = steps.get_concrete_function(tf.TensorSpec([None, None], tf.int32), *specs)
+            traced[len(parts)](batches, *parts)
 
         return run
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -55,6 +56,23 @@ class Steady(Formula):
         super()._begin(config)
         if config["phase"] == "fixed":
             time.sleep(3)
+
+
+class Meeting(Formula):
+    """The two fixed trials wait in their workers until both have begun; all say in which process they ran."""
+
+    def setup(self, config: dict[str, Any], **given: Any) -> None:
+        super().setup(config)
+        if config["phase"] == "fixed":
+            begun, patience = Path(given["checkpoints"]), time.monotonic() + 60
+            (begun / f"begun-{config['trial']}").touch()
+            while len(list(begun.glob("begun-*"))) < 2:
+                if time.monotonic() > patience:
+                    raise TimeoutError("the other worker does not start before this one is ready")
+                time.sleep(0.05)
+
+    def worker(self) -> dict[str, Any]:
+        return {"parameters": 1, "node": str(os.getpid())}
 
 
 class Hungry(Formula):

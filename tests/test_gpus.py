@@ -25,7 +25,7 @@ from study.probe import measure
 from study.sampler import Sampler
 from study.sharing import Need, Shares, as_share, share
 from study.tables import Tables, read_table
-from tests.formulas import Doomed, Hungry, Unlucky
+from tests.formulas import Doomed, Hungry, Meeting, Unlucky
 
 GIB = 1 << 30
 
@@ -115,6 +115,17 @@ def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_er
     others = trials.drop(failed.index)
     assert len(others) == 17
     assert set(others["attempts"]) == {1}
+
+
+def test_workers_start_side_by_side_and_are_kept_for_later_trials(
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    (tmp_path / runner.CHECKPOINTS).mkdir()
+    run(pretended_gpus, parts, tmp_path, trainable=Meeting)
+    trials = read_table(tmp_path, "trials")
+    assert set(trials["status"]) <= {"completed", "pruned"}
+    assert set(trials["attempts"]) == {1}
+    assert trials["node"].nunique() <= 8  # a process for every trial that runs at a time, and no other
 
 
 @pytest.mark.faults

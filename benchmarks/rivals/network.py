@@ -1,6 +1,5 @@
 """The network and the image folders, as all rivals share them: the paper's, at a quarter of its width."""
 
-import time
 from pathlib import Path
 
 import keras
@@ -34,13 +33,3 @@ def flow(folder: Path, part: str, shift: float = 0.0):
     return generator.flow_from_directory(
         folder / part, target_size=(48, 48), color_mode="grayscale", batch_size=64, class_mode="categorical"
     )
-
-
-class Clock(keras.callbacks.Callback):
-    """Seconds of training and validation."""
-
-    def on_train_begin(self, logs=None) -> None:
-        self.start = time.perf_counter()
-
-    def on_train_end(self, logs=None) -> None:
-        self.seconds = time.perf_counter() - self.start
