@@ -72,9 +72,8 @@ def _config(options: argparse.Namespace, batch: int, precision: str = "float32")
 
 def _noise(count: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
-    return random.integers(0, 256, (count, 48, 48, 1), np.uint8), np.eye(7, dtype=np.float32)[
-        random.integers(0, 7, count)
-    ]
+    images, labels = random.integers(0, 256, (count, 48, 48, 1), np.uint8), random.integers(0, 7, count)
+    return images, np.eye(7, dtype=np.float32)[labels]
 
 
 def _epochs(options: argparse.Namespace, peak: dict[str, float]) -> list[dict[str, Any]]:
@@ -126,7 +125,6 @@ def _median(action: Callable[[], object], times: int = 3) -> float:
 
 def _device() -> tuple[str, dict[str, float], float]:
     """The device's name, its TFLOP/s in large products by type, and its TB/s in a copy, as measured."""
-    import keras
     from keras import ops
 
     on_cpu = "cpu" in _name().lower()
@@ -139,7 +137,6 @@ def _device() -> tuple[str, dict[str, float], float]:
     square = {kind: ops.ones((side, side), kind) for kind in ("float32", "bfloat16")}
     peak = {kind: rate(2.0 * side**3, lambda x: ops.matmul(x, x), value) for kind, value in square.items()}
     vector = ops.ones((length,), "float32")
-    assert keras.backend.backend() in ("jax", "tensorflow")
     return _name(), peak, rate(8.0 * length, lambda x: x + 1, vector)
 
 
@@ -208,32 +205,26 @@ def _vectorised(options: argparse.Namespace, count: int) -> float:
     import jax
 
     from fer_core import compiled
-    from fer_core.passes import Examples, pure
+    from fer_core.passes import Examples, pure, scanned, variables
 
     batch = options.batch[0]
     states = []
     for seed in range(count):
         network = compiled.take(_config(options, batch), seed)
-        model = network.model
-        groups = (
-            model.trainable_variables, model.non_trainable_variables, model.optimizer.variables,
-            model.metrics_variables,
-        )  # fmt: skip
-        states.append([[np.asarray(variable) for variable in group] for group in groups])
+        states.append([[np.asarray(variable) for variable in group] for group in variables(network.model)])
         compiled.give_back(network, _config(options, batch))
     state = jax.tree.map(lambda *values: jax.numpy.stack(values), *states)
     examples = Examples.on_device(*_noise(options.images))
     steps = options.images // batch
     orders = [np.random.default_rng(seed).permutation(options.images)[: steps * batch] for seed in range(count)]
     batches = np.stack(orders).reshape(count, steps, batch).transpose(1, 0, 2).astype(np.int32)
-    together = jax.vmap(pure(model.train_step), in_axes=(0, None, 0))
+    together = scanned(jax.vmap(pure(network.model.train_step), in_axes=(0, None, 0)))
 
-    def epoch(state: Any, batches: Any) -> Any:
-        return jax.lax.scan(lambda state, rows: (together(state, examples, rows), None), state, batches)[0]
+    def epoch() -> None:
+        nonlocal state
+        state = jax.block_until_ready(together(state, examples, batches))
 
-    compiled_epoch = jax.jit(epoch)
-    seconds = _median(lambda: jax.block_until_ready(compiled_epoch(state, batches)))
-    return count * 3600 / seconds / EPOCHS
+    return count * 3600 / _median(epoch) / EPOCHS
 
 
 if __name__ == "__main__":

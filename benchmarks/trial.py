@@ -37,21 +37,20 @@ def measure(rounds: int, data: str | None) -> list[Outcome]:
     ]
 
 
-def _trial(data: str | None) -> Callable[[], object]:
+def _trial(data: str | None, folder: Path) -> Callable[[], object]:
     from fer_core.config import TrialConfig
     from fer_core.training import Training
 
     training = Training(TrialConfig.from_flat(SETTINGS), 0, learning(data, IMAGES))
-    checkpoint = Path(tempfile.mkdtemp()) / "trial.npz"
 
     def epoch() -> None:
         training.run_epoch()
-        training.save(checkpoint)
+        training.save(folder / "trial.npz")
 
     return epoch
 
 
-def _fit(data: str | None) -> Callable[[], object]:
+def _fit(data: str | None, folder: Path) -> Callable[[], object]:
     import keras
 
     from fer_core.config import TrialConfig
@@ -68,13 +67,14 @@ def _fit(data: str | None) -> Callable[[], object]:
 
 def main(way: str, data: str) -> None:
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
-    epoch = {"trial": _trial, "fit": _fit}[way](data or None)
-    epoch()
     times = []
-    for _ in range(EPOCHS):
-        start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        epoch = {"trial": _trial, "fit": _fit}[way](data or None, Path(folder))
         epoch()
-        times.append(time.perf_counter() - start)
+        for _ in range(EPOCHS):
+            start = time.perf_counter()
+            epoch()
+            times.append(time.perf_counter() - start)
     print(json.dumps(IMAGES / float(np.median(times))))
 
 

@@ -13,6 +13,9 @@ import numpy as np
 from keras import ops
 
 Metrics = dict[str, float]
+# What Keras' stateless steps take and give back, in this order.
+TRAINED = ("trainable", "non_trainable", "optimizer", "metrics")
+TESTED = ("trainable", "non_trainable", "metrics")
 
 
 class Examples(NamedTuple):
@@ -98,7 +101,7 @@ def _jax_loops(model: keras.Model) -> tuple[Callable, Callable]:
         compiled = over(pure(step))
 
         def run(examples: Examples, batches: Any) -> None:
-            groups = [_variables(model, kind) for kind in kinds]
+            groups = variables(model, kinds)
             state = [[variable.value for variable in group] for group in groups]
             for group, values in zip(groups, compiled(state, examples, batches), strict=True):
                 for variable, value in zip(group, values, strict=True):
@@ -106,9 +109,7 @@ def _jax_loops(model: keras.Model) -> tuple[Callable, Callable]:
 
         return run
 
-    tested = ("trainable", "non_trainable", "metrics")
-    trained = ("trainable", "non_trainable", "optimizer", "metrics")
-    return loop(model.train_step, trained), loop(model.test_step, tested)
+    return loop(model.train_step, TRAINED), loop(model.test_step, TESTED)
 
 
 def pure(step: Callable) -> Callable:
@@ -144,5 +145,7 @@ def _one_by_one(step: Callable) -> Callable:
     return run
 
 
-def _variables(model: keras.Model, kind: str) -> list[keras.Variable]:
-    return model.optimizer.variables if kind == "optimizer" else getattr(model, f"{kind}_variables")
+def variables(model: keras.Model, kinds: tuple[str, ...] = TRAINED) -> list[list[keras.Variable]]:
+    """The variables of a compiled model that a stateless step takes, by kind."""
+    groups = {kind: getattr(model, f"{kind}_variables") for kind in TESTED} | {"optimizer": model.optimizer.variables}
+    return [groups[kind] for kind in kinds]

@@ -59,20 +59,38 @@ class Steady(Formula):
 
 
 class Meeting(Formula):
-    """The two fixed trials wait in their workers until both have begun; all say in which process they ran."""
+    """The first four trials wait for each other when their workers start, and again in their first epoch.
+
+    These are the two fixed ones and two arms' first. An arm's second and fourth take a second, so that other workers
+    have nothing to do at a generation's end. Every worker leaves a file `started-...` in the study's folder.
+    """
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:
+        self._folder = Path(given["checkpoints"]).parent
         super().setup(config)
-        if config["phase"] == "fixed":
-            begun, patience = Path(given["checkpoints"]), time.monotonic() + 60
-            (begun / f"begun-{config['trial']}").touch()
-            while len(list(begun.glob("begun-*"))) < 2:
-                if time.monotonic() > patience:
-                    raise TimeoutError("the other worker does not start before this one is ready")
-                time.sleep(0.05)
+        (self._folder / f"started-{os.getpid()}").touch()
+        self._meet("start")
 
-    def worker(self) -> dict[str, Any]:
-        return {"parameters": 1, "node": str(os.getpid())}
+    def step(self) -> dict[str, Any]:
+        if self.epoch == 0:
+            self._meet("epoch")
+            if self.seed in (100_001, 100_003):
+                time.sleep(1)
+        return super().step()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        super()._begin(config)
+        self._trial = config["trial"] if config["phase"] == "fixed" or self.seed == 100_000 else None
+
+    def _meet(self, moment: str) -> None:
+        if self._trial is None:
+            return
+        (self._folder / f"{moment}-{self._trial}").touch()
+        patience = time.monotonic() + 20
+        while len(list(self._folder.glob(f"{moment}-*"))) < 4:
+            if time.monotonic() > patience:
+                raise TimeoutError("the other workers do not start before this one is ready")
+            time.sleep(0.05)
 
 
 class Hungry(Formula):

@@ -8,7 +8,7 @@ from fer_core import compiled
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning
-from fer_core.passes import Examples, Passes, pure, scanned
+from fer_core.passes import Examples, Passes, pure, scanned, variables
 from fer_core.training import class_weights, one_hot
 
 Parts = tuple[Learning, protocols.Testing]
@@ -58,15 +58,12 @@ def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Pa
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
 def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
     network = new_network(narrow)
-    model = network.model
     examples = Examples.on_device(parts[0].train_images[..., None], one_hot(parts[0].train_labels))
-    groups = (
-        model.trainable_variables, model.non_trainable_variables, model.optimizer.variables, model.metrics_variables,
-    )  # fmt: skip
+    groups = variables(network.model)
     state = [[np.array(variable) for variable in group] for group in groups]
     batches = ORDER[:96].reshape(2, 48)
-    found = scanned(pure(model.train_step))(state, examples, batches)
+    found = scanned(pure(network.model.train_step))(state, examples, batches)
     network.train(examples, ORDER[:96], 48)
-    for mine, variables in zip(found, groups, strict=True):
-        for value, variable in zip(mine, variables, strict=True):
+    for mine, theirs in zip(found, groups, strict=True):
+        for value, variable in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(value, np.array(variable), rtol=1e-3, atol=1e-4)
