@@ -75,7 +75,7 @@ class Link:
     def put_back(self, trial: Any) -> bool:
         """Have a trial handed out again that Ray gives up although it may fail more often.
 
-        Ray does so where the node was lost before the trial's worker had started.
+        Ray does so where a worker is lost that has not begun with the trial yet.
         """
         failures = self.failures(trial)
         if failures > RETRIES:
@@ -84,6 +84,10 @@ class Link:
         self.earlier[spec.trial] = failures
         self.engine.put_back(spec)
         return True
+
+    def counted_twice(self, trial: Any) -> None:
+        """Ray has counted one failure twice."""
+        self.earlier[self.spec(trial).trial] -= 1
 
     def give_room(self, trial: Any, worker: dict[str, Any]) -> None:
         """Have a trial that ran out of a GPU's memory handed out again with a larger share, from its last epoch."""
@@ -193,6 +197,12 @@ class Decisions(FIFOScheduler):
     def __init__(self, link: Link, room: Callable[[], int]) -> None:
         super().__init__()
         self.link, self.room, self.idle = link, room, Idle()
+        self._tried_again: set[str] = set()  # in this step of Ray's loop, which handles one event
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Ray's own choice. Every step of its loop begins with this question."""
+        self._tried_again.clear()
+        return super().choose_trial_to_run(tune_controller)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Keep idle workers while trials will come; none once some need larger ones, whose room they would take."""
@@ -226,10 +236,19 @@ class Decisions(FIFOScheduler):
             )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already."""
-        if self.link.failure is not None or trial.status == Trial.ERROR:
+        """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already.
+
+        An idle worker that dies while it takes up a trial is heard of twice in one step, as a lost worker and as a
+        failed task: Ray counts two failures, tries the trial again and gives it up.
+        """
+        if self.link.failure is not None:
+            return
+        if trial.status == Trial.ERROR:
+            self._tried_again.add(trial.trial_id)
             return
         with self.link.guarded():
+            if trial.trial_id in self._tried_again:
+                self.link.counted_twice(trial)
             if self.link.put_back(trial):
                 return
             cause = _cause(trial)

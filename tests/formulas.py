@@ -1,6 +1,7 @@
 """Trials whose training is a formula: what Ray and the engine do with them is real, and takes no time."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,24 @@ class Meeting(Formula):
             if time.monotonic() > patience:
                 raise TimeoutError("the other workers do not start before this one is ready")
             time.sleep(0.05)
+
+
+class Mortal(Formula):
+    """A worker dies when it is to go on with a confirm trial, the first time that one is given to a used worker.
+
+    For every such death it leaves a file `died-...` with the trial's name in the study's folder.
+    """
+
+    def setup(self, config: dict[str, Any], **given: Any) -> None:
+        self._folder = Path(given["checkpoints"]).parent
+        super().setup(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        death = self._folder / f"died-{new_config['trial']}"
+        if new_config["phase"] == "confirm" and not death.exists():
+            death.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reset_config(new_config)
 
 
 class Hungry(Formula):

@@ -25,7 +25,7 @@ from study.probe import measure
 from study.sampler import Sampler
 from study.sharing import Need, Shares, as_share, share
 from study.tables import Tables, read_table
-from tests.formulas import Doomed, Hungry, Meeting, Unlucky
+from tests.formulas import Doomed, Hungry, Meeting, Mortal, Unlucky
 
 GIB = 1 << 30
 
@@ -129,6 +129,18 @@ def test_workers_start_side_by_side_and_are_kept_for_later_trials(
     assert set(trials["status"]) <= {"completed", "pruned"}
     assert set(trials["attempts"]) == {1}
     assert len(list(tmp_path.glob("started-*"))) == 4  # as many as run at a time
+
+
+def test_a_worker_that_dies_while_it_takes_up_a_trial_is_one_failure_and_not_two(
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    run(pretended_gpus, parts, tmp_path, trainable=Mortal)
+    died = {path.name.removeprefix("died-") for path in tmp_path.glob("died-*")}
+    trials = read_table(tmp_path, "trials").set_index("trial")
+    assert died
+    assert set(trials["status"]) <= {"completed", "pruned"}
+    assert set(trials.loc[list(died), "attempts"]) == {2}
+    assert set(trials.drop(died)["attempts"]) == {1}
 
 
 @pytest.mark.faults
