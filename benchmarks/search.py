@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--studies", type=int, default=50, help="how many, each with a seed of its own (default: 50)")
     parser.add_argument("--trials", type=int, default=32, help="search trials an arm (default: 32)")
-    parser.add_argument("--generation", type=int, help="trials proposed at a time (default: the plan's)")
+    parser.add_argument("--window", type=int, help="an arm's trials open at a time (default: the plan's)")
     options = parser.parse_args(arguments)
     space = load_space("se_placement")
     recorded = Recorded(space, read_table(CURVES, "trials"), read_table(CURVES, "epochs"))
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     for way in (RANDOM, DEFAULT):
         seeds = track(range(options.studies), " and ".join(way))
         curves[way] = np.array(
-            [arm for seed in seeds for arm in study(recorded, way, seed, options.trials, options.generation)]
+            [arm for seed in seeds for arm in study(recorded, way, seed, options.trials, options.window)]
         )
     found = summary(curves, recorded.epochs, options.trials)
     found["studies"] = options.studies
@@ -93,9 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def study(
-    recorded: Recorded, way: tuple[str, str], seed: int, trials: int, generation: int | None
-) -> list[np.ndarray]:
+def study(recorded: Recorded, way: tuple[str, str], seed: int, trials: int, window: int | None) -> list[np.ndarray]:
     """One study: for every arm the worth of its incumbent after every epoch, extended to the epochs of all trials."""
     sampler, scheduler = way
     plan: Plan = make_plan(
@@ -109,7 +107,7 @@ def study(
         seed=seed,
         sampler=sampler,
         scheduler=scheduler,
-        generation=generation,
+        window=window,
     )
     watch = Incumbent(recorded)
     with tempfile.TemporaryDirectory() as folder:

@@ -41,11 +41,11 @@ class StudyFailedError(RuntimeError):
 
 @dataclass
 class ArmProgress:
-    """An arm's search trials in the order of their numbers; `open` are those that have not ended."""
+    """An arm's search trials in the order of their numbers; `open` are the numbers of those that have not ended."""
 
     arm: Arm
     search: list[TrialSpec] = field(default_factory=list)
-    open: set[str] = field(default_factory=set)
+    open: set[int] = field(default_factory=set)
     confirming: bool = False
 
 
@@ -187,7 +187,8 @@ class Engine:
         for watcher in self._watchers:
             watcher.on_end(spec, row)
         self._running.discard(spec.trial)
-        self._arms[spec.arm].open.discard(spec.trial)
+        if spec.number is not None:
+            self._arms[spec.arm].open.discard(spec.number)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
             raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
@@ -225,12 +226,17 @@ class Engine:
         self._waiting += [spec for spec in specs if not self.tables.has_trial(spec.trial)]
 
     def _extend(self) -> None:
-        """Propose the next generation, or the confirmation, of every arm whose search trials have all ended."""
+        """Propose what is due in every arm: search trials, or the confirmation when all of them have ended."""
         for progress in self._arms.values():
-            while not (self._search_closed or progress.open or self._searched(progress)):
-                self._propose_generation(progress)
+            while not self._search_closed and self._search_is_due(progress):
+                self._propose_search(progress)
             if not progress.open and not progress.confirming:
                 self._propose_confirmation(progress)
+
+    def _search_is_due(self, progress: ArmProgress) -> bool:
+        """Whether all trials have ended from which the arm's next one is proposed."""
+        number = len(progress.search)
+        return not self._searched(progress) and min(progress.open, default=number) > number - self.plan.window
 
     def _searched(self, progress: ArmProgress) -> bool:
         return len(progress.search) >= self.plan.trials_in(progress.arm)
@@ -246,20 +252,20 @@ class Engine:
         self._search_closed = True
         for spec in [spec for spec in self._waiting if spec.phase == "search"]:
             self._waiting.remove(spec)
-            self._arms[spec.arm].open.discard(spec.trial)
+            assert spec.number is not None
+            self._arms[spec.arm].open.discard(spec.number)
         self._extend()
 
-    def _propose_generation(self, progress: ArmProgress) -> None:
-        first = len(progress.search)
-        for number in range(first, min(first + self.plan.generation, self.plan.trials)):
-            tuned = self.sampler.propose(progress.arm, number)
-            config = self.plan.arm_config(progress.arm, tuned)
-            spec = TrialSpec(progress.arm.name, "search", config, self.plan.search_seed(number), number)
-            progress.search.append(spec)
-            self._agree_with_journal(spec)
-            if not self.tables.has_trial(spec.trial):
-                progress.open.add(spec.trial)
-                self._queue([spec])
+    def _propose_search(self, progress: ArmProgress) -> None:
+        number = len(progress.search)
+        tuned = self.sampler.propose(progress.arm, number)
+        config = self.plan.arm_config(progress.arm, tuned)
+        spec = TrialSpec(progress.arm.name, "search", config, self.plan.search_seed(number), number)
+        progress.search.append(spec)
+        self._agree_with_journal(spec)
+        if not self.tables.has_trial(spec.trial):
+            progress.open.add(number)
+            self._queue([spec])
 
     def _agree_with_journal(self, spec: TrialSpec) -> None:
         """Tell the journal what the tables know of a search trial, after a crash between the two."""
@@ -292,13 +298,12 @@ class Engine:
             self._rungs[spec.arm, epoch][spec.number] = max(values)
 
     def _survives(self, spec: TrialSpec, epoch: int) -> bool:
-        """Compare with the trials of the arm's earlier generations that came as far."""
+        """Compare with those trials of the arm that came as far and had ended when this one was proposed."""
         if epoch not in self.plan.rungs:
             return True
         assert spec.number is not None
-        generation_start = spec.number - spec.number % self.plan.generation
         rung = self._rungs[spec.arm, epoch]
-        earlier = [value for number, value in rung.items() if number < generation_start]
+        earlier = [value for number, value in rung.items() if number <= spec.number - self.plan.window]
         return survives(self.plan.scheduler, rung[spec.number], earlier, REDUCTION_FACTOR)
 
     def _restore_epochs(self) -> None:

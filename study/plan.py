@@ -76,9 +76,9 @@ class TrialSpec:
 class Plan:
     """What a study will run.
 
-    generation: how many of an arm's search trials are proposed at a time. The first generation is the starting
-    points shared by the arms; the sampler proposes the others. own: configurations that the user wants run as they
-    are, beside the paper's.
+    window: how many of an arm's search trials are open at a time. Trial n is proposed when those up to n - window
+    have ended, from their results alone; the first `window` are the starting points shared by the arms. own:
+    configurations that the user wants run as they are, beside the paper's.
     """
 
     space: Space
@@ -87,7 +87,7 @@ class Plan:
     trials: int
     seeds: int
     seed: int
-    generation: int
+    window: int
     sampler: str = "tpe"
     scheduler: str = "asha"
     own: tuple[TrialConfig, ...] = ()
@@ -173,12 +173,12 @@ class Plan:
         return self.trial_count * self.epochs
 
 
-def usual_generation(trials: int) -> int:
-    """How many of an arm's trials are proposed at a time: a sixth, but at least 4, and not more than half.
+def usual_window(trials: int) -> int:
+    """How many of an arm's trials are open at a time: a sixth, but at least 4, and not more than half.
 
-    Small generations learn from more that has ended, and the first, which nothing prunes, costs less; large ones
-    keep more of a cluster busy. On recorded curves, 32 trials, a third needed half the epochs of random search
-    without pruning to be as good, a sixth 37 % (benchmarks/search.py).
+    In a small window trials learn from more that has ended, and the first, which nothing prunes, cost less; a large
+    one keeps more of a cluster busy. On recorded curves, 32 trials, a sixth needed 37 % of the epochs of random
+    search without pruning to be as good (benchmarks/search.py).
     """
     return max(2, min(max(4, trials // 6), trials // 2))
 
@@ -196,12 +196,12 @@ def make_plan(
     settings: Mapping[str, str] | None = None,
     sampler: str = "tpe",
     scheduler: str = "asha",
-    generation: int | None = None,
+    window: int | None = None,
     own: Sequence[TrialConfig] = (),
 ) -> Plan:
     """The plan for `space`. Numbers not given are the budget's; `settings` override the fixed ones.
 
-    A study that grows keeps its `generation`; a new one has the usual.
+    A study that grows keeps its `window`; a new one has the usual.
 
     Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies.
     """
@@ -224,7 +224,7 @@ def make_plan(
         trials=trials,
         seeds=amount.seeds if seeds is None else seeds,
         seed=seed,
-        generation=generation or usual_generation(trials),
+        window=window or usual_window(trials),
         sampler=sampler,
         scheduler=scheduler,
         own=tuple(own),

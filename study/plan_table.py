@@ -34,7 +34,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     stops = f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
-        f"{plan.scheduler}{stops}; {plan.generation} starting points shared by the arms",
+        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms",
         soft_wrap=True,
     )
     console.print(
@@ -63,7 +63,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "budget": plan.budget,
         "seed": plan.seed,
         "epochs": plan.epochs,
-        "generation": plan.generation,
+        "window": plan.window,
         "rungs": list(plan.rungs),
         "sampler": plan.sampler,
         "scheduler": plan.scheduler,

@@ -1,7 +1,7 @@
 """Which search trials stop early: rules over validation accuracies, within one arm.
 
-A trial is compared with those of its arm's earlier generations only. They have ended when it starts, so the
-decision does not depend on which trial happens to report first, and the same study prunes the same trials on
+A trial is compared only with those of its arm from whose results it was proposed. They have ended when it starts,
+so the decision does not depend on which trial happens to report first, and the same study prunes the same trials on
 any cluster. (Optuna's pruners and Ray's schedulers compare with whatever has been reported by then.)
 """
 

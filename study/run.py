@@ -190,7 +190,7 @@ def _run(
             plan = make_plan(
                 space,
                 **plan_arguments(options, source, protocol, budget),
-                generation=before["generation"] if before else None,
+                window=before["window"] if before else None,
             )
             share = None
             if gpus and options.gpus_per_trial is None:
@@ -200,7 +200,7 @@ def _run(
                 **identity,
                 **space_record(space),
                 "budget": plan.budget,
-                "generation": plan.generation,
+                "window": plan.window,
                 "data": dataset.name,
                 "class_names": _class_names(),
                 "settings": plan.base.flat(),

@@ -1,11 +1,10 @@
 """Optuna's part: one study an arm in one journal, which proposes the arm's search trials.
 
-Proposals depend on the study's seed and on the results of earlier generations alone. A trial keeps its number
-for life: after a crash, one that the journal still calls running is the same trial, to be told when it ends.
+Proposals depend on the study's seed and on the results of trials that lie a window back, alone. A trial keeps its
+number for life: after a crash, one that the journal still calls running is the same trial, to be told when it ends.
 """
 
 import logging
-import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from fer_core.config import TrialConfig, Value
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Choice, Float, Int, Parameter
 from study.evolution import EvolutionSampler
+from study.memory import Memory
 from study.plan import Plan
 
 # What became of a trial, in Optuna's words. One that diverged was stopped early for a good reason: told as
@@ -33,8 +33,6 @@ STATES = {
 }
 # How often another proposal is drawn while one is a repetition or breaks a constraint of the space.
 MOST_ATTEMPTS = 100
-# Of an arm's earlier trials a sampler learns from at most so many, and always from the best.
-MOST_REMEMBERED, BEST_REMEMBERED = 500, 100
 # The quasi-random points between two attempts, more than any arm has trials. Odd: points that lie a power of two
 # apart share a cell of the space.
 POINTS_APART = 100_003
@@ -54,12 +52,12 @@ class Sampler:
             )
             for arm in plan.arms
         }
-        self._copies: dict[str, tuple[int, int, optuna.Study]] = {}
+        self._memories = {arm.name: Memory(plan.window) for arm in plan.arms}
 
     def propose(self, arm: Arm, number: int) -> dict[str, Value]:
         """The tuned values of the arm's search trial `number`: from the journal, or a new proposal.
 
-        Numbers are asked for in order, a whole generation before any of its trials has ended. A new proposal
+        Numbers are asked for in order, each when all trials up to a window before it have ended. A new proposal
         repeats no trial of the arm if any other can be found, and fulfils the constraints of the space. Raises
         InputError if none does.
         """
@@ -101,31 +99,19 @@ class Sampler:
 
     def _candidates(self, arm: Arm, number: int, known: list[FrozenTrial]) -> Iterator[dict[str, Value]]:
         """Proposals for the trial, one as good as the other but for what the space forbids."""
-        if number < self._plan.generation or self._plan.sampler == "qmc":
+        if number < self._plan.window or self._plan.sampler == "qmc":
             for attempt in range(MOST_ATTEMPTS):
                 yield starting_point(self._plan, arm, number + attempt * POINTS_APART)
             return
-        copy = self._copy(arm, number, known)
+        study = self._memories[arm.name].at(number, known)
         for attempt in range(MOST_ATTEMPTS):
             # A sampler that is sure of the best values proposes nothing else; then chance helps.
             name = self._plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
-            copy.sampler = self._optuna_sampler(name, (self._plan.search_seed(number), attempt))
-            trial = copy.ask()
-            yield self._draw(trial, arm)
-            copy.tell(trial, state=TrialState.FAIL)
-
-    def _copy(self, arm: Arm, number: int, known: list[FrozenTrial]) -> optuna.Study:
-        """The arm's study in memory, to draw from, so that the journal holds what is run and nothing else.
-
-        Made once a generation: until that is proposed, no trial ends, and those that are added run.
-        """
-        generation = number // self._plan.generation
-        made_for, copied, copy = self._copies.get(arm.name, (None, 0, None))
-        if copy is None or made_for != generation:
-            copied, copy = 0, optuna.create_study(direction="maximize")
-        copy.add_trials(known[copied:] if copied else _remembered(known))
-        self._copies[arm.name] = (generation, len(known), copy)
-        return copy
+            study.sampler = self._optuna_sampler(name, (self._plan.search_seed(number), attempt))
+            trial = study.ask()
+            values = self._draw(trial, arm)
+            study.tell(trial, state=TrialState.FAIL)  # no later proposal may know of it
+            yield values
 
     def report(self, arm: str, number: int, epoch: int, value: float) -> None:
         """Record the validation accuracy after an epoch; an epoch already recorded is left as it is."""
@@ -149,33 +135,20 @@ class Sampler:
         if name == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if name == "cmaes":
-            return EvolutionSampler(self._plan.space.nuisance, seed, startup=self._plan.generation)
+            return EvolutionSampler(self._plan.space.nuisance, seed, startup=self._plan.window)
         if name == "gp":
-            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._plan.generation)
+            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._plan.window)
         return optuna.samplers.TPESampler(
             seed=seed,
-            n_startup_trials=self._plan.generation,
+            n_startup_trials=self._plan.window,
             multivariate=True,
             group=True,
             constant_liar=True,
         )
 
 
-def _remembered(known: list[FrozenTrial]) -> list[FrozenTrial]:
-    """What a sampler learns from: in an arm of very many trials the best of them, and every so manieth of all.
-
-    What a proposal takes grows with them; TPE takes the 25 best for promising, whatever their number.
-    """
-    if len(known) <= MOST_REMEMBERED:
-        return known
-    completed = [trial for trial in known if trial.state == TrialState.COMPLETE]
-    chosen = {trial.number for trial in sorted(completed, key=lambda trial: -(trial.value or 0.0))[:BEST_REMEMBERED]}
-    chosen |= {trial.number for trial in known[:: math.ceil(len(known) / MOST_REMEMBERED)]}
-    return [trial for trial in known if trial.number in chosen]
-
-
 def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
-    """A point of the first generation, the same in every arm for the parameters that arms share.
+    """One of the arm's first points, the same in every arm for the parameters that arms share.
 
     Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the paper's own
     value wherever the range holds it.

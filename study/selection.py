@@ -16,5 +16,6 @@ def winner(rows: Iterable[Row], measure: str) -> Row | None:
 
 
 def best_confirmation(rows: Iterable[Row], measure: str) -> Row | None:
-    """The best by `val_<measure>` of confirmations that ended well: the earliest of equal ones, None of none."""
-    return max((row for row in rows if row["status"] == "completed"), key=lambda r: r[f"val_{measure}"], default=None)
+    """The best by `val_<measure>` of confirmations that ended well: the lowest seed of equal ones, None of none."""
+    ended = [row for row in rows if row["status"] == "completed"]
+    return max(ended, key=lambda r: (r[f"val_{measure}"], -r["seed"]), default=None)

@@ -176,8 +176,8 @@ class Feed(Searcher):
 class Idle:
     """Has Ray keep idle workers for the trials to come.
 
-    By itself it keeps one, and ends the others as soon as no trial waits for them, as at the end of a generation:
-    each of the next trials would then pay for a new worker, some ten seconds. There is no public way to say so.
+    By itself it keeps one, and ends the others as soon as no trial waits for them, as where an arm waits for a slow
+    trial: each of the next ones would then pay for a new worker, some ten seconds. There is no public way to say so.
     """
 
     def __init__(self) -> None:

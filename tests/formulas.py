@@ -63,7 +63,7 @@ class Meeting(Formula):
     """The first four trials wait for each other when their workers start, and again in their first epoch.
 
     These are the two fixed ones and two arms' first. An arm's second and fourth take a second, so that other workers
-    have nothing to do at a generation's end. Every worker leaves a file `started-...` in the study's folder.
+    have nothing to do for a while. Every worker leaves a file `started-...` in the study's folder.
     """
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:

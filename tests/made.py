@@ -58,7 +58,7 @@ def _record(arms: list[str]) -> dict[str, Any]:
         "question": "Does it help?",
         "measure": "accuracy",
         "budget": "quick",
-        "generation": 3,
+        "window": 3,
         "data": "made",
         "class_names": CLASS_NAMES,
         "arms": arms,

@@ -23,6 +23,7 @@ from study.deadline import Deadline
 from study.engine import Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.sampler import Sampler
+from study.selection import best_confirmation
 from study.tables import Tables, read_table
 
 TEST_IMAGES = np.arange(4)
@@ -271,7 +272,7 @@ def test_a_study_that_grows_keeps_its_trials_and_proposes_as_before(tmp_path: Pa
     first = plan(trials=3, seeds=1)
     run(first, tmp_path)
     before = content(trials(tmp_path))
-    run(plan(trials=9, seeds=2, generation=first.generation), tmp_path)
+    run(plan(trials=9, seeds=2, window=first.window), tmp_path)
     after = {row["trial"]: row for row in content(trials(tmp_path))}
     assert [after[row["trial"]] for row in before] == before
     searched = trials(tmp_path).query("phase == 'search'")
@@ -375,7 +376,7 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert set(confirmed["epochs"]) == {p.epochs}
     searched = table.query("phase == 'search'").groupby("arm").size()
     assert searched.max() - searched.min() <= 3  # as many as run at a time
-    run(plan(scheduler="none", trials=9, generation=p.generation), tmp_path)  # without a limit it goes on
+    run(plan(scheduler="none", trials=9, window=p.window), tmp_path)  # without a limit it goes on
     assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
 
 
@@ -434,3 +435,11 @@ def test_a_study_of_a_thousand_trials_stays_far_below_50_megabytes(tmp_path: Pat
     assert len(trials(tmp_path)) > 100
     size = sum(path.stat().st_size for path in tmp_path.rglob("*"))
     assert 10 * size < 10e6  # networks and predictions of the confirmed trials come on top
+
+
+def test_of_equal_confirmations_the_one_with_the_lowest_seed_is_kept_whichever_ended_first() -> None:
+    rows = [{"trial": f"a-{seed}", "seed": seed, "status": "completed", "val_accuracy": 0.5} for seed in (1, 2)]
+    for order in (rows, rows[::-1]):
+        kept = best_confirmation(order, "accuracy")
+        assert kept is not None
+        assert kept["trial"] == "a-1"

@@ -13,7 +13,7 @@ LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and th
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {"study/runner.py", "study/tune_parts.py", "study/trial.py"},
-    "optuna": {"study/sampler.py", "study/evolution.py", "study/analysis/importance.py"},
+    "optuna": {"study/sampler.py", "study/memory.py", "study/evolution.py", "study/analysis/importance.py"},
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
     "keras": {

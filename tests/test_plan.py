@@ -72,7 +72,7 @@ def test_a_setting_is_overridden_unless_the_space_varies_it() -> None:
 
 def test_arms_share_their_starting_points() -> None:
     p = plan()
-    for number in range(p.generation):
+    for number in range(p.window):
         points = {arm.name: starting_point(p, arm, number) for arm in p.arms}
         assert points["block"] == points["conv"]
         assert points["none"].items() <= points["block"].items()

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ SPACE = Space(
 class Watched:
     folder: Path
     command: Finished
-    dashboard: list[dict[str, Any]]  # what optuna-dashboard knew of the trials while the study ran
+    seen: list[dict[str, Any]]  # what optuna-dashboard knew of the trials while the study ran
 
 
 @pytest.fixture(scope="module")
@@ -53,46 +54,58 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     place = tmp_path_factory.mktemp("watched")
     (place / "own.py").write_text(SPACE)
     folder = place / "study"
+    folder.mkdir()
+    (folder / "optuna.log").touch()
     small = ("--trials", "4", "--epochs", "2", "--seeds", "2", "--budget", "quick", "--set", "model.width=0.0625")
     images = ("--set", "data.train_images=320", "--set", "data.val_images=100")
     command = ["study.run", "--space", place / "own.py", "--data", "synthetic", *small, *images]
-    study = subprocess.Popen(
-        [sys.executable, "-m", *map(str, command), "--log", "tensorboard", "--out", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert study.stdout is not None
-    out = ""
-    for line in study.stdout:
-        out += line
-        if re.match(r"\d+/\d+  search", line):
-            break
-    seen = ask_dashboard(folder / "optuna.log")
+    with dashboard(folder / "optuna.log") as address:
+        study = subprocess.Popen(
+            [sys.executable, "-m", *map(str, command), "--log", "tensorboard", "--out", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert study.stdout is not None
+        out = ""
+        for line in study.stdout:
+            out += line
+            if re.match(r"\d+/\d+  search", line):
+                break
+        seen = known_trials(address)
     rest, err = study.communicate(timeout=300)
     return Watched(folder, Finished(study.returncode, out + rest, err), seen)
 
 
-def ask_dashboard(journal: Path) -> list[dict[str, Any]]:
-    """The trials of the first study in `journal`, from a real optuna-dashboard."""
+@contextmanager
+def dashboard(journal: Path) -> Iterator[str]:
+    """The address of a real optuna-dashboard over `journal`, which answers already."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "optuna-dashboard", str(journal), "--port", str(port), "--quiet"]
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    command = [Path(sys.executable).parent / "optuna-dashboard", str(journal), "--port", port, "--quiet"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies/0?after=0", timeout=30) as answer:
-                    return json.load(answer)["trials"]
+                urllib.request.urlopen(f"{address}/api/studies", timeout=30).close()
+                break
             except urllib.error.URLError:  # not listening yet
                 with suppress(subprocess.TimeoutExpired):
                     pytest.fail(f"optuna-dashboard ended with {server.wait(0.1)}")
+        yield address
     finally:
         server.terminate()
         server.wait(30)
+
+
+def known_trials(address: str) -> list[dict[str, Any]]:
+    """The trials of the first study that the dashboard knows. It reads the journal at the first question only."""
+    with urllib.request.urlopen(f"{address}/api/studies/0?after=0", timeout=30) as answer:
+        return json.load(answer)["trials"]
 
 
 def test_the_study_ends_well(watched: Watched) -> None:
@@ -102,8 +115,8 @@ def test_the_study_ends_well(watched: Watched) -> None:
 
 
 def test_optuna_dashboard_shows_a_study_that_runs(watched: Watched) -> None:
-    assert {trial["state"] for trial in watched.dashboard} > {"Running"}
-    ended = [trial for trial in watched.dashboard if trial["state"] in ("Complete", "Pruned")]
+    assert {trial["state"] for trial in watched.seen} > {"Running"}
+    ended = [trial for trial in watched.seen if trial["state"] in ("Complete", "Pruned")]
     rows = read_table(watched.folder, "trials").query("phase == 'search'").set_index("number")
     for trial in ended:
         assert trial["intermediate_values"][-1]["step"] == rows.at[trial["number"], "epochs"]
@@ -194,4 +207,4 @@ def test_the_other_arguments_are_remembered_when_a_study_grows(watched: Watched)
     after = read_table(watched.folder, "trials")
     assert set(before["trial"]) < set(after["trial"])
     assert sorted(after.query("phase == 'search'")["number"]) == list(range(6))
-    assert json.loads((watched.folder / "study.json").read_text())["generation"] == 2
+    assert json.loads((watched.folder / "study.json").read_text())["window"] == 2

@@ -1,0 +1,82 @@
+"""What an arm's sampler knows at a proposal: a copy of the arm's Optuna study as it stood for that trial.
+
+Trials that a proposal must not depend on count as running, whatever has become of them: so the proposal is the same
+on any cluster, and after any crash.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+# Of an arm's earlier trials a sampler learns from at most so many, and always from the best.
+MOST_REMEMBERED, BEST_REMEMBERED = 500, 100
+
+
+class Memory:
+    """The memory of one arm, asked for in the order of the trials' numbers.
+
+    window: trial n knows the results of the trials up to n - window. Every `window` trials the copy is made anew, so
+    that it holds no more than is remembered; in between it follows.
+    """
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._study: optuna.Study | None = None
+        self._ids: dict[int, int] = {}  # the copy's trials by their number in the arm
+        self._told = 0  # so many of the arm's first trials have their results in the copy
+
+    def at(self, number: int, known: Sequence[FrozenTrial]) -> optuna.Study:
+        """The study to draw trial `number` from. known: all trials of the arm before it, at least."""
+        start = number - number % self._window
+        if self._study is None or number == start:
+            self._begin(start, known)
+        assert self._study is not None
+        storage, study = self._study._storage, self._study
+        for n in range(max(self._ids) + 1 if self._ids else 0, number):
+            self._ids[n] = storage.create_new_trial(study._study_id, _running(known[n]))
+        visible = self._visible(number)
+        for trial in known[self._told : visible]:
+            for epoch, value in trial.intermediate_values.items():
+                storage.set_trial_intermediate_value(self._ids[trial.number], epoch, value)
+            storage.set_trial_state_values(self._ids[trial.number], trial.state, trial.values)
+        self._told = max(visible, self._told)
+        return study
+
+    def _visible(self, number: int) -> int:
+        return max(0, number - self._window + 1)
+
+    def _begin(self, start: int, known: Sequence[FrozenTrial]) -> None:
+        """Make the copy for trial `start`."""
+        self._study = optuna.create_study(direction="maximize")
+        self._told = self._visible(start)
+        storage, study = self._study._storage, self._study._study_id
+        remembered = {trial.number for trial in _remembered(known[: self._told])}
+        self._ids = {
+            trial.number: storage.create_new_trial(study, trial if trial.number < self._told else _running(trial))
+            for trial in known[:start]
+            if trial.number in remembered or trial.number >= self._told
+        }
+
+
+def _running(trial: FrozenTrial) -> FrozenTrial:
+    """The trial as if it had just begun."""
+    begun = copy.copy(trial)
+    begun.state, begun.values = TrialState.RUNNING, None
+    begun.intermediate_values, begun.datetime_complete = {}, None
+    return begun
+
+
+def _remembered(known: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """What a sampler learns from: in an arm of very many trials the best of them, and every so manieth of all.
+
+    What a proposal takes grows with them; TPE takes the 25 best for promising, whatever their number.
+    """
+    if len(known) <= MOST_REMEMBERED:
+        return known
+    completed = [trial for trial in known if trial.state == TrialState.COMPLETE]
+    chosen = {trial.number for trial in sorted(completed, key=lambda trial: -(trial.value or 0.0))[:BEST_REMEMBERED]}
+    chosen |= {trial.number for trial in known[:: math.ceil(len(known) / MOST_REMEMBERED)]}
+    return [trial for trial in known if trial.number in chosen]
