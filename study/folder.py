@@ -52,7 +52,12 @@ def write_study(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises InputError naming the difference if `now` is another study than the one that stands in `folder`."""
+    """Raises InputError naming the difference if `now` is another study than the one that stands in `folder`.
+
+    So, too, if that was begun by a version that proposed in generations.
+    """
+    if "window" not in before:
+        raise InputError(f"{folder}: holds a study of an earlier version, which cannot go on. Choose another --out.")
     there = {name: before[name] for name in IDENTITY} | before["settings"]
     here = {name: now[name] for name in IDENTITY} | now.get("settings", before["settings"])
     for name, value in here.items():

@@ -135,6 +135,15 @@ def test_another_study_in_the_same_folder_is_refused(
     assert by_arm_and_phase(finished_study.folder) == PLANNED
 
 
+def test_a_study_that_was_begun_with_generations_is_refused(finished_study: FinishedStudy, tmp_path: Path) -> None:
+    record = json.loads((finished_study.folder / "study.json").read_text())
+    record["generation"] = record.pop("window")
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    refused = run_module("study.run", "--resume", "--out", tmp_path)
+    assert refused.status == 2
+    assert "holds a study of an earlier version, which cannot go on. Choose another --out." in refused.err
+
+
 def content(folder: Path, name: str) -> list[dict]:
     """The rows without what differs from run to run: times, places and attempts; in an order of their own."""
     rows = table(folder, name).drop(columns=["seconds", "attempts", "node"], errors="ignore")
