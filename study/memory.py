@@ -35,14 +35,15 @@ class Memory:
             self._begin(start, known)
         assert self._study is not None
         storage, study = self._study._storage, self._study
-        for n in range(max(self._ids) + 1 if self._ids else 0, number):
-            self._ids[n] = storage.create_new_trial(study._study_id, _running(known[n]))
+        for trial in known[start:number]:
+            if trial.number not in self._ids:
+                self._ids[trial.number] = storage.create_new_trial(study._study_id, _running(trial))
         visible = self._visible(number)
         for trial in known[self._told : visible]:
             for epoch, value in trial.intermediate_values.items():
                 storage.set_trial_intermediate_value(self._ids[trial.number], epoch, value)
             storage.set_trial_state_values(self._ids[trial.number], trial.state, trial.values)
-        self._told = max(visible, self._told)
+        self._told = visible
         return study
 
     def _visible(self, number: int) -> int:
