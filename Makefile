@@ -3,8 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+READY_DEV := $(VENV)/ready-dev
 READY_JAX := $(VENV)/ready-jax
 READY_BENCH := $(VENV)/ready-bench
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+LOCK := uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,35 +21,33 @@ help:  ## this list
 study: $(READY)  ## a first study on the embedded faces, about 2 minutes on two cores
 	$(BIN)/python -m study.run --space se_placement --data synthetic --budget quick
 
-test: $(READY) check  ## style, types and every test
+test: $(READY_DEV) check  ## style, types and every test
 	$(BIN)/python -m pytest
 
-bench: $(READY_BENCH)  ## every benchmark beside its rivals, some hours; `make bench NAMES="trial study"` for some
+bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some hours; `make bench NAMES="trial study"` for some
 	$(BIN)/python -m benchmarks $(NAMES)
 
-test-jax: $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
+test-jax: $(READY_DEV) $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_predict.py
 
-test-faults: $(READY)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
+test-faults: $(READY_DEV)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
 	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py
 
-test-cluster: $(READY)  ## a study over three hosts (network namespaces), one cut off in the middle; needs root and iproute2
+test-cluster: $(READY_DEV)  ## a study over three hosts (network namespaces), one cut off in the middle; needs root and iproute2
 	$(BIN)/python -m pytest -rs -s -m cluster tests/test_cluster.py
 
-test-statistics: $(READY)  ## the simulations of intervals and error rates with 10,000 studies each, some minutes
+test-statistics: $(READY_DEV)  ## the simulations of intervals and error rates with 10,000 studies each, some minutes
 	FER_STUDY_SIMULATIONS=10000 $(BIN)/python -m pytest -s tests/test_coverage.py
 
-check: $(READY)  ## style and types alone
+check: $(READY_DEV)  ## style and types alone
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 lock:  ## pin every package anew, with hashes (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --upgrade pyproject.toml --output-file requirements.lock
-	echo 'jax>=0.6' | uv pip compile --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --upgrade - --output-file requirements-jax.lock
-	printf 'keras-tuner\ntensorboard\n' | uv pip compile --universal --python-version 3.11 --constraint requirements.lock \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade - --output-file requirements-bench.lock
+	$(LOCK) pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --group dev --output-file requirements-dev.lock
+	echo 'jax>=0.6' | $(LOCK) --constraint requirements.lock - --output-file requirements-jax.lock
+	printf 'keras-tuner\ntensorboard\n' | $(LOCK) --constraint requirements.lock - --output-file requirements-bench.lock
 
 clean:  ## remove the environment
 	rm -rf $(VENV)
@@ -54,14 +55,10 @@ clean:  ## remove the environment
 # Compiling every module of every package takes as long as installing them; a first import compiles what it needs.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(READY)
+	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
 
-$(READY_JAX): $(READY) requirements-jax.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements-jax.lock
-	touch $(READY_JAX)
-
-$(READY_BENCH): $(READY) requirements-bench.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements-bench.lock
-	touch $(READY_BENCH)
+$(READY)-%: $(READY) requirements-%.lock
+	$(PIP) --require-hashes --requirement requirements-$*.lock
+	touch $@

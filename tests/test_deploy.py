@@ -1,4 +1,4 @@
-"""What lies in `deploy/`: each file is read by who will read it, and its command is one of `study.run`."""
+"""What lies in `deploy/`: each file is read by who will read it, and its command is one of `study.run`. And the locks."""
 
 import re
 import shlex
@@ -43,3 +43,22 @@ def test_the_pods_run_the_ray_that_is_pinned() -> None:
     version = pinned.group(1) or pinned.group(2)
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == version
     assert f"ARG RAY={version}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def test_no_two_locks_pin_a_package_differently() -> None:
+    pins: dict[str, set[tuple[str, ...]]] = {}
+    for lock in ROOT.glob("requirements*.lock"):
+        found: dict[str, list[str]] = {}
+        for name, version in re.findall(r"^([\w.-]+)(?:\[\w,]+\])?==(\S+)", lock.read_text(), re.MULTILINE):
+            found.setdefault(name, []).append(version)
+        for name, versions in found.items():
+            pins.setdefault(name, set()).add(tuple(versions))
+    assert len(pins) > 100
+    assert [name for name, by_lock in pins.items() if len(by_lock) > 1] == []
+
+
+def test_a_study_is_installed_without_the_packages_of_its_tests() -> None:
+    studies, tests = ((ROOT / f"requirements{part}.lock").read_text() for part in ("", "-dev"))
+    for package in ("pytest", "moto", "selenium", "optuna-dashboard"):
+        assert f"\n{package}" not in studies
+        assert f"\n{package}" in tests
