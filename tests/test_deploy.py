@@ -1,4 +1,4 @@
-"""What lies in `deploy/`: each file is read by who will read it, and its command is one of `study.run`. And the locks."""
+"""What lies in `deploy/`: each file is read by who will read it, its command is one of `study.run`; and the locks."""
 
 import re
 import shlex
