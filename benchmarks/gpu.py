@@ -20,6 +20,7 @@ import numpy as np
 
 EPOCHS = 60  # of a full training
 GOAL_SECONDS, GOAL_GAIN = 30, 4
+SIZES = {"float32": 4, "bfloat16": 2}  # bytes of a value
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     found["device"], peak, bandwidth = _device()
     print(f"{found['device']}: {peak['float32']:.1f} and {peak['bfloat16']:.1f} TFLOP/s in products of float32 and")
     print(f"bfloat16, {bandwidth:.2f} TB/s, all measured here")
-    found |= {"tflops": peak, "tb_per_s": bandwidth, "epochs": _epochs(options, peak)}
+    found |= {"tflops": peak, "tb_per_s": bandwidth, "epochs": _epochs(options, peak, bandwidth)}
     if found["backend"] == "jax":
         found["vectorised"] = {
             n: _say(f"{n} under vmap", _vectorised(options, n), "trials/h") for n in options.trials
@@ -76,8 +77,8 @@ def _noise(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, np.eye(7, dtype=np.float32)[labels]
 
 
-def _epochs(options: argparse.Namespace, peak: dict[str, float]) -> list[dict[str, Any]]:
-    """The seconds of a training epoch by batch size, precision and path, and its share of the card's arithmetic."""
+def _epochs(options: argparse.Namespace, peak: dict[str, float], bandwidth: float) -> list[dict[str, Any]]:
+    """The seconds of a training epoch by batch size, precision and path, and its shares of what the card can do."""
     from fer_core import compiled
     from fer_core.passes import Examples
 
@@ -94,12 +95,13 @@ def _epochs(options: argparse.Namespace, peak: dict[str, float]) -> list[dict[st
             }
             for path, epoch in paths.items():
                 seconds = _median(epoch)
-                flops = options.images * training_flops(network.model)
-                share = flops / seconds / 1e12 / peak[precision.removeprefix("mixed_")]
-                rows.append(
-                    {"batch": batch, "precision": precision, "path": path, "seconds": seconds, "share": share}
-                )
-                print(f"batch {batch}, {precision}, {path}: {seconds:.2f} s an epoch, {share:.0%} of the arithmetic")
+                kind, rate = precision.removeprefix("mixed_"), options.images / seconds / 1e12
+                arithmetic = rate * training_flops(network.model) / peak[kind]
+                memory = rate * training_bytes(network.model, batch, SIZES[kind]) / bandwidth
+                shares = {"arithmetic": arithmetic, "bandwidth": memory}
+                rows.append({"batch": batch, "precision": precision, "path": path, "seconds": seconds, **shares})
+                _say(f"batch {batch}, {precision}, {path}: an epoch", seconds, "s")
+                print(f"    {arithmetic:.0%} of the arithmetic, {memory:.0%} of the bandwidth", flush=True)
     return rows
 
 
@@ -111,6 +113,20 @@ def training_flops(model: Any) -> float:
             positions = int(np.prod(layer.output.shape[1:-1]))
             total += 2.0 * int(np.prod(layer.kernel.shape)) * positions
     return 3 * total
+
+
+def training_bytes(model: Any, batch: int, size: int) -> float:
+    """What goes through memory for an image if no two layers are fused, its values of `size` bytes.
+
+    Every layer reads its input and writes its output; backwards it reads both gradient and input and writes the
+    input's gradient. Adam reads a weight, its gradient and two moments in float32 once a batch, and writes three.
+    """
+    values = 0
+    for layer in model.layers:
+        inputs = [layer.input] if not isinstance(layer.input, list) else layer.input
+        read = sum(int(np.prod(tensor.shape[1:])) for tensor in inputs)
+        values += 3 * read + 2 * int(np.prod(layer.output.shape[1:]))
+    return size * values + 7 * 4 * model.count_params() / batch
 
 
 def _median(action: Callable[[], object], times: int = 3) -> float:

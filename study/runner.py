@@ -21,6 +21,7 @@ os.environ.update(
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
     TUNE_MAX_PENDING_TRIALS_PG="1000000",  # else workers start in a row; Feed knows the room
+    TUNE_GLOBAL_CHECKPOINT_S="1000000",  # between snapshots, which nobody reads and which grow with the trials
     TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
 )
 

@@ -200,9 +200,10 @@ class Decisions(FIFOScheduler):
         self._tried_again: set[str] = set()  # in this step of Ray's loop, which handles one event
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Ray's own choice. Every step of its loop begins with this question."""
-        self._tried_again.clear()
-        return super().choose_trial_to_run(tune_controller)
+        """The first that waits. Ray's own choice goes through all trials that there ever were, at every step."""
+        self._tried_again.clear()  # every step of Ray's loop begins with this question
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
+        return min(waiting, key=lambda trial: trial.trial_id, default=None)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Keep idle workers while trials will come; none once some need larger ones, whose room they would take."""
@@ -271,10 +272,15 @@ class Ending(Stopper):
 
 
 class Watchdog(Callback):
-    """Ends the worker of a trial that makes no progress; Ray then tries the trial again, from its last epoch."""
+    """Ends the worker of a trial that makes no progress; Ray then tries the trial again, from its last epoch.
+
+    Looks now and then: Ray shows it all trials that there ever were.
+    """
+
+    EVERY = 1.0  # seconds
 
     def __init__(self, link: Link, stalls: Stalls) -> None:
-        self.link, self.stalls = link, stalls
+        self.link, self.stalls, self._looked = link, stalls, 0.0
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
         report: Report = result["report"]
@@ -282,6 +288,9 @@ class Watchdog(Callback):
         self.stalls.heard((trial.trial_id, trial.num_failures), time.monotonic())
 
     def on_step_begin(self, iteration: int, trials: list, **info: Any) -> None:
+        if time.monotonic() - self._looked < self.EVERY:
+            return
+        self._looked = time.monotonic()
         running = {(t.trial_id, t.num_failures): t for t in trials if t.status == Trial.RUNNING}
         arms = [(attempt, self.link.spec(trial).arm) for attempt, trial in running.items()]
         for attempt in self.stalls.stalled(arms, time.monotonic()):
