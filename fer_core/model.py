@@ -11,6 +11,7 @@ from fer_core.augmentation import RandomFlip, RandomShift
 from fer_core.config import AugmentConfig, ModelConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS, SIDE
 from fer_core.errors import InputError
+from fer_core.normalisation import BatchNormalization
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
 
@@ -42,7 +43,7 @@ def _build(config: TrialConfig) -> keras.Model:
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(scaled(model.dense_units, model.width), use_bias=not model.dense_norm, name="dense")(x)
     if model.dense_norm:
-        x = layers.BatchNormalization(momentum=model.batch_norm_momentum, name="dense_norm")(x)
+        x = BatchNormalization(momentum=model.batch_norm_momentum, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
     outputs = layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="emotion")(x)
@@ -88,7 +89,7 @@ def load_network(path: Path) -> keras.Model:
 def _convolution(x: keras.KerasTensor, filters: int, model: ModelConfig, name: str) -> keras.KerasTensor:
     x = layers.Conv2D(filters, model.kernel_size, padding="same", use_bias=not model.batch_norm, name=name)(x)
     if model.batch_norm:
-        x = layers.BatchNormalization(momentum=model.batch_norm_momentum, name=f"{name}_norm")(x)
+        x = BatchNormalization(momentum=model.batch_norm_momentum, name=f"{name}_norm")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     if model.se_placement == "conv":
         x = squeeze_excite(x, model.se_reduction, f"{name}_se", model.se_squeeze)

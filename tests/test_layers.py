@@ -18,10 +18,10 @@ ONLY_IN = {
     "jinja2": {"study/report/page.py"},
     "keras": {
         f"fer_core/{name}.py"
-        for name in ("model", "se", "augmentation", "compiled", "passes", "training", "evaluation")
+        for name in ("model", "se", "augmentation", "normalisation", "compiled", "passes", "training", "evaluation")
     },
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
-    "tensorflow": {"fer_core/training.py", "fer_core/passes.py", "fer_core/device_memory.py"},
+    "tensorflow": {f"fer_core/{name}.py" for name in ("training", "passes", "normalisation", "device_memory")},
 }
 
 

@@ -11,6 +11,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from fer_core.augmentation import RandomFlip, RandomShift, shift_images
 from fer_core.config import AugmentConfig, TrialConfig, Value
 from fer_core.model import build_model, set_augmentation
+from fer_core.normalisation import BatchNormalization
 from fer_core.se import squeeze_excite
 from fer_core.size import parameters
 
@@ -120,6 +121,29 @@ def test_half_of_the_images_are_flipped_where_that_is_on(random: np.random.Gener
     assert 160 < flipped.sum() < 240
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
     np.testing.assert_array_equal(ops.convert_to_numpy(RandomFlip(False)(images, training=True)), images)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("shape", [(2, 2, 5), (5,)])
+def test_normalisation_trains_and_predicts_as_keras_own(
+    shape: tuple[int, ...], precision: str, random: np.random.Generator
+) -> None:
+    features = random.normal(2, 3, size=(3, *shape))  # so few that a batch's and a population's variance differ
+    goal, start = random.normal(size=(3, *shape)), random.normal(1, 0.2, size=(4, 5))
+
+    def trained(layer: keras.Layer) -> list[np.ndarray]:
+        """Predictions, scale, shift and moving statistics after a step, whose input has a gradient, too."""
+        before = keras.layers.Dense(5, kernel_initializer="identity", dtype="float32")
+        model = keras.Sequential([keras.Input(shape), before, layer])
+        layer.set_weights(start)
+        model.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
+        model.train_on_batch(features, goal)
+        return [model.predict(features, verbose=0).astype(np.float32), *before.get_weights(), *layer.get_weights()]
+
+    ours = trained(BatchNormalization(momentum=0.5, dtype=precision))
+    theirs = trained(keras.layers.BatchNormalization(momentum=0.5, dtype=precision))
+    for mine, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_pixels_are_rescaled_to_one() -> None:
