@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from fer_core.data.dataset import Dataset
     from fer_core.data.protocols import Learning, Testing
+    from study.engine import Engine
 
     Parts = dict[str, tuple[Learning, Testing]]  # the images of every protocol
 
@@ -311,11 +312,17 @@ def _run_plan(
         return "failed"
     sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
-    out_of_time = engine.search_cut or (deadline is not None and not engine.finished and not deadline.left)
-    if not engine.finished and not out_of_time:
-        return "interrupted"
-    _close(console, folder)
-    return "out of time" if out_of_time else "complete"
+    status = ended_as(engine, deadline)
+    if status != "interrupted":
+        _close(console, folder)
+    return status
+
+
+def ended_as(engine: "Engine", deadline: Deadline | None) -> str:
+    """The status of a study whose run has ended without a failure. A search cut short is not yet the end."""
+    if engine.finished:
+        return "out of time" if engine.search_cut else "complete"
+    return "interrupted" if deadline is None or deadline.left else "out of time"
 
 
 def _close(console: "Console", folder: Path) -> None:

@@ -22,6 +22,7 @@ from search_spaces.space import Choice, Float, Int, Space
 from study.deadline import Deadline
 from study.engine import Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
+from study.run import ended_as
 from study.sampler import Sampler
 from study.selection import best_confirmation
 from study.tables import Tables, read_table
@@ -378,6 +379,31 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert searched.max() - searched.min() <= 3  # as many as run at a time
     run(plan(scheduler="none", trials=9, window=p.window), tmp_path)  # without a limit it goes on
     assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
+
+
+def test_an_interrupted_confirmation_is_no_study_that_ran_out_of_time(tmp_path: Path) -> None:
+    clock = Clock()
+    deadline = Deadline(60, 3, clock)
+
+    class Interrupted(Engine):
+        def on_end(self, spec: TrialSpec, status: str, **details: Any) -> None:
+            super().on_end(spec, status, **details)
+            if spec.phase == "confirm" and not self.finished:
+                assert self.search_cut
+                assert ended_as(self, deadline) == "interrupted"
+                assert ended_as(self, None) == "interrupted"
+                assert ended_as(self, Deadline(0, 3, clock)) == "out of time"
+
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            clock.now += len(epochs) / 3
+            return super().on_epochs(spec, epochs)
+
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    cut.mkdir()
+    whole.mkdir()
+    engine = run(plan(trials=60), cut, deadline=deadline, engine_class=Interrupted)
+    assert ended_as(engine, deadline) == "out of time"
+    assert ended_as(run(plan(), whole), None) == "complete"
 
 
 def test_a_users_own_configuration_runs_in_the_arm_where_it_lies(tmp_path: Path) -> None:
