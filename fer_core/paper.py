@@ -167,8 +167,9 @@ EVIDENCE = (
     Evidence(
         "width 0.25, all training images, the challenge's protocol, 12 epochs along a cosine from 0.0035, shifts of "
         "0.011 instead of 0.1; none, per block (ratio 8), after every convolution (ratio 8)",
-        "88.1, 85.2 and 88.1 % in training, as in Table 1, but 61.2, 60.7 and 61.6 % in validation (with shifts of 0.1, "
-        "from 0.002: 68.3, 67.9 and 67.8 %, and 63.0, 62.4 and 63.1 %): results/reference/se_placement-fer2013-quarter",
+        "88.1, 85.2 and 88.1 % in training, as in Table 1, but 61.2, 60.7 and 61.6 % in validation (with shifts of "
+        "0.1, from 0.002: 68.3, 67.9 and 67.8 %, and 63.0, 62.4 and 63.1 %); "
+        "results/reference/se_placement-fer2013-quarter",
     ),
     Evidence(
         "width 0.125, 5,000 training images, batches of 32, along a cosine from 0.004 and 0.001, 5 epochs; only the "
