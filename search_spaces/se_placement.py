@@ -10,7 +10,7 @@ Cost:     budget quick, on two CPU cores: about 2 minutes on the embedded faces,
 Outcome:  a quarter of the width, all images, 12 epochs, 5 seeds (results/reference/se_placement-fer2013-quarter):
           none 63.9 %, block 64.2 %, conv 64.0 %; block less none +0.35 points (-0.54 to +1.24), conv less none +0.16
           (-0.71 to +1.03), both undecided; conv and block differ by no more than 0.61. An eighth, 5,000 images, 5
-          epochs (se_placement-fer2013-tuned): conv less none -1.35 (-2.31 to -0.40), worse. At full size not yet known
+          epochs (se_placement-fer2013-tuned): conv less none -1.35 (-2.31 to -0.40), worse. Full size: not yet known
 """
 
 from search_spaces.space import Choice, Float, Space
