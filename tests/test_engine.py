@@ -382,13 +382,15 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
 
 
 def test_an_interrupted_confirmation_is_no_study_that_ran_out_of_time(tmp_path: Path) -> None:
-    clock = Clock()
+    clock, looked = Clock(), 0
     deadline = Deadline(60, 3, clock)
 
     class Interrupted(Engine):
         def on_end(self, spec: TrialSpec, status: str, **details: Any) -> None:
+            nonlocal looked
             super().on_end(spec, status, **details)
             if spec.phase == "confirm" and not self.finished:
+                looked += 1
                 assert self.search_cut
                 assert ended_as(self, deadline) == "interrupted"
                 assert ended_as(self, None) == "interrupted"
@@ -402,6 +404,7 @@ def test_an_interrupted_confirmation_is_no_study_that_ran_out_of_time(tmp_path: 
     cut.mkdir()
     whole.mkdir()
     engine = run(plan(trials=60), cut, deadline=deadline, engine_class=Interrupted)
+    assert looked
     assert ended_as(engine, deadline) == "out of time"
     assert ended_as(run(plan(), whole), None) == "complete"
 
