@@ -4,6 +4,7 @@ On images of noise, of FER2013's size: what they show does not change the time. 
 
     KERAS_BACKEND=jax python -m benchmarks.gpu                     # minutes on an H100
     python -m benchmarks.gpu --width 0.125 --images 640 --batch 64 --trials 1 2 --seconds 5     # tried on a CPU
+    python -m benchmarks.gpu --parts processes --trials 8          # one part of it
 """
 
 import argparse
@@ -11,15 +12,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+PARTS = ("processes", "epochs", "trial", "vectorised")
 EPOCHS = 60  # of a full training
 GOAL_SECONDS, GOAL_GAIN = 30, 4
+PRECISIONS = ("float32", "mixed_bfloat16")
+READY = "ready"
 SIZES = {"float32": 4, "bfloat16": 2}  # bytes of a value
 
 
@@ -30,33 +36,44 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=28_709, help="training images (default: FER2013's)")
     parser.add_argument("--width", type=float, default=1.0, help="of the network (default: the paper's)")
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 256, 1024], help="images a step")
-    parser.add_argument("--trials", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="how many at a time")
+    parser.add_argument(
+        "--precision", default="float32", choices=PRECISIONS, help="of trials; epochs are timed in both"
+    )
+    parser.add_argument("--trials", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="processes at a time")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 4, 8], help="trainings in one vectorised program")
     parser.add_argument("--seconds", type=float, default=20, help="how long trials run side by side")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what to measure (default: all)")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="where the figures go (default: gpu.json)")
-    parser.add_argument("--one", type=float, metavar="START", help=argparse.SUPPRESS)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one is not None:
-        print(_epochs_until(options, options.one))
+    if options.one:
+        _one_of_many(options)
         return
     found: dict[str, Any] = {"backend": os.environ.get("KERAS_BACKEND", "tensorflow"), **vars(options)}
     found["out"] = str(options.out)
-    # Trials side by side first: a process that holds the card's memory would leave them none.
-    found["processes"] = {n: _say(f"{n} processes", _processes(options, n), "trials/h") for n in options.trials}
-    found["device"], peak, bandwidth = _device()
-    print(f"{found['device']}: {peak['float32']:.1f} and {peak['bfloat16']:.1f} TFLOP/s in products of float32 and")
-    print(f"bfloat16, {bandwidth:.2f} TB/s, all measured here")
-    found |= {"tflops": peak, "tb_per_s": bandwidth, "epochs": _epochs(options, peak, bandwidth)}
-    if found["backend"] == "jax":
-        found["vectorised"] = {
-            n: _say(f"{n} under vmap", _vectorised(options, n), "trials/h") for n in options.trials
-        }
-    one = found["processes"][options.trials[0]]
-    packed = max([*found["processes"].values(), *found.get("vectorised", {}).values()])
-    alone = EPOCHS * min(row["seconds"] for row in found["epochs"] if row["batch"] == options.batch[0])
-    found["goals"] = {"seconds of a full training": alone, "gain of the best packing": packed / one}
-    print(f"a training of {EPOCHS} epochs at batch {options.batch[0]}: {alone:.1f} s (goal: under {GOAL_SECONDS})")
-    print(f"best packing: {packed / one:.1f} times one at a time (goal: {GOAL_GAIN})")
+    measures = {"processes": _packed, "epochs": _epochs, "trial": _trial, "vectorised": _vectorised}
+    for part in PARTS:  # trials side by side first: a process that holds the card's memory would leave them none
+        if part in options.parts:
+            found[part] = measures[part](options)
+            options.out.write_text(json.dumps(found, indent=2) + "\n")
+    found["goals"] = _goals(options, found)
     options.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _goals(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, float]:
+    """The figures that have goals, of the parts that were measured."""
+    goals = {}
+    if "epochs" in found:
+        rows = [row for row in found["epochs"]["rows"] if row["batch"] == options.batch[0]]
+        goals["seconds of a full training"] = alone = EPOCHS * min(row["seconds"] for row in rows)
+        print(
+            f"a training of {EPOCHS} epochs at batch {options.batch[0]}: {alone:.1f} s (goal: under {GOAL_SECONDS})"
+        )
+    if "processes" in found:
+        packed = max([*found["processes"].values(), *found.get("vectorised", {}).values()])
+        goals["gain of the best packing"] = gain = packed / found["processes"][min(options.trials)]
+        print(f"best packing: {gain:.1f} times {min(options.trials)} at a time (goal: {GOAL_GAIN})")
+    return goals
 
 
 def _say(what: str, value: float, unit: str) -> float:
@@ -64,7 +81,7 @@ def _say(what: str, value: float, unit: str) -> float:
     return value
 
 
-def _config(options: argparse.Namespace, batch: int, precision: str = "float32") -> Any:
+def _config(options: argparse.Namespace, batch: int, precision: str) -> Any:
     from fer_core.config import TrialConfig
 
     settings = {"model.width": options.width, "model.se_placement": "block", "train.batch_size": batch}
@@ -77,32 +94,56 @@ def _noise(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, np.eye(7, dtype=np.float32)[labels]
 
 
-def _epochs(options: argparse.Namespace, peak: dict[str, float], bandwidth: float) -> list[dict[str, Any]]:
+def _epochs(options: argparse.Namespace) -> dict[str, Any]:
     """The seconds of a training epoch by batch size, precision and path, and its shares of what the card can do."""
     from fer_core import compiled
     from fer_core.passes import Examples
 
+    device, peak, bandwidth = _device()
+    print(f"{device}: {peak['float32']:.1f} and {peak['bfloat16']:.1f} TFLOP/s in products of float32 and")
+    print(f"bfloat16, {bandwidth:.2f} TB/s, all measured here")
     images, labels = _noise(options.images)
     order, rows = np.random.default_rng(1).permutation(options.images), []
     for batch in options.batch:
-        for precision in ("float32", "mixed_bfloat16"):
+        for precision in PRECISIONS:
             compiled.forget()
             network = compiled.take(_config(options, batch, precision), 0)
             examples = Examples.on_device(images, labels)
             paths: dict[str, Callable[[], object]] = {
-                "one call": lambda: network.train(examples, order, batch),  # noqa: B023  # called at once
-                "fit": lambda: network.model.fit(images, labels, batch_size=batch, verbose=0),  # noqa: B023
+                "one call": lambda: network.train(examples, order, batch)  # noqa: B023  # called at once
             }
+            if batch == options.batch[0]:
+                paths["fit"] = lambda: network.model.fit(images, labels, batch_size=batch, verbose=0)  # noqa: B023
             for path, epoch in paths.items():
-                seconds = _median(epoch)
+                seconds, first = _median(epoch)
                 kind, rate = precision.removeprefix("mixed_"), options.images / seconds / 1e12
                 arithmetic = rate * training_flops(network.model) / peak[kind]
                 memory = rate * training_bytes(network.model, batch, SIZES[kind]) / bandwidth
-                shares = {"arithmetic": arithmetic, "bandwidth": memory}
+                shares = {"arithmetic": arithmetic, "bandwidth": memory, "first": first}
                 rows.append({"batch": batch, "precision": precision, "path": path, "seconds": seconds, **shares})
                 _say(f"batch {batch}, {precision}, {path}: an epoch", seconds, "s")
-                print(f"    {arithmetic:.0%} of the arithmetic, {memory:.0%} of the bandwidth", flush=True)
-    return rows
+                print(
+                    f"    {arithmetic:.0%} of the arithmetic, {memory:.0%} of the bandwidth; the first {first:.1f} s"
+                )
+    return {"device": device, "tflops": peak, "tb_per_s": bandwidth, "rows": rows}
+
+
+def _trial(options: argparse.Namespace) -> dict[str, float]:
+    """The seconds of an epoch's parts in a study's trial: training with validation, and the checkpoint."""
+    from fer_core.data.protocols import Learning
+    from fer_core.training import Training
+
+    (images, labels), (others, theirs) = _noise(options.images), _noise(max(options.images // 8, 64))
+    learning = Learning(images[..., 0], labels.argmax(1), others[..., 0], theirs.argmax(1))
+    training = Training(_config(options, options.batch[0], options.precision), 0, learning)
+    with tempfile.TemporaryDirectory() as folder:
+        found = {
+            "epoch": _median(training.run_epoch)[0],
+            "checkpoint": _median(lambda: training.save(Path(folder, "checkpoint.npz")))[0],
+        }
+    for what, seconds in found.items():
+        _say(f"a trial's {what}", seconds, "s")
+    return found
 
 
 def training_flops(model: Any) -> float:
@@ -129,14 +170,14 @@ def training_bytes(model: Any, batch: int, size: int) -> float:
     return size * values + 7 * 4 * model.count_params() / batch
 
 
-def _median(action: Callable[[], object], times: int = 3) -> float:
-    action()
+def _median(action: Callable[[], object], times: int = 3) -> tuple[float, float]:
+    """Seconds: the median of some times, and the first time before them, which compiles."""
     found = []
-    for _ in range(times):
+    for _ in range(1 + times):
         start = time.perf_counter()
         action()
         found.append(time.perf_counter() - start)
-    return float(np.median(found))
+    return float(np.median(found[1:])), found[0]
 
 
 def _device() -> tuple[str, dict[str, float], float]:
@@ -144,14 +185,22 @@ def _device() -> tuple[str, dict[str, float], float]:
     from keras import ops
 
     on_cpu = "cpu" in _name().lower()
-    side, length = (1024, 1 << 24) if on_cpu else (8192, 1 << 29)
+    side, length, times = (1024, 1 << 24, 2) if on_cpu else (8192, 1 << 29, 20)
 
     def rate(work: float, function: Callable[[Any], Any], given: Any) -> float:
         run = _compiled(function)
-        return work / _median(lambda: np.asarray(ops.ravel(run(given))[:1])) / 1e12
 
-    square = {kind: ops.ones((side, side), kind) for kind in ("float32", "bfloat16")}
-    peak = {kind: rate(2.0 * side**3, lambda x: ops.matmul(x, x), value) for kind, value in square.items()}
+        def repeatedly() -> None:
+            value = given
+            for _ in range(times):
+                value = run(value)
+            float(ops.sum(value[:1]))  # waits for all of them
+
+        return times * work / _median(repeatedly)[0] / 1e12
+
+    values = np.random.default_rng(0).normal(size=(side, side)) / side**0.5  # a product is as large as its factor
+    square = {kind: ops.convert_to_tensor(values, kind) for kind in ("float32", "bfloat16")}
+    peak = {kind: rate(2.0 * side**3, partial(ops.matmul, value), value) for kind, value in square.items()}
     vector = ops.ones((length,), "float32")
     return _name(), peak, rate(8.0 * length, lambda x: x + 1, vector)
 
@@ -181,42 +230,56 @@ def _compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return tf.function(function)
 
 
+def _packed(options: argparse.Namespace) -> dict[int, float]:
+    return {n: _say(f"{n} processes", _processes(options, n), "trials/h") for n in options.trials}
+
+
 def _processes(options: argparse.Namespace, count: int) -> float:
     """Full trainings an hour with `count` processes on the card, once all have compiled."""
-    start = time.time() + 60 + 5 * count
     command = [
         sys.executable, "-m", "benchmarks.gpu", "--images", str(options.images), "--width", str(options.width),
-        "--batch", str(options.batch[0]), "--seconds", str(options.seconds), "--one", str(start),
+        "--batch", str(options.batch[0]), "--seconds", str(options.seconds), "--precision", options.precision,
+        "--one",
     ]  # fmt: skip
     share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / count:.3f}", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    running = [
-        subprocess.Popen(command, env={**os.environ, **share}, stdout=subprocess.PIPE, text=True)
-        for _ in range(count)
-    ]
+    environment, pipe = {**os.environ, **share}, subprocess.PIPE
+    running = [subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
+    for process in running:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != READY:
+            raise SystemExit("a process ended before it was ready: fewer at a time, or a smaller network.")
+    for process in running:
+        assert process.stdin is not None
+        print(file=process.stdin, flush=True)
     rates = [float(process.communicate()[0].splitlines()[-1]) for process in running]
     return sum(rates) * 3600 / EPOCHS
 
 
-def _epochs_until(options: argparse.Namespace, start: float) -> float:
-    """Epochs a second of one training, counted for `--seconds` from the time `start` on."""
+def _one_of_many(options: argparse.Namespace) -> None:
+    """Compile, say so, wait for a line, and print the epochs a second of one training over `--seconds`."""
     from fer_core import compiled
     from fer_core.passes import Examples
 
-    network = compiled.take(_config(options, options.batch[0]), 0)
+    network = compiled.take(_config(options, options.batch[0], options.precision), 0)
     examples = Examples.on_device(*_noise(options.images))
     order = np.arange(options.images)
     network.train(examples, order, options.batch[0])
-    if time.time() > start:
-        raise SystemExit("the processes were not ready in time: fewer at a time, or a smaller network.")
-    time.sleep(max(0.0, start - time.time()))
+    print(READY, flush=True)
+    sys.stdin.readline()
     begun, epochs = time.perf_counter(), 0
     while time.perf_counter() - begun < options.seconds:
         network.train(examples, order, options.batch[0])
         epochs += 1
-    return epochs / (time.perf_counter() - begun)
+    print(epochs / (time.perf_counter() - begun))
 
 
-def _vectorised(options: argparse.Namespace, count: int) -> float:
+def _vectorised(options: argparse.Namespace) -> dict[int, float]:
+    if os.environ.get("KERAS_BACKEND") != "jax":
+        return {}
+    return {n: _say(f"{n} under vmap", _together(options, n), "trials/h") for n in options.seeds}
+
+
+def _together(options: argparse.Namespace, count: int) -> float:
     """Full trainings an hour of `count` seeds of one configuration, trained together in one program."""
     import jax
 
@@ -226,9 +289,9 @@ def _vectorised(options: argparse.Namespace, count: int) -> float:
     batch = options.batch[0]
     states = []
     for seed in range(count):
-        network = compiled.take(_config(options, batch), seed)
+        network = compiled.take(_config(options, batch, options.precision), seed)
         states.append([[np.asarray(variable) for variable in group] for group in variables(network.model)])
-        compiled.give_back(network, _config(options, batch))
+        compiled.give_back(network, _config(options, batch, options.precision))
     state = jax.tree.map(lambda *values: jax.numpy.stack(values), *states)
     examples = Examples.on_device(*_noise(options.images))
     steps = options.images // batch
@@ -240,7 +303,7 @@ def _vectorised(options: argparse.Namespace, count: int) -> float:
         nonlocal state
         state = jax.block_until_ready(together(state, examples, batches))
 
-    return count * 3600 / _median(epoch) / EPOCHS
+    return count * 3600 / _median(epoch)[0] / EPOCHS
 
 
 if __name__ == "__main__":

@@ -2,17 +2,20 @@
 
 Tracing and compiling takes seconds, as long as a whole epoch of a small study. A network is taken out of the
 pool for one training and comes back by `give_back`, so no two trainings ever share one. A pooled network gets
-the initial values of a newly built one: the numbers are those of a fresh process.
+the initial values of a newly built one: the numbers are those of a fresh process. What XLA compiles for a GPU, a
+minute's work for the paper's network, is kept on disk for other processes, too.
 """
 
 import random
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from fer_core.config import ModelConfig, TrainConfig, TrialConfig
+from fer_core.data.cache import cache_folder
 from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
 
@@ -42,6 +45,8 @@ _pool: dict[_Shape, Passes] = {}
 
 def take(config: TrialConfig, seed: int) -> Passes:
     """A compiled network for `config`, initialised from `seed`, as if it had just been built."""
+    if keras.backend.backend() == "jax":
+        _keep_gpu_programs()
     # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
     random.seed(seed)
     model = build_model(config)
@@ -71,6 +76,26 @@ def give_back(passes: Passes, config: TrialConfig) -> None:
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
     _pool[_shape(config)] = passes
+
+
+def _keep_gpu_programs() -> None:
+    """Not those for a CPU: another one that shares the folder may lack its instructions."""
+    import jax
+
+    folder = cache_folder()
+    if folder is not None and jax.default_backend() == "gpu":
+        keep_programs(folder / "programs")
+
+
+def keep_programs(folder: Path) -> None:
+    """Have JAX keep in `folder` what XLA compiles from now on, and take it from there, whichever process it is.
+
+    A folder that the user has given JAX (JAX_COMPILATION_CACHE_DIR) stays.
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def forget() -> None:

@@ -1,5 +1,10 @@
 """A pass in one call gives what `Model.fit` and `Model.evaluate` give, batch by batch."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from fer_core.data import protocols
 from fer_core.data.protocols import Learning
 from fer_core.passes import Examples, Passes, pure, scanned, variables
 from fer_core.training import class_weights, one_hot
+from tests.conftest import ROOT
 
 Parts = tuple[Learning, protocols.Testing]
 ORDER = np.random.default_rng(3).permutation(320)
@@ -67,3 +73,36 @@ def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: Trial
     for mine, theirs in zip(found, groups, strict=True):
         for value, variable in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(value, np.array(variable), rtol=1e-3, atol=1e-4)
+
+
+COMPILES = """
+import pathlib, sys
+import jax
+from fer_core.compiled import keep_programs
+
+found = []
+jax.monitoring.register_event_listener(lambda event, **_: found.append(event.rsplit("/", 1)[1]))
+jax.jit(lambda x: x + 1)(1)  # JAX looks once whether it has a folder
+keep_programs(pathlib.Path(sys.argv[1]))
+found.clear()
+jax.jit(lambda x: x @ x)(jax.numpy.ones((8, 8)))
+print("cache_hits" in found)
+"""
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
+def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
+    ours, users = tmp_path / "ours", tmp_path / "users"
+
+    def finds(**variables: str) -> bool:
+        variables |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        command = [sys.executable, "-c", COMPILES, str(ours)]
+        run = subprocess.run(
+            command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
+        )
+        return run.stdout.strip() == "True"
+
+    assert not finds()
+    assert finds()
+    assert not finds(JAX_COMPILATION_CACHE_DIR=str(users)), "it looked into ours"
+    assert any(users.iterdir())
