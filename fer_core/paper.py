@@ -172,10 +172,10 @@ EVIDENCE = (
         "results/reference/se_placement-fer2013-quarter",
     ),
     Evidence(
-        "full width, all training images, the paper's protocol, mixed_bfloat16 on a GPU, 10 epochs along a cosine from "
-        "0.002, everything as assumed here; none and per block, mean of five seeds",
-        "65.7 and 65.2 % in training, 64.9 and 64.6 % on the test images: no gap yet, where Table 1 has 18 and 20 points; "
-        "results/reference/paper-fer2013-full",
+        "full width, all training images, the paper's protocol, mixed_bfloat16 on a GPU, 10 epochs along a cosine "
+        "from 0.002, everything as assumed here; none and per block, mean of five seeds",
+        "65.7 and 65.2 % in training, 64.9 and 64.6 % on the test images: no gap yet, where Table 1 has 18 and 20 "
+        "points; results/reference/paper-fer2013-full",
     ),
     Evidence(
         "width 0.125, 5,000 training images, batches of 32, along a cosine from 0.004 and 0.001, 5 epochs; only the "
