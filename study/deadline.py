@@ -7,15 +7,16 @@ from collections.abc import Callable
 class Deadline:
     """`seconds` from now, for `slots` trials at a time. `clock` gives the time in seconds.
 
-    The time of what is to come is taken from the mean of the epochs seen so far. `MARGIN` covers what is no
-    epoch: the start of a trial, the test, an epoch slower than the mean.
+    The time of what is to come is taken from the mean of the later half of the epochs seen so far: the first ones
+    also compiled, or shared the machine with other work. `MARGIN` covers what is no epoch: the start of a trial, the
+    test, an epoch slower than the mean.
     """
 
     MARGIN = 1.3
 
     def __init__(self, seconds: float, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._end, self._slots, self._clock = clock() + seconds, slots, clock
-        self._epochs, self._seconds = 0, 0.0
+        self._seconds = [0.0]  # of the first n epochs together
 
     @property
     def left(self) -> float:
@@ -24,12 +25,13 @@ class Deadline:
 
     def observe(self, epoch_seconds: float) -> None:
         """An epoch of some trial took so long."""
-        self._epochs += 1
-        self._seconds += epoch_seconds
+        self._seconds.append(self._seconds[-1] + epoch_seconds)
 
     def allows(self, reserved_epochs: int) -> bool:
         """Whether a further epoch of the search leaves the time that `reserved_epochs` of confirmation take."""
-        if not self._epochs:
+        seen = len(self._seconds) - 1
+        if not seen:
             return self.left > 0
-        an_epoch = self._seconds / self._epochs
+        earlier = seen // 2
+        an_epoch = (self._seconds[seen] - self._seconds[earlier]) / (seen - earlier)
         return self.left > self.MARGIN * an_epoch * (reserved_epochs / self._slots + 1)

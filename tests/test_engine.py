@@ -381,6 +381,16 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
 
 
+def test_a_deadline_forgets_slow_first_epochs() -> None:
+    deadline = Deadline(1000, 1, Clock())
+    for seconds in (60.0, 10.0):
+        deadline.observe(seconds)
+    assert deadline.allows(1000 / (10 * Deadline.MARGIN) - 2)
+    assert not deadline.allows(1000 / (10 * Deadline.MARGIN))
+    deadline.observe(30.0)
+    assert not deadline.allows(1000 / (20 * Deadline.MARGIN)), "the later half are 10 and 30 s"
+
+
 def test_an_interrupted_confirmation_is_no_study_that_ran_out_of_time(tmp_path: Path) -> None:
     clock, looked = Clock(), 0
     deadline = Deadline(60, 3, clock)
