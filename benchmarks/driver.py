@@ -65,7 +65,7 @@ def ours(trials: int) -> float:
     from fer_core.data.protocols import split
     from fer_core.data.synthetic import synthetic_faces
     from search_spaces.catalogue import load_space
-    from study import runner
+    from study import connection, runner
     from study.cluster import share_out
     from study.display import Display
     from study.engine import Engine
@@ -80,7 +80,7 @@ def ours(trials: int) -> float:
         trials=trials // 3, epochs=EPOCHS, seeds=0,
     )  # fmt: skip
     parts = {"challenge": split(synthetic_faces({0: 70, 1: 14, 2: 14}), "challenge")}
-    with tempfile.TemporaryDirectory() as name, runner.connected(None, num_cpus=2) as machine:
+    with tempfile.TemporaryDirectory() as name, connection.connected(None, num_cpus=2) as machine:
         folder, cluster, reports = Path(name), share_out(*machine), Reports()
         with closing(Tables(folder)) as tables, open(os.devnull, "w") as nowhere:
             console = Console(file=nowhere, force_terminal=True)
@@ -92,14 +92,14 @@ def ours(trials: int) -> float:
 
 def bare(trials: int, folder: Path | None = None, epochs: int = EPOCHS) -> float:
     """Ray Tune alone on as many trials, all to their last epoch, its files in `folder`. Milliseconds an epoch."""
-    from study import runner  # silences Ray
+    from study import connection  # silences Ray
 
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "0"
     from ray import tune
 
     from tests.formulas import Plain
 
-    with tempfile.TemporaryDirectory() as name, runner.connected(None, num_cpus=2):
+    with tempfile.TemporaryDirectory() as name, connection.connected(None, num_cpus=2):
         tuner = tune.Tuner(
             tune.with_resources(Plain, {"cpu": 1}),
             param_space={"learning_rate": tune.loguniform(2e-4, 5e-3), "epochs": epochs},

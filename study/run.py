@@ -123,7 +123,7 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     if options.address is None:
         cpus, gpus = map(float, this_machine())
     else:
-        from study.runner import connected
+        from study.connection import connected
 
         with connected(options.address) as (cpus, gpus):
             pass
@@ -167,7 +167,7 @@ def _run(
 
     if options.address is None:
         keep_ray_private()
-    from study.runner import connected
+    from study.connection import connected
 
     space, folder = load_space(options.space), place.folder
     protocols = space.protocols(protocol)

@@ -1,40 +1,21 @@
-"""Ray's part: starting or joining a cluster, and running the engine's trials on it.
+"""Ray Tune's part: running the engine's trials on a cluster.
 
 Tune's own search, checkpoints and result files are not used: the engine proposes and decides, the tables
 record, and a resumed study is a new Ray run over what is missing.
 """
 
-import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
-from study.cluster import Cluster, usable
+import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 
-# Read by Ray when it is imported. Its output is silenced, since the study has a display of its own.
-os.environ.update(
-    RAY_AIR_NEW_OUTPUT="0",
-    RAY_USAGE_STATS_ENABLED="0",
-    TUNE_PRINT_ALL_TRIAL_ERRORS="0",
-    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-    TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
-    TUNE_MAX_PENDING_TRIALS_PG="1000000",  # else workers start in a row; Feed knows the room
-    TUNE_GLOBAL_CHECKPOINT_S="1000000",  # between snapshots, which nobody reads and which grow with the trials
-    TUNE_FORCE_TRIAL_CLEANUP_S="1",  # a stopped trial loses nothing: its last epoch is saved
-)
-
+# isort: split
 import ray
 from ray import tune
 from ray.tune import Callback
 
-import fer_core
-import search_spaces
-import study
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
-from fer_core.errors import InputError
+from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
 from study.head_watch import watched
@@ -44,45 +25,10 @@ from study.sharing import Need, Shares
 from study.shelf import Shelf
 from study.stalls import Stalls
 from study.trial import TrialRun
-from study.tune_parts import RETRIES, Decisions, Ending, Feed, Link, Room, Watchdog, nodes
+from study.tune_parts import RETRIES, Decisions, Ending, Feed, Link, Room, Watchdog
 
 CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
-
-
-@contextmanager
-def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, float]]:
-    """A connection to the Ray cluster at `address`, or a private one on this machine.
-
-    Yields the CPUs and GPUs that it has for trials.
-
-    pretended: `num_cpus` and `num_gpus` that a private one shall believe in, instead of what is there. Raises
-    InputError if the cluster does not answer.
-    """
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    environment: dict[str, Any] = {"env_vars": _worker_environment()}
-    if address is not None:
-        packages = (study, search_spaces, fer_core)
-        environment["py_modules"] = [str(Path(package.__path__[0])) for package in packages]
-    try:
-        ray.init(
-            address=address or "local",
-            runtime_env=environment,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if address is None else None,
-            configure_logging=True,
-            **pretended,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as problem:
-        if address is None:
-            raise
-        reason = str(problem).strip().splitlines()[0]
-        raise InputError(f"--address {address}: no Ray cluster answers there ({reason}).") from None
-    try:
-        yield usable(nodes())
-    finally:
-        ray.shutdown()
 
 
 def gpu_need(config: TrialConfig) -> Need | None:
@@ -179,15 +125,3 @@ def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback
 
         callbacks.append(WandbLoggerCallback(project=space, group=study_name))
     return callbacks
-
-
-def _worker_environment() -> dict[str, str]:
-    """What a worker must find set before it imports its backend."""
-    environment = {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
-    if "KERAS_BACKEND" in os.environ:
-        environment["KERAS_BACKEND"] = os.environ["KERAS_BACKEND"]
-    return environment

@@ -1,6 +1,6 @@
 """What a study brings of its own to Ray Tune: search, scheduler, stopper and callback, all ways to the engine.
 
-Imported by `runner.py` alone, which sets before what Ray reads when it is imported.
+Imported by `runner.py` alone.
 """
 
 import errno
@@ -20,6 +20,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from study.cluster import Cluster
+from study.connection import nodes
 from study.engine import Engine, StudyFailedError
 from study.place import Place
 from study.plan import TrialSpec
@@ -112,12 +113,6 @@ class Link:
         for trial in self.engine.confirmations(arm):
             if trial != best:
                 self.models.remove(f"{trial}.keras")
-
-
-def nodes() -> list[tuple[float, float]]:
-    """The CPUs and GPUs of every node that is there."""
-    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in resources]
 
 
 class Room:

@@ -16,7 +16,7 @@ from fer_core import device_memory
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
-from study import runner
+from study import connection, runner
 from study.cluster import share_out, usable
 from study.engine import Engine, StudyFailedError
 from study.place import Place
@@ -83,7 +83,7 @@ def test_without_a_gpu_nothing_is_measured_or_limited(monkeypatch: pytest.Monkey
 @pytest.fixture(scope="module")
 def pretended_gpus() -> Iterator[tuple[float, float]]:
     """A private Ray that believes in two GPUs."""
-    with runner.connected(None, num_cpus=8, num_gpus=2) as found:
+    with connection.connected(None, num_cpus=8, num_gpus=2) as found:
         yield found
 
 

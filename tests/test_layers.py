@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
-    "ray": {"study/runner.py", "study/tune_parts.py", "study/trial.py"},
+    "ray": {f"study/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},
     "optuna": {"study/sampler.py", "study/memory.py", "study/evolution.py", "study/analysis/importance.py"},
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},

@@ -21,10 +21,10 @@ from study.tables import Tables
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
-    from study import runner
+    from study import connection
 
-    with runner.connected(None):
-        yield runner.ray
+    with connection.connected(None):
+        yield connection.ray
 
 
 def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_path: Path) -> None:
