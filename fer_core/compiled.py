@@ -6,6 +6,7 @@ the initial values of a newly built one: the numbers are those of a fresh proces
 minute's work for the paper's network, is kept on disk for other processes, too.
 """
 
+import os
 import random
 from functools import partial
 from pathlib import Path
@@ -90,11 +91,11 @@ def _keep_gpu_programs() -> None:
 def keep_programs(folder: Path) -> None:
     """Have JAX keep in `folder` what XLA compiles from now on, and take it from there, whichever process it is.
 
-    A folder that the user has given JAX (JAX_COMPILATION_CACHE_DIR) stays.
+    A folder that the user has given JAX, by the variable JAX_COMPILATION_CACHE_DIR, stays.
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
