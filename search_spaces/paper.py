@@ -8,9 +8,9 @@ closing tables stand beside Table 1 and say how much of the accuracy goes when t
 Command:  python -m study.run --space paper --budget full
 Cost:     20 trainings of the full network with ten seeds, up to 100 epochs each; budget quick, on two CPU cores and
           FER2013: 14 short ones of a narrow network, about 6 minutes
-Outcome:  full size, 10 epochs along a cosine, 5 seeds (results/reference/paper-fer2013-full): none 64.9 %, block 64.6
-          % in the paper's protocol, block less none -0.33 points (-1.16 to +0.51), below the paper's gain; 65.6 and
-          65.5 % in the challenge's, -0.12 (-0.98 to +0.74). Not yet levelled off, so nothing was owed to choosing.
+Outcome:  full size, 10 epochs along a cosine, 5 seeds (results/reference/paper-fer2013-full): in the
+          paper's protocol none 64.9 %, block 64.6 %, -0.33 points (-1.16 to +0.51), below the paper's gain; in the
+          challenge's 65.6 and 65.5 %, -0.12 (-0.98 to +0.74). Not yet levelled off, so nothing was owed to choosing.
           Longer: not yet known. `--budget full` is as stated; `standard` ends at epoch 60, about where the paper's
           own training stopped (section 3.2)
 """

@@ -1,6 +1,6 @@
 """The Ray cluster of a study: one that is joined, or one of its own on this machine.
 
-Imports Ray's core alone: its processes start while the driver imports the rest.
+Imports Ray's core alone, which is enough to look at a cluster; Ray Tune comes with `runner.py`.
 """
 
 import logging

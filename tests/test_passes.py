@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 Parts = tuple[Learning, protocols.Testing]
 ORDER = np.random.default_rng(3).permutation(320)
 BATCH = 48  # does not divide 320: the last batch is smaller
+on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
 
 
 def new_network(config: TrialConfig) -> Passes:
@@ -61,7 +62,7 @@ def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Pa
     assert network.evaluate(examples, 7) == pytest.approx(whole, rel=1e-5)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
+@on_jax
 def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
     network = new_network(narrow)
     examples = Examples.on_device(parts[0].train_images[..., None], one_hot(parts[0].train_labels))
@@ -90,7 +91,7 @@ print("cache_hits" in found)
 """
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU runs on JAX; make test-jax")
+@on_jax
 def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     ours, users = tmp_path / "ours", tmp_path / "users"
 
