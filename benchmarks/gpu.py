@@ -284,7 +284,7 @@ def _together(options: argparse.Namespace, count: int) -> float:
     import jax
 
     from fer_core import compiled
-    from fer_core.passes import Examples, pure, scanned, variables
+    from fer_core.passes import Examples, scanned, training_step, variables
 
     batch = options.batch[0]
     states = []
@@ -297,11 +297,11 @@ def _together(options: argparse.Namespace, count: int) -> float:
     steps = options.images // batch
     orders = [np.random.default_rng(seed).permutation(options.images)[: steps * batch] for seed in range(count)]
     batches = np.stack(orders).reshape(count, steps, batch).transpose(1, 0, 2).astype(np.int32)
-    together = scanned(jax.vmap(pure(network.model.train_step), in_axes=(0, None, 0)))
+    together = scanned(jax.vmap(training_step(network.model), in_axes=(0, None, 0)))
 
     def epoch() -> None:
         nonlocal state
-        state = jax.block_until_ready(together(state, examples, batches))
+        state, _ = jax.block_until_ready(together(state, examples, batches))
 
     return count * 3600 / _median(epoch)[0] / EPOCHS
 

@@ -91,12 +91,14 @@ def _keep_gpu_programs() -> None:
 def keep_programs(folder: Path) -> None:
     """Have JAX keep in `folder` what XLA compiles from now on, and take it from there, whichever process it is.
 
-    A folder that the user has given JAX, by the variable JAX_COMPILATION_CACHE_DIR, stays.
+    Short ones, too, which JAX leaves out by itself: there are many of them before a first epoch. A folder that the
+    user has given JAX, by the variable JAX_COMPILATION_CACHE_DIR, stays.
     """
     import jax
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def forget() -> None:

@@ -12,6 +12,7 @@ from fer_core.config import AugmentConfig, ModelConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS, SIDE
 from fer_core.errors import InputError
 from fer_core.normalisation import BatchNormalization
+from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
 
@@ -38,7 +39,7 @@ def _build(config: TrialConfig) -> keras.Model:
             x = _convolution(x, scaled(count, model.width), model, f"conv{number}_{position}")
         if model.se_placement == "block":
             x = squeeze_excite(x, model.se_reduction, f"se{number}", model.se_squeeze)
-        x = layers.MaxPooling2D(name=f"pool{number}")(x)
+        x = MaxPooling2D(name=f"pool{number}")(x)
         x = layers.Dropout(model.dropout, name=f"dropout{number}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(scaled(model.dense_units, model.width), use_bias=not model.dense_norm, name="dense")(x)

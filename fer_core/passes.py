@@ -2,7 +2,7 @@
 
 `Model.fit` prepares and starts every batch from Python, which takes a fast device longer than the batch itself. Here
 the images stay on the device, as uint8; picking a batch out of them, shifting, rescaling and the step are one
-compiled loop. The steps are Keras' own, in the same order, with the same last, smaller batch as `fit` has.
+compiled loop. The steps do what Keras' own do, in the same order, with the same last, smaller batch as `fit` has.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,6 @@ import numpy as np
 from keras import ops
 
 Metrics = dict[str, float]
-# What Keras' stateless steps take and give back, in this order.
-TRAINED = ("trainable", "non_trainable", "optimizer", "metrics")
-TESTED = ("trainable", "non_trainable", "metrics")
 
 
 class Examples(NamedTuple):
@@ -56,7 +53,8 @@ class Passes:
         for rows in (order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)):
             if rows.size:
                 loop(examples, ops.convert_to_tensor(rows.astype(np.int32)))
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        found = self.model.get_metrics_result()
+        return {name: float(value) for name, value in found.items() if name != "loss"}  # of weighted, smoothed labels
 
 
 def _build_measures(model: keras.Model) -> None:
@@ -92,42 +90,81 @@ def _tensorflow_loops(model: keras.Model) -> tuple[Callable, Callable]:
 
 
 def _jax_loops(model: keras.Model) -> tuple[Callable, Callable]:
-    """Pure loops over the values of the model's variables, which are assigned afterwards."""
+    """Pure loops over the values of the model's variables, which are assigned afterwards.
+
+    They give the network's answers; the metrics are computed once, of all of them: in every step, their many small
+    sums would take a GPU a twentieth of the time.
+    """
     import jax
 
-    def loop(step: Callable, kinds: tuple[str, ...]) -> Callable:
-        # XLA on a CPU runs convolutions within a loop twenty times as slow: there Python goes from batch to batch.
-        over = _one_by_one if jax.default_backend() == "cpu" else scanned
-        compiled = over(pure(step))
+    # XLA on a CPU runs convolutions within a loop twenty times as slow: there Python goes from batch to batch.
+    over = _one_by_one if jax.default_backend() == "cpu" else scanned
+    measure = jax.jit(_measurement(model))
+
+    def loop(step: Callable) -> Callable:
+        compiled = over(step)
 
         def run(examples: Examples, batches: Any) -> None:
-            groups = variables(model, kinds)
-            state = [[variable.value for variable in group] for group in groups]
-            for group, values in zip(groups, compiled(state, examples, batches), strict=True):
-                for variable, value in zip(group, values, strict=True):
-                    variable.assign(value)
+            groups = variables(model)
+            state, answers = compiled(_values(groups), examples, batches)
+            _assign(groups, state)
+            measures = [model.metrics_variables]
+            _assign(measures, [measure(*_values(measures), examples.labels[batches], answers)])
 
         return run
 
-    return loop(model.train_step, TRAINED), loop(model.test_step, TESTED)
+    return loop(training_step(model)), loop(_testing_step(model))
 
 
-def pure(step: Callable) -> Callable:
-    """From Keras' stateless `step` to a function of state, examples and the rows of one batch, to the next state."""
+def training_step(model: keras.Model) -> Callable:
+    """A pure function of state, examples and the rows of one batch, to the next state and the network's answers."""
+    import jax
 
-    def run(state: list, examples: Examples, rows: Any) -> list:
-        _, new = step(tuple(state), tuple(part[rows] for part in examples if part is not None))
-        return [list(group) for group in new]
+    def step(state: list, examples: Examples, rows: Any) -> tuple[list, Any]:
+        images, labels, weights = _batch(examples, rows)
+        trainable, others, optimizer = state
 
-    return run
+        def loss(trainable: list) -> tuple[Any, tuple[Any, list]]:
+            answers, updated = model.stateless_call(trainable, others, images, training=True)
+            return model.compute_loss(images, labels, answers, weights), (answers, updated)
+
+        gradients, (answers, others) = jax.grad(loss, has_aux=True)(trainable)
+        trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return [trainable, others, optimizer], answers
+
+    return step
+
+
+def _testing_step(model: keras.Model) -> Callable:
+    def step(state: list, examples: Examples, rows: Any) -> tuple[list, Any]:
+        trainable, others, _ = state
+        return state, model.stateless_call(trainable, others, _batch(examples, rows)[0], training=False)[0]
+
+    return step
+
+
+def _batch(examples: Examples, rows: Any) -> list[Any]:
+    return [None if part is None else part[rows] for part in examples]
+
+
+def _measurement(model: keras.Model) -> Callable:
+    """From the values of the metrics' variables, labels and answers (..., 7) to their next values."""
+
+    def measured(values: list, labels: Any, answers: Any) -> list:
+        mapping = zip(model.metrics_variables, values, strict=True)
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            model.compute_metrics(None, *(ops.reshape(part, (-1, part.shape[-1])) for part in (labels, answers)))
+        return [scope.get_current_value(variable) for variable in model.metrics_variables]
+
+    return measured
 
 
 def scanned(step: Callable) -> Callable:
-    """A pure step for every row of `batches` (steps, batch), in one program."""
+    """A pure step for every row of `batches` (steps, batch), in one program. Answers are (steps, batch, 7)."""
     import jax
 
-    def run(state: list, examples: Examples, batches: Any) -> list:
-        return jax.lax.scan(lambda state, rows: (step(state, examples, rows), None), state, batches)[0]
+    def run(state: list, examples: Examples, batches: Any) -> tuple[list, Any]:
+        return jax.lax.scan(lambda state, rows: step(state, examples, rows), state, batches)
 
     return jax.jit(run, donate_argnums=0)
 
@@ -137,15 +174,26 @@ def _one_by_one(step: Callable) -> Callable:
 
     compiled = jax.jit(step, donate_argnums=0)
 
-    def run(state: list, examples: Examples, batches: Any) -> list:
+    def run(state: list, examples: Examples, batches: Any) -> tuple[list, Any]:
+        answers = []
         for rows in batches:
-            state = compiled(state, examples, rows)
-        return state
+            state, answer = compiled(state, examples, rows)
+            answers.append(answer)
+        return state, jax.numpy.stack(answers)
 
     return run
 
 
-def variables(model: keras.Model, kinds: tuple[str, ...] = TRAINED) -> list[list[keras.Variable]]:
-    """The variables of a compiled model that a stateless step takes, by kind."""
-    groups = {kind: getattr(model, f"{kind}_variables") for kind in TESTED} | {"optimizer": model.optimizer.variables}
-    return [groups[kind] for kind in kinds]
+def variables(model: keras.Model) -> list[list[keras.Variable]]:
+    """The variables of a compiled model whose values a pure step takes."""
+    return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+
+
+def _values(groups: list[list[keras.Variable]]) -> list[list[Any]]:
+    return [[variable.value for variable in group] for group in groups]
+
+
+def _assign(groups: list[list[keras.Variable]], values: list[list[Any]]) -> None:
+    for group, given in zip(groups, values, strict=True):
+        for variable, value in zip(group, given, strict=True):
+            variable.assign(value)

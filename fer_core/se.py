@@ -20,7 +20,8 @@ def squeeze_excite(
     if reduction < 1:
         raise ValueError(f"reduction ratio {reduction}: expected at least 1.")
     channels = features.shape[-1]
-    squeezed = SQUEEZES[squeeze](keepdims=True, name=f"{name}_squeeze")(features)
-    hidden = layers.Dense(max(1, channels // reduction), activation="relu", name=f"{name}_reduce")(squeezed)
-    weights = layers.Dense(channels, activation="sigmoid", name=f"{name}_excite")(hidden)
+    units = max(1, channels // reduction)
+    squeezed = SQUEEZES[squeeze](keepdims=True, dtype="float32", name=f"{name}_squeeze")(features)
+    hidden = layers.Dense(units, activation="relu", dtype="float32", name=f"{name}_reduce")(squeezed)
+    weights = layers.Dense(channels, activation="sigmoid", dtype="float32", name=f"{name}_excite")(hidden)
     return layers.Multiply(name=f"{name}_scale")([features, weights])

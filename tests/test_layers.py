@@ -18,7 +18,17 @@ ONLY_IN = {
     "jinja2": {"study/report/page.py"},
     "keras": {
         f"fer_core/{name}.py"
-        for name in ("model", "se", "augmentation", "normalisation", "compiled", "passes", "training", "evaluation")
+        for name in (
+            "model",
+            "se",
+            "augmentation",
+            "normalisation",
+            "pooling",
+            "compiled",
+            "passes",
+            "training",
+            "evaluation",
+        )
     },
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
     "tensorflow": {f"fer_core/{name}.py" for name in ("training", "passes", "normalisation", "device_memory")},

@@ -12,6 +12,7 @@ from fer_core.augmentation import RandomFlip, RandomShift, shift_images
 from fer_core.config import AugmentConfig, TrialConfig, Value
 from fer_core.model import build_model, set_augmentation
 from fer_core.normalisation import BatchNormalization
+from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import parameters
 
@@ -144,6 +145,28 @@ def test_normalisation_trains_and_predicts_as_keras_own(
     theirs = trained(keras.layers.BatchNormalization(momentum=0.5, dtype=precision))
     for mine, expected in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("shape", [(6, 4, 3), (5, 4, 3)])  # an odd side leaves a row out
+def test_pooling_computes_and_learns_as_keras_own(
+    shape: tuple[int, ...], precision: str, random: np.random.Generator
+) -> None:
+    features = random.integers(0, 3, (4, *shape)).astype(np.float32)  # most windows have several largest values
+    goal = random.normal(size=(4, shape[0] // 2, shape[1] // 2, 3))
+
+    def trained(layer: keras.Layer) -> list[np.ndarray]:
+        """What is pooled, and the weights of a layer before it after a step."""
+        before = keras.layers.Dense(3, kernel_initializer="identity", use_bias=False, dtype="float32")
+        model = keras.Sequential([keras.Input(shape), before, layer])
+        model.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
+        pooled = model.predict(features, verbose=0).astype(np.float32)
+        model.train_on_batch(features, goal)
+        return [pooled, *before.get_weights()]
+
+    ours, theirs = trained(MaxPooling2D(dtype=precision)), trained(keras.layers.MaxPooling2D(dtype=precision))
+    for mine, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_pixels_are_rescaled_to_one() -> None:

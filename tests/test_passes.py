@@ -13,7 +13,7 @@ from fer_core import compiled
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning
-from fer_core.passes import Examples, Passes, pure, scanned, variables
+from fer_core.passes import Examples, Metrics, Passes, scanned, training_step, variables
 from fer_core.training import class_weights, one_hot
 from tests.conftest import ROOT
 
@@ -26,6 +26,10 @@ on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="what a GPU
 def new_network(config: TrialConfig) -> Passes:
     compiled.forget()
     return compiled.take(config, 5)
+
+
+def without_loss(metrics: Metrics) -> Metrics:
+    return {name: value for name, value in metrics.items() if name != "loss"}
 
 
 @pytest.mark.parametrize("weighting", ["none", "balanced"])
@@ -45,14 +49,16 @@ def test_a_pass_trains_as_fit_does(weighting: str, narrow: TrialConfig, parts: P
     examples = Examples.on_device(images, labels, None if weights is None else weights[learning.train_labels])
     trained = ours.train(examples, ORDER, BATCH)
 
-    assert trained == pytest.approx({name: values[0] for name, values in fitted.history.items()}, rel=1e-4)
+    assert trained == pytest.approx(
+        without_loss({name: values[0] for name, values in fitted.history.items()}), rel=1e-4
+    )
     for mine, theirs in zip(ours.model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
 
     validation = learning.val_images[..., None], one_hot(learning.val_labels)
     plain.set_weights(ours.model.get_weights())
     evaluated = plain.evaluate(*validation, batch_size=BATCH, verbose=0, return_dict=True)
-    assert ours.evaluate(Examples.on_device(*validation), BATCH) == pytest.approx(evaluated, rel=1e-4)
+    assert ours.evaluate(Examples.on_device(*validation), BATCH) == pytest.approx(without_loss(evaluated), rel=1e-4)
 
 
 def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Parts) -> None:
@@ -64,13 +70,14 @@ def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Pa
 
 @on_jax
 def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
-    network = new_network(narrow)
+    network = new_network(narrow.override({"train.optimizer": "sgd"}))  # Adam divides rounding errors by themselves
     examples = Examples.on_device(parts[0].train_images[..., None], one_hot(parts[0].train_labels))
     groups = variables(network.model)
     state = [[np.array(variable) for variable in group] for group in groups]
     batches = ORDER[:96].reshape(2, 48)
-    found = scanned(pure(network.model.train_step))(state, examples, batches)
+    found, answers = scanned(training_step(network.model))(state, examples, batches)
     network.train(examples, ORDER[:96], 48)
+    assert answers.shape == (2, 48, 7)
     for mine, theirs in zip(found, groups, strict=True):
         for value, variable in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(value, np.array(variable), rtol=1e-3, atol=1e-4)
