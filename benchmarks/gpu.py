@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="how long trials run side by side")
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what to measure (default: all)")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="where the figures go (default: gpu.json)")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--one", type=float, metavar="SHARE", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
+    if options.one is not None:
         _one_of_many(options)
         return
     found: dict[str, Any] = {"backend": os.environ.get("KERAS_BACKEND", "tensorflow"), **vars(options)}
@@ -239,11 +239,10 @@ def _processes(options: argparse.Namespace, count: int) -> float:
     command = [
         sys.executable, "-m", "benchmarks.gpu", "--images", str(options.images), "--width", str(options.width),
         "--batch", str(options.batch[0]), "--seconds", str(options.seconds), "--precision", options.precision,
-        "--one",
+        "--one", str(1 / count),
     ]  # fmt: skip
-    share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / count:.3f}", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    environment, pipe = {**os.environ, **share}, subprocess.PIPE
-    running = [subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
     for process in running:
         assert process.stdout is not None
         if process.stdout.readline().strip() != READY:
@@ -257,6 +256,10 @@ def _processes(options: argparse.Namespace, count: int) -> float:
 
 def _one_of_many(options: argparse.Namespace) -> None:
     """Compile, say so, wait for a line, and print the epochs a second of one training over `--seconds`."""
+    from fer_core import device_memory
+
+    device_memory.limit(options.one)  # before the backend is imported, as in a study
+
     from fer_core import compiled
     from fer_core.passes import Examples
 

@@ -202,6 +202,7 @@ def _run(
                 **space_record(space),
                 "budget": plan.budget,
                 "window": plan.window,
+                "trials": plan.trials,
                 "data": dataset.name,
                 "class_names": _class_names(),
                 "settings": plan.base.flat(),

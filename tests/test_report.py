@@ -122,6 +122,13 @@ def killed(study: Path) -> None:
         pass
 
 
+def out_of_time(study: Path) -> None:
+    edit_record(study, status="out of time", trials=16)
+    trials = pd.read_parquet(study / "trials.parquet")
+    last = (trials["arm"] == "block") & (trials["number"] == 2)
+    trials[~last].to_parquet(study / "trials.parquet")
+
+
 def without_a_test(study: Path) -> None:
     (study / "predictions.parquet").unlink()
     trials = pd.read_parquet(study / "trials.parquet")
@@ -140,11 +147,13 @@ def without_a_test(study: Path) -> None:
         (lambda study: (study / "epochs.parquet").write_bytes(b"PAR1 and no more"), "cannot be read as parquet"),
         (lambda study: (study / "trials.parquet").write_bytes(b""), "So no trial has a row"),
         (lambda study: edit_record(study, status="failed"), "the study is failed"),
+        (out_of_time, "its search ended after 2 to 3 trials an arm of 16 planned, of 6 to 9 epochs together"),
         (killed, "the study is cut off"),
     ],
     ids=[
         "interrupted", "just begun", "no test", "no epochs", "no predictions", "broken epochs", "broken trials",
         "failed",
+        "out of time",
         "killed",
     ],
 )  # fmt: skip

@@ -149,7 +149,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
     trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
     folders, records = zip(*studies, strict=True)
-    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies)))
+    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies, trials)))
 
 
 def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
@@ -184,9 +184,27 @@ def _equal(cell: Any, value: Any) -> bool:
     return cell == value or (value is None and pd.isna(cell))
 
 
-def _unfinished(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
-    return [
-        f"{folder.name}: the study is {record['status']}; what follows is from the trials that have ended."
-        for folder, record in studies
-        if record["status"] != "complete"
-    ]
+def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame) -> list[str]:
+    notes = []
+    for position, (folder, record) in enumerate(studies):
+        if record["status"] != "complete":
+            search = trials[(trials["study"] == position) & (trials["phase"] == "search")]
+            cut = _search_cut(record, search) if record["status"] == "out of time" and len(search) else ""
+            state = f"the study is {record['status']}{cut}"
+            notes.append(f"{folder.name}: {state}; what follows is from the trials that have ended.")
+    return notes
+
+
+def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
+    """How much of the search there was time for: arms whose epochs take longer got fewer of them."""
+    found = search.groupby("arm")["epochs"].agg(["size", "sum"])
+    planned = f" of {record['trials']} planned" if "trials" in record else ""
+    return (
+        f", its search ended after {_span(found['size'])} trials an arm{planned}, "
+        f"of {_span(found['sum'])} epochs together"
+    )
+
+
+def _span(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return str(low) if low == high else f"{low} to {high}"

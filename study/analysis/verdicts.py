@@ -2,12 +2,13 @@
 
 Between two arms, by the study's measure:
 
-better, worse                        p < 0.05 after Holm's correction over all pairs of the study no difference
-larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points of zero;
-                                     x is the end of the interval that lies farther from it
+better, worse                        p < 0.05 after Holm's correction over all pairs of the study
+no difference larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points
+                                     of zero; x is the end of the interval that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is
 
-Of the paper's claim, +1.03 points for one SE block per block (Table 1), by the 95 % interval alone:
+Of the paper's claim, +1.03 points for one SE block per block (Table 1), which was there before the study, by the 95 %
+interval alone, uncorrected:
 
 contradicted                         the whole interval lies below the paper's gain
 replicated                           it lies above zero and holds the paper's gain
