@@ -5,11 +5,14 @@ step, the tables first. All it knows at a start it reads from those two, so that
 where it stood.
 """
 
+import bisect
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import numpy as np
 
 from fer_core.config import trial_id
 from search_spaces.space import Arm
@@ -65,12 +68,14 @@ class Engine:
         self._search_closed = False
         self._measure = f"val_{plan.space.measure}"
         self._arms = {arm.name: ArmProgress(arm) for arm in plan.arms}
-        self._waiting: list[TrialSpec] = []
+        self._waiting: list[TrialSpec] = []  # in the order in which they are handed out
         self._running: set[str] = set()
         self._epochs: dict[str, list[Row]] = defaultdict(list)
-        self._rungs: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+        # By arm and rung the values of its trials, at the places of their numbers; of those that came as far.
+        self._rungs: dict[tuple[str, int], np.ndarray] = defaultdict(lambda: np.full(plan.trials, np.nan))
         self._failures_in_a_row = 0
         self._results = {row["trial"]: row for row in tables.trials().to_dict("records")}
+        self._confirmed = sum(row["phase"] == "confirm" for row in self._results.values())
         self._restore_epochs()
         self._queue(plan.fixed_trials())
         self._extend()
@@ -111,15 +116,14 @@ class Engine:
         self._watch_time()
         if not self._waiting:
             return None
-        spec = min(self._waiting, key=lambda s: (PHASES.index(s.phase), s.number or 0))
-        self._waiting.remove(spec)
+        spec = self._waiting.pop(0)
         self._running.add(spec.trial)
         return spec
 
     def put_back(self, spec: TrialSpec) -> None:
         """A trial that was handed out could not run: hand it out again."""
         self._running.discard(spec.trial)
-        self._waiting.append(spec)
+        self._queue([spec])
 
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
         """Record the epochs not known yet, up to one after which the trial shall stop: then True."""
@@ -181,6 +185,7 @@ class Engine:
             error=error,
         )
         self.tables.add_trial(row, predictions)
+        self._confirmed += spec.phase == "confirm" and spec.trial not in self._results
         self._results[spec.trial] = row
         if spec.number is not None:
             self.sampler.tell(spec.arm, spec.number, status, row[self._measure])
@@ -223,7 +228,9 @@ class Engine:
         return [row["trial"] for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
 
     def _queue(self, specs: list[TrialSpec]) -> None:
-        self._waiting += [spec for spec in specs if not self.tables.has_trial(spec.trial)]
+        for spec in specs:
+            if not self.tables.has_trial(spec.trial):
+                bisect.insort(self._waiting, spec, key=lambda s: (PHASES.index(s.phase), s.number or 0))
 
     def _extend(self) -> None:
         """Propose what is due in every arm: search trials, or the confirmation when all of them have ended."""
@@ -245,15 +252,14 @@ class Engine:
         """End the search if the confirmation needs the time that is left: no further trial, no further epoch."""
         if self._search_closed or self._deadline is None:
             return
-        ended = sum(row["phase"] == "confirm" for row in self._results.values())
-        confirmations = len(self.plan.arms) * self.plan.seeds - ended
+        confirmations = len(self.plan.arms) * self.plan.seeds - self._confirmed
         if self._deadline.allows(confirmations * self.plan.epochs):
             return
         self._search_closed = True
-        for spec in [spec for spec in self._waiting if spec.phase == "search"]:
-            self._waiting.remove(spec)
-            assert spec.number is not None
-            self._arms[spec.arm].open.discard(spec.number)
+        for spec in self._waiting:
+            if spec.number is not None:
+                self._arms[spec.arm].open.discard(spec.number)
+        self._waiting = [spec for spec in self._waiting if spec.number is None]
         self._extend()
 
     def _propose_search(self, progress: ArmProgress) -> None:
@@ -303,8 +309,8 @@ class Engine:
             return True
         assert spec.number is not None
         rung = self._rungs[spec.arm, epoch]
-        earlier = [value for number, value in rung.items() if number <= spec.number - self.plan.window]
-        return survives(self.plan.scheduler, rung[spec.number], earlier, REDUCTION_FACTOR)
+        earlier = rung[: max(0, spec.number - self.plan.window + 1)]
+        return survives(self.plan.scheduler, rung[spec.number], earlier[~np.isnan(earlier)], REDUCTION_FACTOR)
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

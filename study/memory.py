@@ -6,13 +6,15 @@ on any cluster, and after any crash.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from fer_core.config import Value
+
 # Of an arm's earlier trials a sampler learns from at most so many, and always from the best.
-MOST_REMEMBERED, BEST_REMEMBERED = 500, 100
+MOST_REMEMBERED, BEST_REMEMBERED = 250, 50
 
 
 class Memory:
@@ -27,6 +29,14 @@ class Memory:
         self._study: optuna.Study | None = None
         self._ids: dict[int, int] = {}  # the copy's trials by their number in the arm
         self._told = 0  # so many of the arm's first trials have their results in the copy
+        self._tried: set[frozenset] = set()  # the values of the arm's first `_noted` trials
+        self._noted = 0
+
+    def holds(self, values: Mapping[str, Value], known: Sequence[FrozenTrial]) -> bool:
+        """Whether one of the arm's trials, which are `known`, has these values."""
+        self._tried.update(frozenset(trial.params.items()) for trial in known[self._noted :])
+        self._noted = len(known)
+        return frozenset(values.items()) in self._tried
 
     def at(self, number: int, known: Sequence[FrozenTrial]) -> optuna.Study:
         """The study to draw trial `number` from. known: all trials of the arm before it, at least."""

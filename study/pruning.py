@@ -6,21 +6,21 @@ any cluster. (Optuna's pruners and Ray's schedulers compare with whatever has be
 """
 
 import math
-import statistics
-from collections.abc import Sequence
+
+import numpy as np
 
 SCHEDULERS = ("none", "asha", "median")
 
 
-def survives(scheduler: str, value: float, earlier: Sequence[float], factor: int) -> bool:
+def survives(scheduler: str, value: float, earlier: np.ndarray, factor: int) -> bool:
     """Whether a trial with `value` (higher is better) goes on, given what earlier ones had at the same epoch.
 
     asha: among the best 1 / factor of all of them, itself included, rounded up (Li et al. 2020).
     median: not below the median of the earlier ones (Golovin et al. 2017). none: always.
     """
-    if scheduler == "none" or not earlier:
+    if scheduler == "none" or not len(earlier):
         return True
     if scheduler == "median":
-        return value >= statistics.median(earlier)
-    better = sum(other > value for other in earlier)
-    return better < math.ceil((len(earlier) + 1) / factor)
+        return value >= float(np.median(earlier))
+    better = np.count_nonzero(earlier > value)
+    return bool(better < math.ceil((len(earlier) + 1) / factor))

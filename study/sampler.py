@@ -6,11 +6,13 @@ number for life: after a crash, one that the journal still calls running is the 
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -63,15 +65,13 @@ class Sampler:
         """
         study = self._studies[arm.name]
         known = study.get_trials(deepcopy=False)
-        if number < len(known) and known[number].state.is_finished():
+        if number >= len(known):
+            trial = _begun(self._proposal(arm, number, known), self._plan.space.nuisance)
+            self._storage.create_new_trial(study._study_id, trial)
+            return dict(trial.params)
+        if known[number].state.is_finished():
             return dict(known[number].params)
-        if number < len(known) and known[number].state == TrialState.RUNNING:  # of a driver that was killed
-            trial = optuna.trial.Trial(study, known[number]._trial_id)
-        else:
-            if number >= len(known):
-                study.enqueue_trial(self._proposal(arm, number, known))
-            trial = study.ask()
-        return self._draw(trial, arm)
+        return self._draw(optuna.trial.Trial(study, known[number]._trial_id), arm)  # of a driver that was killed
 
     def _draw(self, trial: optuna.trial.Trial, arm: Arm) -> dict[str, Value]:
         def suggest(name: str, parameter: Parameter) -> Value:
@@ -86,10 +86,10 @@ class Sampler:
         return self._plan.space.draw(arm, suggest)
 
     def _proposal(self, arm: Arm, number: int, known: list[FrozenTrial]) -> dict[str, Value]:
-        tried, repetition = [trial.params for trial in known], None
+        memory, repetition = self._memories[arm.name], None
         for values in self._candidates(arm, number, known):
             if self._plan.allows(arm, values):
-                if values not in tried:
+                if not memory.holds(values, known):
                     return values
                 repetition = repetition or values
         if repetition is None:
@@ -107,7 +107,7 @@ class Sampler:
         for attempt in range(MOST_ATTEMPTS):
             # A sampler that is sure of the best values proposes nothing else; then chance helps.
             name = self._plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
-            study.sampler = self._optuna_sampler(name, (self._plan.search_seed(number), attempt))
+            study.sampler = self._optuna_sampler(name, arm, (self._plan.search_seed(number), attempt))
             trial = study.ask()
             values = self._draw(trial, arm)
             study.tell(trial, state=TrialState.FAIL)  # no later proposal may know of it
@@ -130,7 +130,8 @@ class Sampler:
         study = self._studies[arm]._study_id
         return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(study, number))
 
-    def _optuna_sampler(self, name: str, seeds: tuple[int, int]) -> optuna.samplers.BaseSampler:
+    def _optuna_sampler(self, name: str, arm: Arm, seeds: tuple[int, int]) -> optuna.samplers.BaseSampler:
+        tuned = self._plan.space.tuned_in(arm)
         seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         if name == "random":
             return optuna.samplers.RandomSampler(seed=seed)
@@ -138,13 +139,49 @@ class Sampler:
             return EvolutionSampler(self._plan.space.nuisance, seed, startup=self._plan.window)
         if name == "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=self._plan.window)
-        return optuna.samplers.TPESampler(
-            seed=seed,
-            n_startup_trials=self._plan.window,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-        )
+        options: dict[str, Any] = {
+            "seed": seed,
+            "n_startup_trials": self._plan.window,
+            "multivariate": True,
+            "constant_liar": True,
+        }
+        if any(other in tuned for parameter in tuned.values() for other in parameter.when):
+            return optuna.samplers.TPESampler(**options, group=True)
+        return _KnownSpaceSampler({name: _distribution(tuned[name]) for name in sorted(tuned)}, **options)
+
+
+class _KnownSpaceSampler(optuna.samplers.TPESampler):
+    """TPE for an arm whose trials all have the same parameters, given by name.
+
+    Optuna looks through all trials for those that they share, which takes it as long as the sampling.
+    """
+
+    def __init__(self, space: dict[str, BaseDistribution], **options: Any) -> None:
+        super().__init__(**options)
+        self._space = space
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._space
+
+
+def _begun(values: dict[str, Value], parameters: Mapping[str, Parameter]) -> FrozenTrial:
+    """A trial that runs with these values: a line of the journal, where `enqueue_trial` and `ask` make half a dozen.
+
+    Its values are those that the journal gives back.
+    """
+    distributions = {name: _distribution(parameters[name]) for name in values}
+    same = {name: kind.to_external_repr(kind.to_internal_repr(values[name])) for name, kind in distributions.items()}
+    return optuna.trial.create_trial(state=TrialState.RUNNING, params=same, distributions=distributions)
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    match parameter:
+        case Choice():
+            return CategoricalDistribution(parameter.values)
+        case Float():
+            return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+        case Int():
+            return IntDistribution(parameter.low, parameter.high)
 
 
 def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:

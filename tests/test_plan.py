@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from fer_core.config import Value
@@ -113,7 +114,7 @@ def test_another_study_seed_starts_elsewhere() -> None:
 def test_a_trial_goes_on_by_its_rank_among_earlier_ones(
     scheduler: str, value: float, earlier: list[float], expected: bool
 ) -> None:
-    assert survives(scheduler, value, earlier, 3) is expected
+    assert survives(scheduler, value, np.array(earlier), 3) is expected
 
 
 @pytest.mark.parametrize("name", space_names())
