@@ -287,7 +287,8 @@ def _together(options: argparse.Namespace, count: int) -> float:
     import jax
 
     from fer_core import compiled
-    from fer_core.passes import Examples, scanned, training_step, variables
+    from fer_core.loops_jax import scanned, training_step, variables
+    from fer_core.passes import Examples
 
     batch = options.batch[0]
     states = []

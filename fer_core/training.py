@@ -146,7 +146,9 @@ class Training:
         """Restore the weights of the best epoch (the paper's ModelCheckpoint) and evaluate them."""
         if self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
-        return evaluate(self.model, testing)
+        images = keras.ops.convert_to_tensor(testing.images[..., None])
+        answers = keras.ops.convert_to_numpy(self._passes.predict(images, BATCH))
+        return evaluate(answers.astype(np.float32), testing)
 
     def save_network(self, path: Path) -> None:
         """Write the network as it stands, without its optimiser, to `path` (.keras), whole or not at all."""

@@ -10,28 +10,19 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
+NETWORK = ("model", "se", "augmentation", "normalisation", "pooling")
+KERAS = (*NETWORK, "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {f"study/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},
     "optuna": {"study/sampler.py", "study/memory.py", "study/evolution.py", "study/analysis/importance.py"},
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
-    "keras": {
-        f"fer_core/{name}.py"
-        for name in (
-            "model",
-            "se",
-            "augmentation",
-            "normalisation",
-            "pooling",
-            "compiled",
-            "passes",
-            "training",
-            "evaluation",
-        )
-    },
+    "keras": {f"fer_core/{name}.py" for name in KERAS},
     "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
-    "tensorflow": {f"fer_core/{name}.py" for name in ("training", "passes", "normalisation", "device_memory")},
+    "tensorflow": {
+        f"fer_core/{name}.py" for name in ("training", "loops_tensorflow", "normalisation", "device_memory")
+    },
 }
 
 

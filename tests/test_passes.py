@@ -13,7 +13,8 @@ from fer_core import compiled
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning
-from fer_core.passes import Examples, Metrics, Passes, scanned, training_step, variables
+from fer_core.loops_jax import answering, mapped, scanned, training_step, variables
+from fer_core.passes import Examples, Metrics, Passes
 from fer_core.training import class_weights, one_hot
 from tests.conftest import ROOT
 
@@ -57,6 +58,8 @@ def test_a_pass_trains_as_fit_does(weighting: str, narrow: TrialConfig, parts: P
 
     validation = learning.val_images[..., None], one_hot(learning.val_labels)
     plain.set_weights(ours.model.get_weights())
+    answers = keras.ops.convert_to_numpy(ours.predict(keras.ops.convert_to_tensor(validation[0]), BATCH))
+    np.testing.assert_allclose(answers, plain.predict(validation[0], verbose=0), atol=1e-5)
     evaluated = plain.evaluate(*validation, batch_size=BATCH, verbose=0, return_dict=True)
     assert ours.evaluate(Examples.on_device(*validation), BATCH) == pytest.approx(without_loss(evaluated), rel=1e-4)
 
@@ -69,12 +72,14 @@ def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Pa
 
 
 @on_jax
-def test_the_scanned_loop_gives_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
+def test_loops_in_one_program_give_what_one_step_after_the_other_does(narrow: TrialConfig, parts: Parts) -> None:
     network = new_network(narrow.override({"train.optimizer": "sgd"}))  # Adam divides rounding errors by themselves
     examples = Examples.on_device(parts[0].train_images[..., None], one_hot(parts[0].train_labels))
     groups = variables(network.model)
     state = [[np.array(variable) for variable in group] for group in groups]
     batches = ORDER[:96].reshape(2, 48)
+    asked = mapped(answering(network.model))(state[:2], examples.images, batches)
+    np.testing.assert_allclose(asked.reshape(96, 7), network.predict(examples.images[ORDER[:96]], 48), atol=1e-5)
     found, answers = scanned(training_step(network.model))(state, examples, batches)
     network.train(examples, ORDER[:96], 48)
     assert answers.shape == (2, 48, 7)
