@@ -147,7 +147,8 @@ class Sampler:
         }
         if any(other in tuned for parameter in tuned.values() for other in parameter.when):
             return optuna.samplers.TPESampler(**options, group=True)
-        return _KnownSpaceSampler({name: _distribution(tuned[name]) for name in sorted(tuned)}, **options)
+        space = {name: _distribution(tuned[name]) for name in sorted(tuned)}
+        return _KnownSpaceSampler({name: kind for name, kind in space.items() if not kind.single()}, **options)
 
 
 class _KnownSpaceSampler(optuna.samplers.TPESampler):
