@@ -72,20 +72,16 @@ def main() -> None:
 
 def compiled_epoch(options: argparse.Namespace) -> str:
     """The program of an epoch, as XLA has compiled it."""
+    card = _card()
     import jax
     import numpy as np
-    from jax.experimental import topologies
 
     from fer_core import compiled
     from fer_core.config import TrialConfig
     from fer_core.loops_jax import scanned, training_step, variables
     from fer_core.passes import Examples
 
-    try:
-        cards = topologies.get_topology_desc(platform="cuda", target_config=H100, topology="1x1x1").devices
-    except NotImplementedError:
-        raise SystemExit("error: JAX's packages for CUDA are missing. pip install 'jax[cuda13]'") from None
-    there = jax.sharding.SingleDeviceSharding(cards[0])
+    there = jax.sharding.SingleDeviceSharding(card)
 
     def like(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, kind, sharding=there)
@@ -96,6 +92,18 @@ def compiled_epoch(options: argparse.Namespace) -> str:
     examples = Examples(like((IMAGES, 48, 48, 1), np.uint8), like((IMAGES, 7), np.float32))
     batches = like((IMAGES // options.batch, options.batch), np.int32)
     return scanned(training_step(model)).lower(state, examples, batches).compile().as_text()
+
+
+def _card() -> Any:
+    """A device for JAX to compile for. Without JAX, or where its part for CUDA is missing or does not load, ends."""
+    try:
+        from jax.experimental import topologies
+
+        return topologies.get_topology_desc(platform="cuda", target_config=H100, topology="1x1x1").devices[0]
+    except (ImportError, NotImplementedError) as problem:
+        raise SystemExit(
+            f"error: JAX cannot compile for CUDA here ({problem}). It needs pip install 'jax[cuda13]'."
+        ) from None
 
 
 def kernels(program: str) -> Iterator[Kernel]:

@@ -8,8 +8,6 @@ from sklearn.metrics import f1_score, log_loss
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Testing
 
-BATCH = 512  # images a step; has no influence on the numbers beyond rounding
-
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -34,8 +34,8 @@ def loops(model: keras.Model) -> tuple[Callable, Callable, Callable]:
         return answered(_values(variables(model)[:2]), images, batches)
 
     def measure(labels: Any, answers: Any) -> None:
-        groups = [model.metrics_variables]
-        _assign(groups, [measured(*_values(groups), labels, answers)])
+        measures = [model.metrics_variables]
+        _assign(measures, [measured(_values(measures)[0], labels, answers)])
 
     return train, answer, measure
 
@@ -120,7 +120,7 @@ def _measuring(model: keras.Model) -> Callable:
 
 
 def variables(model: keras.Model) -> list[list[keras.Variable]]:
-    """The variables of a compiled model whose values a training step takes: of the first two it answers."""
+    """The variables of a compiled model whose values a training step takes; answering takes the first two groups."""
     return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 Metrics = dict[str, float]
+BATCH = 512  # images a step of validation and test; has no influence on the numbers beyond rounding
 
 
 class Examples(NamedTuple):

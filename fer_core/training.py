@@ -26,8 +26,8 @@ from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
 from fer_core.config import TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
-from fer_core.evaluation import BATCH, Evaluation, evaluate
-from fer_core.passes import Examples
+from fer_core.evaluation import Evaluation, evaluate
+from fer_core.passes import BATCH, Examples
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")

@@ -10,7 +10,7 @@ def measure(config: TrialConfig) -> Need | None:
     """In a process of its own, which sees one GPU; None where it sees none."""
     from fer_core.data.protocols import split
     from fer_core.data.synthetic import synthetic_faces
-    from fer_core.evaluation import BATCH
+    from fer_core.passes import BATCH
     from fer_core.training import Training
 
     total = device_memory.total()

@@ -188,7 +188,8 @@ def _run(
         raise InputError(f"--out {folder}: cannot be made ({problem.strerror}).") from None
     with locked(folder), place.leased():
         console.print(f"study: {place.name}", soft_wrap=True)
-        _import_meanwhile("study.engine", "study.runner")
+        # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
+        threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()
         with connected(options.address) as (cpus, gpus):
             budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
             plan = make_plan(
@@ -237,11 +238,6 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', place.name])}", soft_wrap=True)
     console.print(f"results: {place.name}", soft_wrap=True)
     return 1 if status == "failed" else 0
-
-
-def _import_meanwhile(*modules: str) -> None:
-    """Import what is needed once Ray has started, a second's work, beside its start, which mostly waits."""
-    threading.Thread(target=lambda: list(map(importlib.import_module, modules)), daemon=True).start()
 
 
 def _end_at_once(

@@ -69,9 +69,7 @@ class Sampler:
             trial = _begun(self._proposal(arm, number, known), self._plan.space.nuisance)
             self._storage.create_new_trial(study._study_id, trial)
             return dict(trial.params)
-        if known[number].state.is_finished():
-            return dict(known[number].params)
-        return self._draw(optuna.trial.Trial(study, known[number]._trial_id), arm)  # of a driver that was killed
+        return dict(known[number].params)  # as a driver proposed it that was killed or interrupted
 
     def _draw(self, trial: optuna.trial.Trial, arm: Arm) -> dict[str, Value]:
         def suggest(name: str, parameter: Parameter) -> Value:

@@ -80,6 +80,8 @@ def _alone_decided(found: Findings) -> str:
     pair = _claimed(found.evidence, found.comparisons)
     if pair is None or found.claim != "replicated" or is_decided(pair.verdict):
         return ""
+    if found.evidence.measure != "accuracy":  # whose p this is
+        return ""
     gain = pair.differences["accuracy"]
     return (
         f" by this one pair's interval, {100 * gain.low:+.2f} to {100 * gain.high:+.2f} "
