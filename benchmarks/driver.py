@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Outcome, in_turn, medians, module
+from study.watcher import Watcher
 
 EPOCHS = 12
 GOAL = 10.0  # milliseconds an epoch
@@ -42,7 +43,7 @@ def _apart(way: str, trials: int) -> float:
     return float(module("benchmarks.driver", way, trials))
 
 
-class Reports:
+class Reports(Watcher):
     """Counts what the driver hears of search trials, from the first one on. Before, workers start."""
 
     def __init__(self) -> None:
@@ -53,9 +54,6 @@ class Reports:
             self.last = time.perf_counter()
             self.first = self.first or self.last
             self.epochs += 1
-
-    def on_end(self, spec: Any, row: dict[str, Any]) -> None:
-        """Nothing."""
 
 
 def ours(trials: int) -> float:

@@ -28,13 +28,14 @@ from study.replay import Recorded, replay
 from study.sampler import Sampler
 from study.selection import winner
 from study.tables import Tables, read_table
+from study.watcher import Watcher
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "results" / "reference" / "curves-fer2013-eighth"
 RANDOM, DEFAULT = ("random", "none"), ("tpe", "asha")
 
 
-class Incumbent:
+class Incumbent(Watcher):
     """What an arm's best configuration so far would be worth, after every epoch spent in the arm."""
 
     def __init__(self, recorded: Recorded) -> None:
@@ -61,9 +62,6 @@ class Incumbent:
         best = winner(seen.values(), "accuracy")
         assert best is not None
         self.values[spec.arm].append(self._expected[best["trial"]])
-
-    def on_end(self, spec: TrialSpec, row: dict) -> None:
-        """Nothing: the last epoch has said it."""
 
 
 def main(arguments: list[str] | None = None) -> int:

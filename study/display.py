@@ -1,16 +1,15 @@
 """What people watch while a study runs: bars on a terminal, one plain line a finished trial elsewhere."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from study.plan import Plan, TrialSpec
-
-Row = dict[str, Any]
+from study.watcher import Row, Watcher
 
 
 def make_console() -> Console:
@@ -23,7 +22,7 @@ def make_console() -> Console:
     return console if console.is_terminal else plain(width=160)
 
 
-class Display:
+class Display(Watcher):
     """Shows the trials of `plan` as they end. A context manager; `slots`: how many run at a time."""
 
     def __init__(self, console: Console, plan: Plan, slots: int, before: pd.DataFrame) -> None:
@@ -62,11 +61,15 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None:
-        """Nothing: it counts trials."""
+    def on_cut(self, counted: Mapping[str, int]) -> None:
+        epochs = next(iter(counted.values()))
+        self.console.print(
+            f"The time limit ends the search. The configurations of {', '.join(counted)} are chosen by the first "
+            f"{epochs} epochs of each.",
+            soft_wrap=True,
+        )
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
-        """A trial ended with `row` in the table of trials."""
         self._ended += 1
         self._epochs += row["epochs"]
         self._seconds += row["seconds"]

@@ -10,18 +10,17 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from fer_core.config import trial_id
 from search_spaces.space import Arm
 from study.deadline import Deadline
 from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
-from study.pruning import survives
 from study.sampler import Sampler
-from study.selection import best_confirmation, winner
+from study.selection import as_counted, best_confirmation, winner
 from study.tables import Row, Tables, prediction_rows, trial_row
+from study.timetable import Timetable
+from study.watcher import Watcher
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
 MOST_FAILURES_IN_A_ROW = 6
@@ -30,30 +29,31 @@ MOST_FAILURES_IN_A_ROW = 6
 PHASES = ("fixed", "search", "confirm")
 
 
-class Watcher(Protocol):
-    """Who wants to hear what happens: the display, TensorBoard."""
-
-    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None: ...
-
-    def on_end(self, spec: TrialSpec, row: Row) -> None: ...
-
-
 class StudyFailedError(RuntimeError):
     """The study cannot go on. The message says why."""
 
 
 @dataclass
 class ArmProgress:
-    """An arm's search trials in the order of their numbers; `open` are the numbers of those that have not ended."""
+    """An arm's search trials in the order of their numbers.
+
+    waiting: by their numbers, those that left their worker at a rung where it was not clear yet whether they go on,
+    with what `on_end` is to know of them.
+    """
 
     arm: Arm
+    timetable: Timetable
     search: list[TrialSpec] = field(default_factory=list)
-    open: set[int] = field(default_factory=set)
+    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
     confirming: bool = False
 
 
 class Engine:
-    """Runs `plan` by answering three questions: which trial next, stop it after this epoch, are we done."""
+    """Runs `plan` by answering three questions: which trial next, stop it after this epoch, are we done.
+
+    A search trial may be stopped at a rung to wait for others of its arm; then it is handed out again, to go on from
+    its checkpoint, or ends there.
+    """
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class Engine:
         deadline: Deadline | None = None,
     ) -> None:
         self.plan, self.sampler, self.tables = plan, sampler, tables
-        self._watchers, self._deadline = watchers, deadline
+        self._watchers, self._deadline = list(watchers), deadline
         self._search_closed = False
+        self._cut: list[ArmProgress] = []  # the arms whose search the deadline ended
+        self._counted: dict[str, int] = {}  # how many epochs of theirs count
         self._measure = f"val_{plan.space.measure}"
-        self._arms = {arm.name: ArmProgress(arm) for arm in plan.arms}
+        self._arms = {arm.name: ArmProgress(arm, self._timetable(arm)) for arm in plan.arms}
         self._waiting: list[TrialSpec] = []  # in the order in which they are handed out
         self._running: set[str] = set()
         self._epochs: dict[str, list[Row]] = defaultdict(list)
-        # By arm and rung the values of its trials, at the places of their numbers; of those that came as far.
-        self._rungs: dict[tuple[str, int], np.ndarray] = defaultdict(lambda: np.full(plan.trials, np.nan))
         self._failures_in_a_row = 0
         self._results = {row["trial"]: row for row in tables.trials().to_dict("records")}
         self._confirmed = sum(row["phase"] == "confirm" for row in self._results.values())
@@ -111,9 +111,14 @@ class Engine:
                 found[self._results[trial]["arm"]] += [epoch["seconds"] for epoch in epochs]
         return found
 
+    def watch(self, watcher: Watcher) -> None:
+        """From now on `watcher`, too, hears what happens."""
+        self._watchers.append(watcher)
+
     def next(self) -> TrialSpec | None:
-        """A trial to start now, or None if none can be before another ends. Fixed, then search, then confirm."""
+        """A trial to start now, or None if none can be before another goes on. Fixed, then search, then confirm."""
         self._watch_time()
+        self._extend()
         if not self._waiting:
             return None
         spec = self._waiting.pop(0)
@@ -126,15 +131,24 @@ class Engine:
         self._queue([spec])
 
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
-        """Record the epochs not known yet, up to one after which the trial shall stop: then True."""
+        """Record the epochs not known yet, up to one after which the trial shall stop: True, and then `on_stop`."""
         for epoch in epochs:
             self._record(spec, epoch)
             if spec.number is None:
                 continue
             self._watch_time()
-            if self._search_closed or not self._survives(spec, epoch["epoch"]):
+            if self._search_closed or not self._arms[spec.arm].timetable.goes_on(spec.number, epoch["epoch"]):
                 return True
+        if spec.number is not None:
+            self._arms[spec.arm].timetable.outlive(spec.number)
         return False
+
+    def on_stop(self, spec: TrialSpec, **details: Any) -> None:
+        """A trial was stopped as `on_epochs` asked for, which may not be its end. details: what `on_end` takes."""
+        assert spec.number is not None
+        self._running.discard(spec.trial)
+        self._arms[spec.arm].waiting[spec.number] = details
+        self._extend()
 
     def _record(self, spec: TrialSpec, epoch: Row) -> None:
         if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
@@ -145,9 +159,7 @@ class Engine:
         for watcher in self._watchers:
             watcher.on_epoch(spec, epoch)
         if spec.number is not None:
-            if math.isfinite(epoch[self._measure]):
-                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
-            self._reach_rung(spec, epoch["epoch"])
+            self._tell_epoch(spec, epoch)
 
     def on_end(
         self,
@@ -193,7 +205,7 @@ class Engine:
             watcher.on_end(spec, row)
         self._running.discard(spec.trial)
         if spec.number is not None:
-            self._arms[spec.arm].open.discard(spec.number)
+            self._arms[spec.arm].timetable.end(spec.number)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
             raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
@@ -208,6 +220,8 @@ class Engine:
         if not self.plan.trials_in(progress.arm):
             return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
         ended = [self._results[spec.trial] for spec in progress.search if spec.trial in self._results]
+        if arm in self._counted:
+            ended = as_counted(ended, self._epochs.__getitem__, self.plan.window, self._counted[arm])
         best = winner(ended, self.plan.space.measure)
         return None if best is None else progress.search[int(best["number"])]
 
@@ -227,23 +241,55 @@ class Engine:
         rows = self._results.values()
         return [row["trial"] for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
 
+    def _timetable(self, arm: Arm) -> Timetable:
+        plan = self.plan
+        return Timetable(plan.window, plan.trials_in(arm), plan.rungs, plan.scheduler, REDUCTION_FACTOR)
+
     def _queue(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
             if not self.tables.has_trial(spec.trial):
-                bisect.insort(self._waiting, spec, key=lambda s: (PHASES.index(s.phase), s.number or 0))
+                bisect.insort(self._waiting, spec, key=self._order)
+
+    def _order(self, spec: TrialSpec) -> tuple[int, int, int]:
+        """Search trials by their arms' clocks, so that no arm is ahead and no trial waits longer than it must."""
+        number = spec.number
+        hour = 0 if number is None else self._arms[spec.arm].timetable.hour(number)
+        return PHASES.index(spec.phase), hour, number or 0
 
     def _extend(self) -> None:
-        """Propose what is due in every arm: search trials, or the confirmation when all of them have ended."""
+        """In every arm decide on what waits, and propose what is due: search trials, in the end the confirmation."""
         for progress in self._arms.values():
-            while not self._search_closed and self._search_is_due(progress):
+            self._decide(progress)
+            while not self._search_closed and not self._searched(progress) and progress.timetable.is_due():
                 self._propose_search(progress)
-            if not progress.open and not progress.confirming:
+        if self._cut and not self._counted and not any(progress.timetable.open for progress in self._cut):
+            self._count()
+        for progress in self._arms.values():
+            if not progress.timetable.open and not progress.confirming and bool(self._cut) == bool(self._counted):
                 self._propose_confirmation(progress)
 
-    def _search_is_due(self, progress: ArmProgress) -> bool:
-        """Whether all trials have ended from which the arm's next one is proposed."""
-        number = len(progress.search)
-        return not self._searched(progress) and min(progress.open, default=number) > number - self.plan.window
+    def _decide(self, progress: ArmProgress) -> None:
+        """End or hand out again the trials that wait at a rung, where that is clear."""
+        timetable = progress.timetable
+        for number in sorted(progress.waiting):
+            spec = progress.search[number]
+            on = False if self._search_closed else timetable.goes_on(number, len(self._epochs[spec.trial]))
+            if on is None or number not in progress.waiting:
+                continue
+            details = progress.waiting.pop(number)
+            if on:
+                timetable.outlive(number)
+                self._queue([spec])
+            else:
+                self.on_end(spec, "pruned", **details)
+
+    def _count(self) -> None:
+        """Judge the arms whose search was cut by the same number of epochs: those of the arm that had the fewest."""
+        spent = {p.arm.name: sum(len(self._epochs[spec.trial]) for spec in p.search) for p in self._cut}
+        fewest = min((epochs for epochs in spent.values() if epochs), default=0)
+        self._counted = dict.fromkeys(spent, fewest)
+        for watcher in self._watchers:
+            watcher.on_cut(self._counted)
 
     def _searched(self, progress: ArmProgress) -> bool:
         return len(progress.search) >= self.plan.trials_in(progress.arm)
@@ -256,33 +302,44 @@ class Engine:
         if self._deadline.allows(confirmations * self.plan.epochs):
             return
         self._search_closed = True
-        for spec in self._waiting:
-            if spec.number is not None:
-                self._arms[spec.arm].open.discard(spec.number)
+        self._cut = [progress for progress in self._arms.values() if not progress.confirming]
+        dropped = [spec for spec in self._waiting if spec.number is not None]
         self._waiting = [spec for spec in self._waiting if spec.number is None]
+        for spec in dropped:
+            assert spec.number is not None
+            if self._epochs[spec.trial]:
+                self._arms[spec.arm].waiting[spec.number] = {}
+            else:
+                self._arms[spec.arm].timetable.end(spec.number)
         self._extend()
 
     def _propose_search(self, progress: ArmProgress) -> None:
-        number = len(progress.search)
-        tuned = self.sampler.propose(progress.arm, number)
+        number = progress.timetable.begin()
+        tuned = self.sampler.propose(progress.arm, number, progress.timetable.known)
         config = self.plan.arm_config(progress.arm, tuned)
         spec = TrialSpec(progress.arm.name, "search", config, self.plan.search_seed(number), number)
         progress.search.append(spec)
         self._agree_with_journal(spec)
-        if not self.tables.has_trial(spec.trial):
-            progress.open.add(number)
+        if spec.trial in self._results:
+            progress.timetable.end(number)
+        else:
             self._queue([spec])
 
     def _agree_with_journal(self, spec: TrialSpec) -> None:
         """Tell the journal what the tables know of a search trial, after a crash between the two."""
         assert spec.number is not None
         for epoch in self._epochs[spec.trial]:
-            self._reach_rung(spec, epoch["epoch"])
-            if math.isfinite(epoch[self._measure]):
-                self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
+            self._tell_epoch(spec, epoch)
         if spec.trial in self._results:
             row = self._results[spec.trial]
             self.sampler.tell(spec.arm, spec.number, row["status"], row[self._measure])
+
+    def _tell_epoch(self, spec: TrialSpec, epoch: Row) -> None:
+        assert spec.number is not None
+        if math.isfinite(epoch[self._measure]):
+            self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
+        best = max(e[self._measure] for e in self._epochs[spec.trial] if e["epoch"] <= epoch["epoch"])
+        self._arms[spec.arm].timetable.report(spec.number, epoch["epoch"], best)
 
     def _propose_confirmation(self, progress: ArmProgress) -> None:
         progress.confirming = True
@@ -295,22 +352,6 @@ class Engine:
             )
         arm = progress.arm.name
         self._queue([TrialSpec(arm, "confirm", chosen.config, seed) for seed in self.plan.confirm_seeds])
-
-    def _reach_rung(self, spec: TrialSpec, epoch: int) -> None:
-        """Note the trial's best value so far if a decision falls after this epoch."""
-        if epoch in self.plan.rungs:
-            assert spec.number is not None
-            values = [e[self._measure] for e in self._epochs[spec.trial] if e["epoch"] <= epoch]
-            self._rungs[spec.arm, epoch][spec.number] = max(values)
-
-    def _survives(self, spec: TrialSpec, epoch: int) -> bool:
-        """Compare with those trials of the arm that came as far and had ended when this one was proposed."""
-        if epoch not in self.plan.rungs:
-            return True
-        assert spec.number is not None
-        rung = self._rungs[spec.arm, epoch]
-        earlier = rung[: max(0, spec.number - self.plan.window + 1)]
-        return survives(self.plan.scheduler, rung[spec.number], earlier[~np.isnan(earlier)], REDUCTION_FACTOR)
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

@@ -13,7 +13,7 @@ from fer_core.config import TrialConfig, setting_names
 from fer_core.errors import InputError
 from study.folder import MODELS, read_study
 from study.place import find_place
-from study.selection import best_confirmation, winner
+from study.selection import best_confirmation, search_of, winner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     from study.tables import read_table
 
-    trials = read_table(place.folder, "trials")
-    record = best_of_arm(study, trials[trials["arm"] == options.arm], options.arm)
+    trials, epochs = (read_table(place.folder, name) for name in ("trials", "epochs"))
+    record = best_of_arm(study, trials, epochs, options.arm)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         file = out.with_name(out.name + ".json")
@@ -66,12 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", arm: str) -> dict[str, Any]:
-    """The arm's best configuration with what is known of it. `trials` are the arm's. Raises InputError."""
-    rows = trials.to_dict("records")
+def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", epochs: "pd.DataFrame", arm: str) -> dict[str, Any]:
+    """The arm's best configuration with what is known of it, from the study's tables. Raises InputError."""
     measure = study["measure"]
-    searched = [row for row in rows if row["phase"] == "search"]
-    confirmed = [row for row in rows if row["phase"] == "confirm"]
+    searched = search_of(study, arm, trials, epochs)
+    confirmed = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm")].to_dict("records")
     best = winner(searched, measure) if searched else next(iter(confirmed), None)
     if best is None:
         raise InputError(f"arm {arm}: no trial has ended well yet.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fer_core.errors import InputError
 
 if TYPE_CHECKING:
-    from study.engine import Watcher
+    from study.watcher import Watcher
 
 # The package that each needs.
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}

@@ -20,17 +20,24 @@ MOST_REMEMBERED, BEST_REMEMBERED = 250, 50
 class Memory:
     """The memory of one arm, asked for in the order of the trials' numbers.
 
-    window: trial n knows the results of the trials up to n - window. Every `window` trials the copy is made anew, so
-    that it holds no more than is remembered; in between it follows.
+    Every `window` trials the copy is made anew, so that it holds no more than is remembered; in between it follows.
     """
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._study: optuna.Study | None = None
         self._ids: dict[int, int] = {}  # the copy's trials by their number in the arm
-        self._told = 0  # so many of the arm's first trials have their results in the copy
+        self._ended: list[int] = []  # the trials that may be known, in the order in which they became so
+        self._seen: list[int] = []  # how many of them every proposal might know
+        self._told = 0  # how many of them have their results in the copy
         self._tried: set[frozenset] = set()  # the values of the arm's first `_noted` trials
         self._noted = 0
+
+    def see(self, number: int, ended: Sequence[int]) -> None:
+        """Trial `number` is proposed, and may know the trials in `ended`: those of the proposal before and others."""
+        assert number == len(self._seen)
+        self._ended += ended[len(self._ended) :]
+        self._seen.append(len(self._ended))
 
     def holds(self, values: Mapping[str, Value], known: Sequence[FrozenTrial]) -> bool:
         """Whether one of the arm's trials, which are `known`, has these values."""
@@ -48,27 +55,25 @@ class Memory:
         for trial in known[start:number]:
             if trial.number not in self._ids:
                 self._ids[trial.number] = storage.create_new_trial(study._study_id, _running(trial))
-        visible = self._visible(number)
-        for trial in known[self._told : visible]:
+        for trial in (known[number] for number in self._ended[self._told : self._seen[number]]):
             for epoch, value in trial.intermediate_values.items():
                 storage.set_trial_intermediate_value(self._ids[trial.number], epoch, value)
             storage.set_trial_state_values(self._ids[trial.number], trial.state, trial.values)
-        self._told = visible
+        self._told = self._seen[number]
         return study
-
-    def _visible(self, number: int) -> int:
-        return max(0, number - self._window + 1)
 
     def _begin(self, start: int, known: Sequence[FrozenTrial]) -> None:
         """Make the copy for trial `start`."""
         self._study = optuna.create_study(direction="maximize")
-        self._told = self._visible(start)
+        self._told = self._seen[start]
         storage, study = self._study._storage, self._study._study_id
-        remembered = {trial.number for trial in _remembered(known[: self._told])}
+        told = sorted(self._ended[: self._told])
+        ended = set(told)
+        remembered = {trial.number for trial in _remembered([known[number] for number in told])}
         self._ids = {
-            trial.number: storage.create_new_trial(study, trial if trial.number < self._told else _running(trial))
+            trial.number: storage.create_new_trial(study, trial if trial.number in ended else _running(trial))
             for trial in known[:start]
-            if trial.number in remembered or trial.number >= self._told
+            if trial.number in remembered or trial.number not in ended
         }
 
 

@@ -1,8 +1,7 @@
 """Which search trials stop early: rules over validation accuracies, within one arm.
 
-A trial is compared only with those of its arm from whose results it was proposed. They have ended when it starts,
-so the decision does not depend on which trial happens to report first, and the same study prunes the same trials on
-any cluster. (Optuna's pruners and Ray's schedulers compare with whatever has been reported by then.)
+Whom a trial is compared with is for the arm's timetable to say, so that the decision does not depend on which trial
+happens to report first. (Optuna's pruners and Ray's schedulers compare with whatever has been reported by then.)
 """
 
 import math
@@ -12,15 +11,17 @@ import numpy as np
 SCHEDULERS = ("none", "asha", "median")
 
 
-def survives(scheduler: str, value: float, earlier: np.ndarray, factor: int) -> bool:
-    """Whether a trial with `value` (higher is better) goes on, given what earlier ones had at the same epoch.
+def survives(scheduler: str, value: float, others: np.ndarray, factor: int) -> bool:
+    """Whether a trial with `value` (higher is better) goes on, given what `others` had at the same epoch.
 
-    asha: among the best 1 / factor of all of them, itself included, rounded up (Li et al. 2020).
-    median: not below the median of the earlier ones (Golovin et al. 2017). none: always.
+    asha: among the best 1 / factor of all of them, itself included, rounded up (Li et al. 2020), or fewer than
+    `factor` have come so far. median: not below the median of the others (Golovin et al. 2017). none: always.
     """
-    if scheduler == "none" or not len(earlier):
+    if scheduler == "none" or not len(others):
         return True
     if scheduler == "median":
-        return value >= float(np.median(earlier))
-    better = np.count_nonzero(earlier > value)
-    return bool(better < math.ceil((len(earlier) + 1) / factor))
+        return value >= float(np.median(others))
+    if len(others) + 1 < factor:
+        return True
+    better = np.count_nonzero(others > value)
+    return bool(better < math.ceil((len(others) + 1) / factor))

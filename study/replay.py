@@ -5,6 +5,7 @@ configuration would do is regressed on the recorded configurations of its arm, a
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -89,19 +90,24 @@ def replay(
     Which of the running trials reports next is drawn from `order`. `on_step` hears of every epoch before it counts.
     """
     draw = random.Random(order)
-    running: dict[str, tuple[TrialSpec, np.ndarray, int]] = {}
+    running: dict[str, tuple[TrialSpec, np.ndarray]] = {}
+    done: Counter[str] = Counter()
     while not engine.finished:
         while len(running) < slots and (spec := engine.next()) is not None:
-            running[spec.trial] = (spec, curve(spec), 0)
-        spec, values, done = running[draw.choice(sorted(running))]
-        on_step(spec, done + 1)
-        stop = engine.on_epochs(spec, [_epoch(spec, done + 1, float(values[done]))])
-        running[spec.trial] = (spec, values, done + 1)
-        whole = done + 1 == spec.config.train.epochs
+            running[spec.trial] = (spec, curve(spec))
+        spec, values = running[draw.choice(sorted(running))]
+        done[spec.trial] += 1
+        epoch = done[spec.trial]
+        on_step(spec, epoch)
+        stop = engine.on_epochs(spec, [_epoch(spec, epoch, float(values[epoch - 1]))])
+        whole = epoch == spec.config.train.epochs
         if stop or whole:
-            test = None if spec.phase == "search" else _test(float(values[: done + 1].max()))
-            engine.on_end(spec, "completed" if whole else "pruned", test=test)
             del running[spec.trial]
+        if whole:
+            test = None if spec.phase == "search" else _test(float(values[:epoch].max()))
+            engine.on_end(spec, "completed", test=test)
+        elif stop:
+            engine.on_stop(spec)
     engine.tables.close()
 
 

@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,8 @@ from study.folder import (
 from study.logs import watchers
 from study.place import Place, find_place
 from study.plan import Plan, make_plan
+from study.selection import COUNTED_EPOCHS
+from study.watcher import Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -225,7 +227,7 @@ def _run(
             status = "failed"
             try:
                 lost = partial(_end_at_once, console, options, place, record)
-                status = _run_plan(console, plan, cluster, parts, place, options, lost)
+                status = _run_plan(console, plan, cluster, parts, place, options, Recorder(folder, record), lost)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
@@ -238,6 +240,17 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', place.name])}", soft_wrap=True)
     console.print(f"results: {place.name}", soft_wrap=True)
     return 1 if status == "failed" else 0
+
+
+class Recorder(Watcher):
+    """Keeps in the study's `record` how much of a search counts that a time limit has ended."""
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self._folder, self._record = folder, record
+
+    def on_cut(self, counted: Mapping[str, int]) -> None:
+        self._record[COUNTED_EPOCHS] = dict(counted)
+        write_study(self._folder, self._record)
 
 
 def _end_at_once(
@@ -275,11 +288,12 @@ def _run_plan(
     parts: "Parts",
     place: Place,
     options: argparse.Namespace,
+    recorder: Watcher,
     lost: Callable[[str], object],
 ) -> str:
     """Run what is missing of `plan` and print the closing tables. Returns the study's status.
 
-    lost: what to do, from another thread, when the cluster's head is gone.
+    recorder: hears what happens, too. lost: what to do, from another thread, when the cluster's head is gone.
     """
     from study.display import Display
     from study.engine import Engine, StudyFailedError
@@ -298,7 +312,7 @@ def _run_plan(
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, folder) as others,
         ):
-            engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, *others], deadline)
+            engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, recorder, *others], deadline)
             if not engine.finished:
                 seconds = None if deadline is None else deadline.left
                 run_trials(

@@ -6,7 +6,7 @@ number for life: after a crash, one that the journal still calls running is the 
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +56,16 @@ class Sampler:
         }
         self._memories = {arm.name: Memory(plan.window) for arm in plan.arms}
 
-    def propose(self, arm: Arm, number: int) -> dict[str, Value]:
+    def propose(self, arm: Arm, number: int, ended: Sequence[int]) -> dict[str, Value]:
         """The tuned values of the arm's search trial `number`: from the journal, or a new proposal.
 
-        Numbers are asked for in order, each when all trials up to a window before it have ended. A new proposal
-        repeats no trial of the arm if any other can be found, and fulfils the constraints of the space. Raises
-        InputError if none does.
+        Numbers are asked for in order. ended: the trials whose results it may depend on, more from proposal to
+        proposal; the others count as running. A new proposal repeats no trial of the arm if any other can be found,
+        and fulfils the constraints of the space. Raises InputError if none does.
         """
-        study = self._studies[arm.name]
+        study, memory = self._studies[arm.name], self._memories[arm.name]
         known = study.get_trials(deepcopy=False)
+        memory.see(number, ended)
         if number >= len(known):
             trial = _begun(self._proposal(arm, number, known), self._plan.space.nuisance)
             self._storage.create_new_trial(study._study_id, trial)

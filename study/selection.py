@@ -1,9 +1,60 @@
 """Which search trial of an arm won, and which confirmation of it did best: by validation alone."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from study.timetable import starts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = Mapping[str, Any]
+COUNTED_EPOCHS = "counted_epochs"  # in a study's record: how many epochs count of an arm whose search was cut
+
+
+def search_of(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: "pd.DataFrame") -> list[Row]:
+    """An arm's search trials as the study, of this record and these tables, chose among them."""
+    search = trials[(trials["arm"] == arm) & (trials["phase"] == "search")]
+    rows = search.to_dict("records")
+    most = study.get(COUNTED_EPOCHS, {}).get(arm)
+    if most is None:
+        return rows
+    of_arm = epochs[epochs["trial"].isin(search["trial"])].sort_values("epoch")
+    epochs_of = {str(trial): part.to_dict("records") for trial, part in of_arm.groupby("trial")}
+    return as_counted(rows, epochs_of.__getitem__, study["window"], most)
+
+
+def as_counted(
+    rows: Iterable[Row], epochs_of: Callable[[str], Sequence[dict[str, Any]]], window: int, most: int
+) -> list[Row]:
+    """An arm's search trials as they stood after the first `most` epochs of the arm's search, by the arm's clock.
+
+    Arms whose search a time limit ended are so judged by the same number of epochs, however fast each was trained.
+    epochs_of: a trial's rows of `epochs`, in order. window: the plan's.
+    """
+    by_number = {int(row["number"]): row for row in rows}
+    lengths = [by_number[n]["epochs"] if n in by_number else 0 for n in range(max(by_number, default=-1) + 1)]
+    hours = starts(lengths, window)
+    in_order = sorted((hours[n] + epoch, n) for n in by_number for epoch in range(1, lengths[n] + 1))
+    counts = Counter(number for _, number in in_order[:most])
+    return [_until(row, epochs_of, counts[number]) for number, row in by_number.items() if counts[number]]
+
+
+def _until(row: Row, epochs_of: Callable[[str], Sequence[dict[str, Any]]], count: int) -> Row:
+    """The row of a trial after `count` of its epochs."""
+    best = best_epoch(epochs_of(row["trial"])[:count])
+    if count == row["epochs"] or best is None:
+        return row
+    status = "pruned" if row["status"] == "completed" else row["status"]
+    return {**row, "status": status, **{name: best[name] for name in best if name.startswith(("train_", "val_"))}}
+
+
+def best_epoch(epochs: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first with the highest validation accuracy of those whose losses are finite, None if none are."""
+    finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
+    return max(finite, key=lambda e: e["val_accuracy"], default=None)
 
 
 def winner(rows: Iterable[Row], measure: str) -> Row | None:

@@ -7,7 +7,6 @@ small share of the time however large the tables grow.
 """
 
 import json
-import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from fer_core.config import setting_names, setting_type, value_before
 from fer_core.errors import InputError
+from study.selection import best_epoch
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision` to the trials. Tables of an older version are
 # read: what they lack is what was so in effect, or empty.
@@ -249,9 +249,8 @@ def trial_row(
     """The row of `trials` for a trial that ended: its numbers are those of the best epoch by validation."""
     row: Row = dict.fromkeys(SCHEMAS["trials"].names)
     row |= {**identity, **{f"config.{name}": value for name, value in config.items()}, "status": status}
-    finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
-    if finite:
-        best = max(finite, key=lambda e: e["val_accuracy"])
+    best = best_epoch(epochs)
+    if best is not None:
         row |= {f"{part}_{name}": best[f"{part}_{name}"] for part in ("train", "val") for name in MEASURED}
         row["best_epoch"] = best["epoch"]
     row |= {"epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs)}

@@ -2,31 +2,31 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from study.plan import TrialSpec
+from study.watcher import Row, Watcher
 
 FOLDER = "tensorboard"
 
 
-class TensorBoard:
+class TensorBoard(Watcher):
     """Writes a run a trial into `folder`: `tensorboard --logdir` shows them while the study runs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, SummaryWriter] = {}
 
-    def on_epoch(self, spec: TrialSpec, epoch: dict[str, Any]) -> None:
+    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None:
         """The curves: everything that is measured after an epoch."""
         writer = self._writer(spec)
         for name, value in epoch.items():
             if name != "epoch" and isinstance(value, float) and math.isfinite(value):
                 writer.add_scalar(name, value, epoch["epoch"])
 
-    def on_end(self, spec: TrialSpec, row: dict[str, Any]) -> None:
+    def on_end(self, spec: TrialSpec, row: Row) -> None:
         """The settings beside the results, for the tab HPARAMS."""
         settings = {name: str(value) if value is None else value for name, value in spec.config.flat().items()}
         names = {"best/val_accuracy": "val_accuracy", "best/val_macro_f1": "val_macro_f1"}

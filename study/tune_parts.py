@@ -28,11 +28,12 @@ from study.sharing import Shares
 from study.shelf import Shelf
 from study.stalls import Stalls
 from study.trial import OUT_OF_MEMORY, Report
+from study.watcher import Row, Watcher
 
 RETRIES = 2
 
 
-class Link:
+class Link(Watcher):
     """The way to the engine. Ray pickles searcher and scheduler into its snapshots; the engine stays out.
 
     What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
@@ -54,6 +55,7 @@ class Link:
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
+        engine.watch(self)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -101,8 +103,17 @@ class Link:
         self.engine.put_back(spec)
 
     def end(self, trial: Any, status: str, **details: Any) -> None:
+        """A trial has ended by itself."""
+        self.engine.on_end(self.spec(trial), status, **details)
+
+    def stop(self, trial: Any, worker: dict[str, Any]) -> None:
+        """A trial was stopped by the engine, which may hand it out again: to Ray that is another trial."""
         spec = self.spec(trial)
-        self.engine.on_end(spec, status, **details)
+        self.earlier[spec.trial] = self.failures(trial)
+        self.engine.on_stop(spec, worker=worker, attempts=self.earlier[spec.trial] + 1)
+
+    def on_end(self, spec: TrialSpec, row: Row) -> None:
+        """Send what is known of the trial, and keep no more of it than what is needed."""
         self.place.send()
         self.checkpoints.remove(f"{spec.trial}.npz")
         if spec.phase == "confirm":
@@ -223,13 +234,11 @@ class Decisions(FIFOScheduler):
                 self.link.give_room(trial, report.worker)
                 return
             self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
-            self.link.end(
-                trial,
-                report.status or "pruned",
-                worker=report.worker,
-                test=report.test,
-                attempts=self.link.failures(trial) + 1,
-            )
+            if report.status is None:
+                self.link.stop(trial, report.worker)
+            else:
+                attempts = self.link.failures(trial) + 1
+                self.link.end(trial, report.status, worker=report.worker, test=report.test, attempts=attempts)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """A trial failed. Ray calls this before it tries the trial again, too: then its status is ERROR already.

@@ -113,10 +113,10 @@ class Mortal(Formula):
 
 
 class Hungry(Formula):
-    """In the arm `conv` wants a whole GPU after two epochs."""
+    """In the arm `conv` wants a whole GPU after an epoch."""
 
     def step(self) -> dict[str, Any]:
-        if self.settings.model.se_placement == "conv" and self.gpu < 1 and self.epoch == 2:
+        if self.settings.model.se_placement == "conv" and self.gpu < 1 and self.epoch == 1:
             return {"report": Report([], OUT_OF_MEMORY, self.worker(), None), "done": True}
         return super().step()
 

@@ -2,7 +2,7 @@
 
 import random as random_numbers
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from study.engine import Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.run import ended_as
 from study.sampler import Sampler
-from study.selection import best_confirmation
+from study.selection import as_counted, best_confirmation, search_of, winner
 from study.tables import Tables, read_table
+from study.watcher import Watcher
 
 TEST_IMAGES = np.arange(4)
 Ending = Callable[[TrialSpec], str]
@@ -86,20 +87,25 @@ def run(
     checkpoints: dict[str, int] | None = None,
     deadline: Deadline | None = None,
     engine_class: type[Engine] = Engine,
+    pace: Callable[[str], float] = lambda arm: 1.0,
+    watchers: Sequence[Watcher] = (),
 ) -> Engine:
     """Drive an engine to the end as Ray would, `slots` trials at a time in an order drawn from `order`.
 
     Raises KilledError after so many `steps`, before the engine hears of the last one. checkpoints: the epochs that
-    every trial's worker has saved, which outlive a driver.
+    every trial's worker has saved, which outlive a driver. pace: of an arm's trials, beside that of others.
     """
     saved = {} if checkpoints is None else checkpoints
     draw = random_numbers.Random(order)
-    engine = engine_class(the_plan, Sampler(the_plan, folder / "optuna.log"), Tables(folder), deadline=deadline)
+    engine = engine_class(the_plan, Sampler(the_plan, folder / "optuna.log"), Tables(folder), watchers, deadline)
     running: dict[str, tuple[TrialSpec, int]] = {}
     while not engine.finished:
         while len(running) < slots and (spec := engine.next()) is not None:
             running[spec.trial] = (spec, 0)
-        spec, done = running[draw.choice(sorted(running))]
+        assert running, "nothing runs, and nothing can"
+        names = sorted(running)
+        (name,) = draw.choices(names, [pace(running[name][0].arm) for name in names])
+        spec, done = running[name]
         if done == saved.get(spec.trial, 0):  # as study.trial: what a driver may not have heard of comes first
             saved[spec.trial] = done + 1
         new, done = range(done + 1, saved[spec.trial] + 1), saved[spec.trial]
@@ -115,9 +121,11 @@ def run(
         stop = engine.on_epochs(spec, [epoch_row(spec, number) for number in new])
         running[spec.trial] = (spec, done)
         if stop or done == the_plan.epochs:
-            status = "completed" if done == the_plan.epochs else "pruned"
-            engine.on_end(spec, status, test=results_of(spec))
             del running[spec.trial]
+        if done == the_plan.epochs:
+            engine.on_end(spec, "completed", test=results_of(spec))
+        elif stop:
+            engine.on_stop(spec)
     engine.tables.close()
     return engine
 
@@ -219,6 +227,40 @@ def test_a_trial_is_compared_within_its_arm_alone(tmp_path: Path) -> None:
     assert set(pruned.index) == {"none", "block", "conv"}
 
 
+@pytest.mark.parametrize("slots", [1, 2, 12])
+def test_the_first_trials_of_an_arm_are_compared_when_all_have_come(slots: int, tmp_path: Path) -> None:
+    p = plan()
+    first_rung, reached = p.rungs[0], Counter[tuple[str, int]]()
+
+    class Listener(Watcher):
+        def on_epoch(self, spec: TrialSpec, epoch: dict[str, Any]) -> None:
+            if spec.number is not None and spec.number < p.window:
+                reached[spec.arm, epoch["epoch"]] += 1
+                assert epoch["epoch"] <= first_rung or reached[spec.arm, first_rung] == p.window
+
+    run(p, tmp_path, slots=slots, watchers=[Listener()])
+    for arm in p.arms:
+        assert reached[arm.name, first_rung + 1] == 2, "the best third of four, rounded up"
+
+
+def test_a_trial_that_ends_while_it_waits_keeps_what_its_worker_said(tmp_path: Path) -> None:
+    p = plan(trials=8, seeds=1)
+    engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
+    first = [spec for spec in iter(engine.next, None) if spec.arm == "none" and spec.phase == "search"]
+    for spec in first:
+        assert engine.on_epochs(spec, [epoch_row(spec, 1), epoch_row(spec, 2)]) == (spec is not first[-1])
+        engine.on_stop(spec, worker={"parameters": 7, "node": "there"}, attempts=2)
+    ended = engine.tables.trials()
+    assert len(ended) == len(first) - 2
+    assert set(ended["status"]) == {"pruned"}
+    assert set(ended["parameters"]) == {7}
+    assert set(ended["node"]) == {"there"}
+    assert set(ended["attempts"]) == {2}
+    again = [spec for spec in iter(engine.next, None) if spec.arm == "none"]
+    assert {spec.trial for spec in first} - set(ended["trial"]) == {spec.trial for spec in again if spec in first}
+    engine.tables.close()
+
+
 @pytest.fixture(scope="module")
 def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
@@ -227,7 +269,7 @@ def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["with checkpoints", "checkpoints lost"])
-@pytest.mark.parametrize("steps", [0, 1, 7, 40, 90, 150, 230])
+@pytest.mark.parametrize("steps", [0, 1, 7, 40, 90, 130, 180])
 def test_a_killed_driver_comes_back_to_the_same_study(
     steps: int, kept: bool, whole_study: Path, tmp_path: Path
 ) -> None:
@@ -379,6 +421,66 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert searched.max() - searched.min() <= 3  # as many as run at a time
     run(plan(scheduler="none", trials=9, window=p.window), tmp_path)  # without a limit it goes on
     assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
+
+
+def test_arms_whose_search_a_time_limit_ends_are_judged_by_the_same_number_of_epochs(tmp_path: Path) -> None:
+    """With room for all trials at once, an arm of slow epochs has had fewer of them."""
+    clock, counted = Clock(), {}
+
+    class Ticking(Engine):
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            clock.now += len(epochs) / 12
+            return super().on_epochs(spec, epochs)
+
+    class Listener(Watcher):
+        def on_cut(self, found: Mapping[str, int]) -> None:
+            counted.update(found)
+
+    p, pace = plan(trials=12, epochs=60), {"none": 4.0, "block": 2.0, "conv": 1.0}
+    engine = run(
+        p,
+        tmp_path,
+        slots=12,
+        deadline=Deadline(60, 12, clock),
+        engine_class=Ticking,
+        pace=pace.__getitem__,
+        watchers=[Listener()],
+    )
+    table, epochs = trials(tmp_path), read_table(tmp_path, "epochs")
+    spent = table.query("phase == 'search'").groupby("arm")["epochs"].sum()
+    assert spent["none"] > 1.2 * spent["conv"]
+    assert counted == dict.fromkeys(pace, spent["conv"])
+    record = {"counted_epochs": counted, "window": p.window, "measure": "accuracy"}
+    for arm in pace:
+        best = winner(search_of(record, arm, table, epochs), "accuracy")
+        chosen = engine.winner(arm)
+        assert chosen is not None
+        assert best is not None
+        assert best["trial"] == chosen.trial, "the tables tell what the engine knew"
+
+
+def test_the_first_epochs_of_an_arm_are_those_by_its_clock_however_late_they_ran() -> None:
+    """Two at a time: the second begins with the first, the third where the second ended after two epochs."""
+    curves = {"a": [0.1, 0.2, 0.3, 0.4], "b": [0.2, 0.2], "c": [0.5, 0.6]}
+    statuses = {"a": "completed", "b": "pruned", "c": "pruned"}
+    rows = [
+        {"trial": t, "number": n, "status": statuses[t], "epochs": len(curves[t]), "val_accuracy": max(curves[t])}
+        for n, t in enumerate(curves)
+    ]
+
+    def epochs_of(trial: str) -> list[dict[str, Any]]:
+        return [{"val_accuracy": value, "val_loss": 1.0, "train_loss": 1.0} for value in curves[trial]]
+
+    # Hours: a 1 to 4, b 1 and 2, c 3 and 4.
+    for most, expected in {
+        8: {"a": ("completed", 0.4), "b": ("pruned", 0.2), "c": ("pruned", 0.6)},
+        6: {"a": ("pruned", 0.3), "b": ("pruned", 0.2), "c": ("pruned", 0.5)},
+        5: {"a": ("pruned", 0.3), "b": ("pruned", 0.2)},
+        1: {"a": ("pruned", 0.1)},
+        0: {},
+    }.items():
+        found = {row["trial"]: (row["status"], row["val_accuracy"]) for row in as_counted(rows, epochs_of, 2, most)}
+        assert found == expected
 
 
 def test_a_deadline_forgets_slow_first_epochs() -> None:

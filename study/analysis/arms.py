@@ -12,7 +12,7 @@ from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.measures import MEASURES
-from study.selection import winner
+from study.selection import search_of, winner
 
 KEY = ["study", "seed"]
 
@@ -63,7 +63,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
     """Everything about `arm` that the tables hold."""
     rows = evidence.by_arm[arm]
     search = rows[rows["phase"] == "search"]
-    best = _winners(evidence, rows)
+    best = _winners(evidence, arm, rows)
     confirm = rows[rows["phase"] == "confirm"]
     chosen = confirm[confirm["config"] == confirm["study"].map({study: row["config"] for study, row in best.items()})]
     ended = chosen[chosen["status"] == "completed"].set_index(KEY).sort_index()
@@ -123,14 +123,13 @@ def _settings(row: Mapping[str, Any]) -> dict[str, Value]:
     return {name: None if v is None or v != v else check(name, v) for name, v in values.items()}
 
 
-def _winners(evidence: Evidence, rows: pd.DataFrame) -> dict[int, Mapping[str, Any]]:
+def _winners(evidence: Evidence, arm: str, rows: pd.DataFrame) -> dict[int, Mapping[str, Any]]:
     """Every study's best search trial; where nothing was tuned, the first that was confirmed."""
     found: dict[int, Mapping[str, Any]] = {}
     for study, part in rows.groupby("study"):
-        search = part[part["phase"] == "search"]
-        ended = search[search["status"].isin(["completed", "pruned"])]
-        if len(search):
-            best = winner(ended.to_dict("records"), evidence.measure)
+        search = search_of(evidence.records[int(study)], arm, part, evidence.epochs)  # type: ignore[call-overload]
+        if search:
+            best = winner(search, evidence.measure)
         else:
             best = next(iter(part[part["phase"] == "confirm"].to_dict("records")), None)
         if best is not None:

@@ -17,6 +17,7 @@ from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from study.analysis.answers import Answers, answers_by_trial
 from study.folder import current_status, read_study, space_record
+from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, and in the settings shared by all their trials, answer the same question.
@@ -199,9 +200,11 @@ def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
     """How much of the search there was time for: arms whose epochs take longer got fewer of them."""
     found = search.groupby("arm")["epochs"].agg(["size", "sum"])
     planned = f" of {record['trials']} planned" if "trials" in record else ""
+    counted = record.get(COUNTED_EPOCHS)
+    chosen = f", of which the first {_span(pd.Series(counted))} count in {', '.join(counted)}" if counted else ""
     return (
         f", its search ended after {_span(found['size'])} trials an arm{planned}, "
-        f"of {_span(found['sum'])} epochs together"
+        f"of {_span(found['sum'])} epochs together{chosen}"
     )
 
 

@@ -1,0 +1,21 @@
+"""Who hears what happens in a study: the display, TensorBoard, whoever keeps its records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from study.plan import TrialSpec
+
+Row = dict[str, Any]
+
+
+class Watcher:
+    """Does nothing; those who watch do something at what concerns them."""
+
+    def on_epoch(self, spec: TrialSpec, epoch: Row) -> None:
+        """A trial has come to the end of an epoch, the row of `epochs`."""
+
+    def on_end(self, spec: TrialSpec, row: Row) -> None:
+        """A trial has ended, with its row of `trials`."""
+
+    def on_cut(self, counted: Mapping[str, int]) -> None:
+        """The time limit ended the search of these arms, and so many of their epochs count, the same in each."""
