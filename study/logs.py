@@ -1,15 +1,14 @@
-"""Other places that hear of every epoch: TensorBoard here, MLflow and Weights & Biases by Ray's own callbacks."""
+"""Other places that hear of every epoch: TensorBoard here, MLflow and Weights & Biases."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
-
-if TYPE_CHECKING:
-    from study.watcher import Watcher
+from study.aside import Aside
+from study.watcher import Watcher
 
 # The package that each needs.
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
@@ -24,15 +23,31 @@ def check_logs(names: Sequence[str] | None) -> None:
 
 
 @contextmanager
-def watchers(names: Sequence[str] | None, folder: Path) -> Iterator[list["Watcher"]]:
-    """Those of ours: TensorBoard, in the study's folder."""
-    if "tensorboard" not in (names or []):
-        yield []
-        return
-    from study.tensorboard import FOLDER, TensorBoard
+def watchers(
+    names: Sequence[str] | None, space: str, folder: Path, say: Callable[[str], object]
+) -> Iterator[list[Watcher]]:
+    """Those of a study of the space `space` in `folder`. say: takes what people should know, in a sentence."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_watcher(name, space, folder, say)) for name in dict.fromkeys(names or [])]
 
-    board = TensorBoard(folder / FOLDER)
-    try:
-        yield [board]
-    finally:
-        board.close()
+
+@contextmanager
+def _watcher(name: str, space: str, folder: Path, say: Callable[[str], object]) -> Iterator[Watcher]:
+    if name == "tensorboard":
+        from study.tensorboard import FOLDER, TensorBoard
+
+        board = TensorBoard(folder / FOLDER)
+        try:
+            yield board
+        finally:
+            board.close()
+        return
+    from study.trackers import MLflow, WeightsAndBiases
+
+    make = (
+        partial(MLflow, f"{space} {folder.name}")
+        if name == "mlflow"
+        else partial(WeightsAndBiases, space, folder.name, folder)
+    )
+    with Aside(name, make, say) as aside:
+        yield aside

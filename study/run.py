@@ -302,7 +302,7 @@ def _run_plan(
     from study.sampler import Sampler
     from study.tables import Tables
 
-    folder = place.folder
+    folder, say = place.folder, partial(console.print, soft_wrap=True)
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
     try:
         for text in mend(folder):
@@ -310,7 +310,7 @@ def _run_plan(
         with (
             closing(Tables(folder)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
-            watchers(options.log, folder) as others,
+            watchers(options.log, plan.space.name, folder, say) as others,
         ):
             engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, recorder, *others], deadline)
             if not engine.finished:
@@ -320,11 +320,10 @@ def _run_plan(
                     cluster,
                     parts,
                     place,
-                    log=options.log or [],
                     seconds=seconds,
                     stalled_after=options.stalled_after,
                     lost=lost,
-                    say=partial(console.print, soft_wrap=True),
+                    say=say,
                 )
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, place)

@@ -4,14 +4,13 @@ Tune's own search, checkpoints and result files are not used: the engine propose
 record, and a resumed study is a new Ray run over what is missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 
 # isort: split
 import ray
 from ray import tune
-from ray.tune import Callback
 
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
@@ -46,7 +45,6 @@ def run_trials(
     parts: Mapping[str, tuple[Learning, Testing]],
     place: Place,
     *,
-    log: Sequence[str] = (),
     seconds: float | None = None,
     stalled_after: float | None = None,
     lost: Callable[[str], object] = lambda reason: None,
@@ -55,11 +53,10 @@ def run_trials(
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    parts: the images of every protocol. log: `mlflow` or `wandb`, which hear the numbers of every epoch.
-    stalled_after: seconds of silence after which a trial is ended and tried again, None for what its epochs suggest.
-    lost: called from another thread when the cluster's head is gone. say: takes what people should know, in a
-    sentence. trainable: what runs on the workers, given what `TrialRun` is. Raises what went wrong in the engine, as
-    OSError where the disk is full, and StudyFailedError.
+    parts: the images of every protocol. stalled_after: seconds of silence after which a trial is ended and tried
+    again, None for what its epochs suggest. lost: called from another thread when the cluster's head is gone.
+    say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun` is.
+    Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
     checkpoints, models = place.shared(CHECKPOINTS), place.shared(MODELS)
     informed = tune.with_parameters(
@@ -94,7 +91,7 @@ def run_trials(
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
             stop=Ending(link),
-            callbacks=[Watchdog(link, stalls), *_callbacks(log, engine.plan.space.name, place.folder.name)],
+            callbacks=[Watchdog(link, stalls)],
         ),
     )
     try:
@@ -111,17 +108,3 @@ def run_trials(
     if engine.finished:
         place.remove(CHECKPOINTS)
         link.models.sweep()
-
-
-def _callbacks(log: Sequence[str], space: str, study_name: str) -> list[Callback]:
-    """Ray's own, which find server, project and key in the environment, as their tools usually do."""
-    callbacks: list[Callback] = []
-    if "mlflow" in log:
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
-
-        callbacks.append(MLflowLoggerCallback(experiment_name=f"{space} {study_name}"))
-    if "wandb" in log:
-        from ray.air.integrations.wandb import WandbLoggerCallback
-
-        callbacks.append(WandbLoggerCallback(project=space, group=study_name))
-    return callbacks

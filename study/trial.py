@@ -139,8 +139,7 @@ class TrialRun(tune.Trainable):
         status = ("diverged" if training.diverged else "completed") if training.finished else None
         worker = {"parameters": training.parameters, "node": platform.node()}
         report = Report(epochs, status, worker, self._test() if tested else None)
-        numbers = epochs[-1] if epochs else {}  # for Ray's own callbacks
-        return {**numbers, "report": report, "done": training.finished}
+        return {"report": report, "done": training.finished}
 
     def _test(self) -> dict[str, Any]:
         assert self._testing is not None
