@@ -6,6 +6,7 @@ where it stood.
 """
 
 import bisect
+import heapq
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -37,14 +38,14 @@ class StudyFailedError(RuntimeError):
 class ArmProgress:
     """An arm's search trials in the order of their numbers.
 
-    waiting: by their numbers, those that left their worker at a rung where it was not clear yet whether they go on,
-    with what `on_end` is to know of them.
+    waiting: those that left their worker where it was not clear yet whether they go on, by epoch a heap of their
+    numbers with what is to be recorded of each.
     """
 
     arm: Arm
     timetable: Timetable
     search: list[TrialSpec] = field(default_factory=list)
-    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
+    waiting: dict[int, list[tuple[int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
     confirming: bool = False
 
 
@@ -137,7 +138,9 @@ class Engine:
             if spec.number is None:
                 continue
             self._watch_time()
-            if self._search_closed or not self._arms[spec.arm].timetable.goes_on(spec.number, epoch["epoch"]):
+            place = (spec.number, epoch["epoch"])
+            timetable = self._arms[spec.arm].timetable
+            if self._search_closed or not (timetable.is_clear(*place) and timetable.goes_on(*place)):
                 return True
         if spec.number is not None:
             self._arms[spec.arm].timetable.outlive(spec.number)
@@ -147,8 +150,12 @@ class Engine:
         """A trial was stopped as `on_epochs` asked for, which may not be its end. details: what `on_end` takes."""
         assert spec.number is not None
         self._running.discard(spec.trial)
-        self._arms[spec.arm].waiting[spec.number] = details
+        self._wait(spec, details)
         self._extend()
+
+    def _wait(self, spec: TrialSpec, details: dict[str, Any]) -> None:
+        assert spec.number is not None
+        heapq.heappush(self._arms[spec.arm].waiting[len(self._epochs[spec.trial])], (spec.number, details))
 
     def _record(self, spec: TrialSpec, epoch: Row) -> None:
         if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
@@ -161,7 +168,15 @@ class Engine:
         if spec.number is not None:
             self._tell_epoch(spec, epoch)
 
-    def on_end(
+    def on_end(self, spec: TrialSpec, status: str, **details: Any) -> None:
+        """Record that a trial ended as `status`, with the details that `_finish` takes.
+
+        Raises StudyFailedError if too many in a row have failed.
+        """
+        self._finish(spec, status, **details)
+        self._extend()
+
+    def _finish(
         self,
         spec: TrialSpec,
         status: str,
@@ -171,10 +186,7 @@ class Engine:
         attempts: int = 1,
         error: str | None = None,
     ) -> None:
-        """Record that a trial ended as `status`. `test`: the worker's test results, of fixed and confirm trials.
-
-        Raises StudyFailedError if too many in a row have failed.
-        """
+        """Record a trial's end. `test`: the worker's test results, of fixed and confirm trials."""
         predictions = None
         if test is not None:
             test = dict(test)
@@ -209,7 +221,6 @@ class Engine:
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
             raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
-        self._extend()
 
     def winner(self, arm: str) -> TrialSpec | None:
         """The arm's search trial that is best on validation by the space's measure, completed ones first.
@@ -221,7 +232,8 @@ class Engine:
             return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
         ended = [self._results[spec.trial] for spec in progress.search if spec.trial in self._results]
         if arm in self._counted:
-            ended = as_counted(ended, self._epochs.__getitem__, self.plan.window, self._counted[arm])
+            plan, most = self.plan, self._counted[arm]
+            ended = as_counted(ended, self._epochs.__getitem__, plan.window, plan.stops, most)
         best = winner(ended, self.plan.space.measure)
         return None if best is None else progress.search[int(best["number"])]
 
@@ -243,7 +255,7 @@ class Engine:
 
     def _timetable(self, arm: Arm) -> Timetable:
         plan = self.plan
-        return Timetable(plan.window, plan.trials_in(arm), plan.rungs, plan.scheduler, REDUCTION_FACTOR)
+        return Timetable(plan.window, plan.trials_in(arm), plan.stops, plan.scheduler, REDUCTION_FACTOR)
 
     def _queue(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
@@ -271,17 +283,15 @@ class Engine:
     def _decide(self, progress: ArmProgress) -> None:
         """End or hand out again the trials that wait at a rung, where that is clear."""
         timetable = progress.timetable
-        for number in sorted(progress.waiting):
-            spec = progress.search[number]
-            on = False if self._search_closed else timetable.goes_on(number, len(self._epochs[spec.trial]))
-            if on is None or number not in progress.waiting:
-                continue
-            details = progress.waiting.pop(number)
-            if on:
-                timetable.outlive(number)
-                self._queue([spec])
-            else:
-                self.on_end(spec, "pruned", **details)
+        for epoch, waiting in progress.waiting.items():
+            while waiting and (self._search_closed or timetable.is_clear(waiting[0][0], epoch)):
+                number, details = heapq.heappop(waiting)
+                spec = progress.search[number]
+                if not self._search_closed and timetable.goes_on(number, epoch):
+                    timetable.outlive(number)
+                    self._queue([spec])
+                else:
+                    self._finish(spec, "pruned", **details)
 
     def _count(self) -> None:
         """Judge the arms whose search was cut by the same number of epochs: those of the arm that had the fewest."""
@@ -308,7 +318,7 @@ class Engine:
         for spec in dropped:
             assert spec.number is not None
             if self._epochs[spec.trial]:
-                self._arms[spec.arm].waiting[spec.number] = {}
+                self._wait(spec, {})
             else:
                 self._arms[spec.arm].timetable.end(spec.number)
         self._extend()

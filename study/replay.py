@@ -4,6 +4,7 @@ Samplers, schedulers and the engine are compared on it. It is a model of trials,
 configuration would do is regressed on the recorded configurations of its arm, and chance is added.
 """
 
+import heapq
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -82,33 +83,34 @@ def replay(
     curve: Curve,
     *,
     slots: int = 2,
+    seconds: Callable[[TrialSpec], float] | None = None,
     order: int = 0,
-    on_step: Callable[[TrialSpec, int], None] = lambda spec, epoch: None,
-) -> None:
+) -> float:
     """Drive `engine` to the end with curves instead of trainings, `slots` trials at a time.
 
-    Which of the running trials reports next is drawn from `order`. `on_step` hears of every epoch before it counts.
+    seconds: how long every epoch of a trial takes; without it that is chance, drawn from `order`. Returns how long
+    the study took, if it were so.
     """
     draw = random.Random(order)
-    running: dict[str, tuple[TrialSpec, np.ndarray]] = {}
+    epoch_takes = seconds or (lambda spec: draw.expovariate(1.0))
+    running: list[tuple[float, str, TrialSpec]] = []  # a heap by when the next epoch ends
     done: Counter[str] = Counter()
+    now = 0.0
     while not engine.finished:
         while len(running) < slots and (spec := engine.next()) is not None:
-            running[spec.trial] = (spec, curve(spec))
-        spec, values = running[draw.choice(sorted(running))]
-        done[spec.trial] += 1
-        epoch = done[spec.trial]
-        on_step(spec, epoch)
-        stop = engine.on_epochs(spec, [_epoch(spec, epoch, float(values[epoch - 1]))])
-        whole = epoch == spec.config.train.epochs
-        if stop or whole:
-            del running[spec.trial]
-        if whole:
-            test = None if spec.phase == "search" else _test(float(values[:epoch].max()))
-            engine.on_end(spec, "completed", test=test)
+            heapq.heappush(running, (now + epoch_takes(spec), spec.trial, spec))
+        now, name, spec = heapq.heappop(running)
+        done[name] += 1
+        values = curve(spec)[: done[name]]
+        stop = engine.on_epochs(spec, [_epoch(spec, done[name], float(values[-1]))])
+        if done[name] == spec.config.train.epochs:
+            engine.on_end(spec, "completed", test=None if spec.phase == "search" else _test(float(values.max())))
         elif stop:
             engine.on_stop(spec)
+        else:
+            heapq.heappush(running, (now + epoch_takes(spec), name, spec))
     engine.tables.close()
+    return now
 
 
 def _epoch(spec: TrialSpec, number: int, accuracy: float) -> dict[str, Any]:

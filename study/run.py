@@ -208,6 +208,7 @@ def _run(
                 **space_record(space),
                 "budget": plan.budget,
                 "window": plan.window,
+                "stops": plan.stops,
                 "trials": plan.trials,
                 "data": dataset.name,
                 "class_names": _class_names(),

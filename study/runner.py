@@ -89,6 +89,7 @@ def run_trials(
             storage_path=f"{place.root}/{RAY_FILES}",
             storage_filesystem=place.file_system,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # else a task and files a trial
             verbose=0,
             stop=Ending(link),
             callbacks=[Watchdog(link, stalls)],

@@ -23,20 +23,24 @@ def search_of(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs
         return rows
     of_arm = epochs[epochs["trial"].isin(search["trial"])].sort_values("epoch")
     epochs_of = {str(trial): part.to_dict("records") for trial, part in of_arm.groupby("trial")}
-    return as_counted(rows, epochs_of.__getitem__, study["window"], most)
+    return as_counted(rows, epochs_of.__getitem__, study["window"], study["stops"], most)
 
 
 def as_counted(
-    rows: Iterable[Row], epochs_of: Callable[[str], Sequence[dict[str, Any]]], window: int, most: int
+    rows: Iterable[Row],
+    epochs_of: Callable[[str], Sequence[dict[str, Any]]],
+    window: int,
+    stops: Sequence[int],
+    most: int,
 ) -> list[Row]:
     """An arm's search trials as they stood after the first `most` epochs of the arm's search, by the arm's clock.
 
     Arms whose search a time limit ended are so judged by the same number of epochs, however fast each was trained.
-    epochs_of: a trial's rows of `epochs`, in order. window: the plan's.
+    epochs_of: a trial's rows of `epochs`, in order. window, stops: the plan's.
     """
     by_number = {int(row["number"]): row for row in rows}
     lengths = [by_number[n]["epochs"] if n in by_number else 0 for n in range(max(by_number, default=-1) + 1)]
-    hours = starts(lengths, window)
+    hours = starts(lengths, window, stops)
     in_order = sorted((hours[n] + epoch, n) for n in by_number for epoch in range(1, lengths[n] + 1))
     counts = Counter(number for _, number in in_order[:most])
     return [_until(row, epochs_of, counts[number]) for number, row in by_number.items() if counts[number]]

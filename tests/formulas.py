@@ -20,9 +20,10 @@ def numbers(epoch: int, rate: float) -> dict[str, Any]:
 
 
 class Formula(tune.Trainable):
-    """Takes what `study.trial.TrialRun` takes. Its epochs are not saved: it begins anew wherever it comes to."""
+    """Takes what `study.trial.TrialRun` takes, and goes on from its last epoch as that does."""
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:
+        self._saved = Path(given["checkpoints"])
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -31,13 +32,19 @@ class Formula(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.settings, self.seed, self.gpu = TrialConfig.from_flat(config["settings"]), config["seed"], config["gpu"]
-        self.epoch = 0
+        self._checkpoint = self._saved / f"{config['trial']}.npz"
+        self.epoch = int(self._checkpoint.read_text()) if self._checkpoint.exists() else 0
+        self._reported = 0
 
     def step(self) -> dict[str, Any]:
-        self.epoch += 1
-        row = numbers(self.epoch, self.settings.train.learning_rate)
+        if self._reported == self.epoch:
+            self.epoch += 1
+            self._checkpoint.write_text(str(self.epoch))
+        new = range(self._reported + 1, self.epoch + 1)
+        self._reported = self.epoch
+        rows = [numbers(epoch, self.settings.train.learning_rate) for epoch in new]
         done = self.epoch == self.settings.train.epochs
-        return {"report": Report([row], "completed" if done else None, self.worker(), None), "done": done}
+        return {"report": Report(rows, "completed" if done else None, self.worker(), None), "done": done}
 
     def worker(self) -> dict[str, Any]:
         """As `node`, which GPU it sees and its share of it."""
@@ -68,7 +75,7 @@ class Meeting(Formula):
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:
         self._folder = Path(given["checkpoints"]).parent
-        super().setup(config)
+        super().setup(config, **given)
         (self._folder / f"started-{os.getpid()}").touch()
         self._meet("start")
 
@@ -102,7 +109,7 @@ class Mortal(Formula):
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:
         self._folder = Path(given["checkpoints"]).parent
-        super().setup(config)
+        super().setup(config, **given)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         death = self._folder / f"died-{new_config['trial']}"
