@@ -42,10 +42,12 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
     InputError if the cluster does not answer.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    environment: dict[str, Any] = {"env_vars": _worker_environment()}
-    if address is not None:
-        packages = (study, search_spaces, fer_core)
-        environment["py_modules"] = [str(Path(package.__path__[0])) for package in packages]
+    environment: dict[str, Any] | None = None
+    if address is None:
+        os.environ.update(_worker_environment())  # workers with an environment of their own start later
+    else:
+        packages = [str(Path(package.__path__[0])) for package in (study, search_spaces, fer_core)]
+        environment = {"env_vars": _worker_environment(), "py_modules": packages}
     try:
         ray.init(
             address=address or "local",

@@ -348,8 +348,7 @@ class Engine:
         assert spec.number is not None
         if math.isfinite(epoch[self._measure]):
             self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
-        best = max(e[self._measure] for e in self._epochs[spec.trial] if e["epoch"] <= epoch["epoch"])
-        self._arms[spec.arm].timetable.report(spec.number, epoch["epoch"], best)
+        self._arms[spec.arm].timetable.report(spec.number, epoch["epoch"], epoch[self._measure])
 
     def _propose_confirmation(self, progress: ArmProgress) -> None:
         progress.confirming = True

@@ -9,6 +9,7 @@ its rung for others to come there. On these terms it is asynchronous successive 
 """
 
 import heapq
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
@@ -37,7 +38,7 @@ class Timetable:
     """The trials of one arm by their numbers, at most `trials` of them and `window` at a time.
 
     stops: the epochs after which trials end, the last of them whole. At the others, the rungs, they are compared by
-    the rule `scheduler`, and about 1 / `factor` of them go on.
+    their best values so far and the rule `scheduler`, and about 1 / `factor` of them go on.
     """
 
     def __init__(self, window: int, trials: int, stops: Sequence[int], scheduler: str, factor: int) -> None:
@@ -50,6 +51,7 @@ class Timetable:
         self._ends: list[End] = [(0, number) for number in range(-window, 0)]  # after which none was begun: a heap
         self._earliest: list[End] = []  # how early open trials may end: a heap, with entries that hold no longer
         self._outlived: list[int] = []  # the last epoch after which every trial is known to go on
+        self._best: list[float] = []  # the highest value that every trial has had
         self._values = {rung: np.full(trials, np.nan) for rung in stops[:-1]}
         self._come = dict.fromkeys(stops[:-1], 0)  # all trials below this number have come to the rung, or ended
 
@@ -68,17 +70,20 @@ class Timetable:
         self._starts.append(hour)
         self._epochs.append(0)
         self._outlived.append(0)
+        self._best.append(-math.inf)
         self.open.add(number)
         heapq.heappush(self._earliest, (hour + self._stops[0], number))
         return number
 
     def report(self, number: int, epoch: int, value: float) -> None:
-        """A trial has come as far as `epoch`; `value` is its best until then."""
+        """A trial has come as far as `epoch`, where it has this value. Epochs are reported in order."""
         if epoch > self._epochs[number]:
             self._epochs[number] = epoch
             self._outlive(number, epoch - 1)
+            if value > self._best[number]:
+                self._best[number] = value
             if epoch in self._values:
-                self._values[epoch][number] = value
+                self._values[epoch][number] = self._best[number]
 
     def outlive(self, number: int) -> None:
         """A trial goes on after the last epoch that it reported."""
