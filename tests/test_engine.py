@@ -248,7 +248,8 @@ def test_a_trial_that_ends_while_it_waits_keeps_what_its_worker_said(tmp_path: P
     engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
     first = [spec for spec in iter(engine.next, None) if spec.arm == "none" and spec.phase == "search"]
     for spec in first:
-        assert engine.on_epochs(spec, [epoch_row(spec, 1), epoch_row(spec, 2)]) == (spec is not first[-1])
+        to_the_rung = [epoch_row(spec, epoch) for epoch in range(1, p.rungs[0] + 1)]
+        assert engine.on_epochs(spec, to_the_rung) == (spec is not first[-1])
         engine.on_stop(spec, worker={"parameters": 7, "node": "there"}, attempts=2)
     ended = engine.tables.trials()
     assert len(ended) == len(first) - 2
