@@ -55,7 +55,7 @@ class Memory:
         for trial in known[start:number]:
             if trial.number not in self._ids:
                 self._ids[trial.number] = storage.create_new_trial(study._study_id, _running(trial))
-        for trial in (known[number] for number in self._ended[self._told : self._seen[number]]):
+        for trial in [known[other] for other in self._ended[self._told : self._seen[number]]]:
             for epoch, value in trial.intermediate_values.items():
                 storage.set_trial_intermediate_value(self._ids[trial.number], epoch, value)
             storage.set_trial_state_values(self._ids[trial.number], trial.state, trial.values)
@@ -69,7 +69,7 @@ class Memory:
         storage, study = self._study._storage, self._study._study_id
         told = sorted(self._ended[: self._told])
         ended = set(told)
-        remembered = {trial.number for trial in _remembered([known[number] for number in told])}
+        remembered = {trial.number for trial in _remembered([known[other] for other in told])}
         self._ids = {
             trial.number: storage.create_new_trial(study, trial if trial.number in ended else _running(trial))
             for trial in known[:start]

@@ -129,6 +129,11 @@ def out_of_time(study: Path) -> None:
     trials[~last].to_parquet(study / "trials.parquet")
 
 
+def cut(study: Path) -> None:
+    out_of_time(study)
+    edit_record(study, counted_epochs={"none": 6, "block": 6}, stops=[2, 3])
+
+
 def without_a_test(study: Path) -> None:
     (study / "predictions.parquet").unlink()
     trials = pd.read_parquet(study / "trials.parquet")
@@ -148,12 +153,14 @@ def without_a_test(study: Path) -> None:
         (lambda study: (study / "trials.parquet").write_bytes(b""), "So no trial has a row"),
         (lambda study: edit_record(study, status="failed"), "the study is failed"),
         (out_of_time, "its search ended after 2 to 3 trials an arm of 16 planned, of 6 to 9 epochs together"),
+        (cut, "of 6 to 9 epochs together, of which the first 6 count in none, block; what follows"),
         (killed, "the study is cut off"),
     ],
     ids=[
         "interrupted", "just begun", "no test", "no epochs", "no predictions", "broken epochs", "broken trials",
         "failed",
         "out of time",
+        "judged by equal effort",
         "killed",
     ],
 )  # fmt: skip
