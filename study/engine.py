@@ -38,14 +38,14 @@ class StudyFailedError(RuntimeError):
 class ArmProgress:
     """An arm's search trials in the order of their numbers.
 
-    waiting: those that left their worker where it was not clear yet whether they go on, by epoch a heap of their
+    paused: those that left their worker where it was not clear yet whether they go on, by epoch a heap of their
     numbers with what is to be recorded of each.
     """
 
     arm: Arm
     timetable: Timetable
     search: list[TrialSpec] = field(default_factory=list)
-    waiting: dict[int, list[tuple[int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
+    paused: dict[int, list[tuple[int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
     confirming: bool = False
 
 
@@ -93,7 +93,7 @@ class Engine:
 
     @property
     def running(self) -> int:
-        """How many trials were handed out and have not ended."""
+        """How many trials were handed out and have neither ended nor left their worker."""
         return len(self._running)
 
     @property
@@ -150,12 +150,12 @@ class Engine:
         """A trial was stopped as `on_epochs` asked for, which may not be its end. details: what `on_end` takes."""
         assert spec.number is not None
         self._running.discard(spec.trial)
-        self._wait(spec, details)
+        self._pause(spec, details)
         self._extend()
 
-    def _wait(self, spec: TrialSpec, details: dict[str, Any]) -> None:
+    def _pause(self, spec: TrialSpec, details: dict[str, Any]) -> None:
         assert spec.number is not None
-        heapq.heappush(self._arms[spec.arm].waiting[len(self._epochs[spec.trial])], (spec.number, details))
+        heapq.heappush(self._arms[spec.arm].paused[len(self._epochs[spec.trial])], (spec.number, details))
 
     def _record(self, spec: TrialSpec, epoch: Row) -> None:
         if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
@@ -269,7 +269,7 @@ class Engine:
         return PHASES.index(spec.phase), hour, number or 0
 
     def _extend(self) -> None:
-        """In every arm decide on what waits, and propose what is due: search trials, in the end the confirmation."""
+        """In every arm decide on what is paused, propose what is due: search trials, in the end the confirmation."""
         for progress in self._arms.values():
             self._decide(progress)
             while not self._search_closed and not self._searched(progress) and progress.timetable.is_due():
@@ -283,9 +283,9 @@ class Engine:
     def _decide(self, progress: ArmProgress) -> None:
         """End or hand out again the trials that wait at a rung, where that is clear."""
         timetable = progress.timetable
-        for epoch, waiting in progress.waiting.items():
-            while waiting and (self._search_closed or timetable.is_clear(waiting[0][0], epoch)):
-                number, details = heapq.heappop(waiting)
+        for epoch, paused in progress.paused.items():
+            while paused and (self._search_closed or timetable.is_clear(paused[0][0], epoch)):
+                number, details = heapq.heappop(paused)
                 spec = progress.search[number]
                 if not self._search_closed and timetable.goes_on(number, epoch):
                     timetable.outlive(number)
@@ -318,7 +318,7 @@ class Engine:
         for spec in dropped:
             assert spec.number is not None
             if self._epochs[spec.trial]:
-                self._wait(spec, {})
+                self._pause(spec, {})
             else:
                 self._arms[spec.arm].timetable.end(spec.number)
         self._extend()

@@ -31,7 +31,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         trials = (fixed.count(arm.name), plan.trials_in(arm), plan.seeds)
         table.add_row(arm.name, tuned or "nothing", *map(str, trials))
     console.print(table)
-    stops = f", compared within their arm after epochs {', '.join(map(str, plan.rungs))}" if plan.rungs else ""
+    stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
         f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms",

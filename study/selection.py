@@ -39,7 +39,7 @@ def as_counted(
     epochs_of: a trial's rows of `epochs`, in order. window, stops: the plan's.
     """
     by_number = {int(row["number"]): row for row in rows}
-    lengths = [by_number[n]["epochs"] if n in by_number else 0 for n in range(max(by_number, default=-1) + 1)]
+    lengths = [int(by_number[n]["epochs"]) if n in by_number else 0 for n in range(max(by_number, default=-1) + 1)]
     hours = starts(lengths, window, stops)
     in_order = sorted((hours[n] + epoch, n) for n in by_number for epoch in range(1, lengths[n] + 1))
     counts = Counter(number for _, number in in_order[:most])
