@@ -8,6 +8,8 @@ import json
 import math
 import os
 import platform
+import random
+import statistics
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_core.config import TrialConfig
+from fer_core.config import TrialConfig, Value
 from fer_core.data.cache import cache_folder
+from search_spaces.space import Arm
 from study.cluster import Cluster
 from study.plan import Plan
 
@@ -25,10 +28,11 @@ if TYPE_CHECKING:
 
 FILE = "speed.json"
 FER2013 = (28_709, 3_589)  # a data set of unknown size is taken for it
-# Where nothing was measured, on one core of a usual server: seconds an image, what does not depend on the width
-# and what grows with its square; and to build and compile a network.
-SECONDS_AN_IMAGE, SECONDS_AN_IMAGE_AT_FULL_WIDTH = 0.0012, 0.02
-SECONDS_A_TRIAL = 4.0
+# Where nothing was measured, on one core of a usual server: seconds an image, what does not depend on the network
+# and what its convolutions take at the paper's width and kernel; and to build and compile a network.
+SECONDS_AN_IMAGE, SECONDS_OF_CONVOLUTIONS = 0.0004, 0.012
+SECONDS_A_TRIAL = 1.0
+PAPER_KERNEL = TrialConfig().model.kernel_size
 VALIDATING = 1 / 3  # of the time of a training image
 SHAPE = {
     "model.se_placement",
@@ -38,6 +42,8 @@ SHAPE = {
     "train.batch_size",
     "train.precision",
 }
+# How many configurations stand for those of a search that tunes any of them.
+EXAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate if no trial stops early. `measured`: on this machine, for every arm."""
+    """An estimate if no trial stops early. `measured`: from this machine's speed with the network of every arm."""
 
     trial_hours: float
     minutes: float
@@ -59,18 +65,40 @@ class Cost:
 
 def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
     """The cost of `plan` on `cluster`; None on GPUs whose speed was not measured yet."""
-    known = {arm.name: known_speed(plan.arm_config(arm, {}), cluster) for arm in plan.arms}
-    measured = None not in known.values()
+    networks = {arm.name: plan.arm_config(arm, {}) for arm in plan.arms}
+    measured = all(known_speed(network, cluster) for network in networks.values())
     if cluster.gpus_per_trial and not measured:
         return None
-    fixed = [spec.arm for spec in plan.fixed_trials()]
-    seconds = 0.0
+    seconds = sum(_seconds(spec.config, networks[spec.arm], cluster) for spec in plan.fixed_trials())
     for arm in plan.arms:
-        config = plan.arm_config(arm, {})
-        speed = known[arm.name] or usual_speed(config)
-        trials = fixed.count(arm.name) + plan.trials_in(arm) + plan.seeds
-        seconds += trials * (speed.seconds_a_trial + plan.epochs * images_an_epoch(config) * speed.seconds_an_image)
+        a_trial = statistics.fmean(_seconds(config, networks[arm.name], cluster) for config in _examples(plan, arm))
+        seconds += (plan.trials_in(arm) + plan.seeds) * a_trial
     return Cost(seconds / 3600, seconds / 60 / cluster.slots, measured)
+
+
+def _seconds(config: TrialConfig, network: TrialConfig, cluster: Cluster) -> float:
+    """What a trial of `config` takes, in the arm of this `network`."""
+    speed = known_speed(config, cluster) or _scaled_speed(config, network, cluster)
+    return speed.seconds_a_trial + config.train.epochs * images_an_epoch(config) * speed.seconds_an_image
+
+
+def _scaled_speed(config: TrialConfig, network: TrialConfig, cluster: Cluster) -> Speed:
+    """A usual server's; where `network` was measured here, as much slower than that as it would be there."""
+    usual, measured = usual_speed(config), known_speed(network, cluster)
+    if measured is None:
+        return usual
+    factor = measured.seconds_an_image / usual_speed(network).seconds_an_image
+    return Speed(factor * usual.seconds_an_image, measured.seconds_a_trial)
+
+
+def _examples(plan: Plan, arm: Arm) -> list[TrialConfig]:
+    """Configurations of `arm` whose trials take as long, on the mean, as those that a search proposes."""
+    drawn: list[dict[str, Value]] = []
+    if SHAPE & set(plan.space.tuned_in(arm)):
+        unit = random.Random(0).random
+        drawn = [plan.space.draw(arm, lambda name, parameter: parameter.at(unit())) for _ in range(EXAMPLES)]
+    allowed = [values for values in drawn if plan.allows(arm, values)]
+    return [plan.arm_config(arm, values) for values in allowed or [{}]]
 
 
 def images_an_epoch(config: TrialConfig, size: tuple[int, int] = FER2013) -> float:
@@ -80,7 +108,8 @@ def images_an_epoch(config: TrialConfig, size: tuple[int, int] = FER2013) -> flo
 
 
 def usual_speed(config: TrialConfig) -> Speed:
-    an_image = SECONDS_AN_IMAGE + SECONDS_AN_IMAGE_AT_FULL_WIDTH * config.model.width**2
+    size = config.model.width * config.model.kernel_size / PAPER_KERNEL
+    an_image = SECONDS_AN_IMAGE + SECONDS_OF_CONVOLUTIONS * size**2
     return Speed(an_image, SECONDS_A_TRIAL)
 
 

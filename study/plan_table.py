@@ -89,8 +89,16 @@ def _cost_text(cost: Cost | None) -> str:
     if cost is None:
         return "time: not known on these GPUs; --calibrate measures it"
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
-    hours, minutes = f"{cost.trial_hours:.2g} trial-hours", f"{cost.minutes:.2g} minutes"
-    return f"time: about {hours}, {minutes}, if none stops early ({source})"
+    work, wall = _time(3600 * cost.trial_hours), _time(60 * cost.minutes)
+    return f"time: about {wall}, {work} of trials, if none stops early ({source})"
+
+
+def _time(seconds: float) -> str:
+    """In a unit in which it is a number that one can grasp."""
+    for unit, length in {"days": 86_400, "hours": 3600, "minutes": 60}.items():
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _width(plan: Plan) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from fer_core.data.cache import VARIABLE
 from search_spaces.catalogue import load_space
+from search_spaces.space import Choice, Space
 from study.cluster import Cluster, share_out
 from study.cost import Speed, estimate, known_speed, learn_from_study, remember
 from study.plan import Plan, make_plan
@@ -22,9 +23,9 @@ def speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "speed.json"
 
 
-def plan(space: str = "se_placement", **changes: object) -> Plan:
+def plan(space: str | Space = "se_placement", **changes: object) -> Plan:
     arguments = {"budget": "quick", "protocol": "challenge", "data_name": "fer2013", **changes}
-    return make_plan(load_space(space), **arguments)  # type: ignore[arg-type]
+    return make_plan(load_space(space) if isinstance(space, str) else space, **arguments)  # type: ignore[arg-type]
 
 
 def measure_all(p: Plan, speed: Speed, cluster: Cluster = CLUSTER) -> None:
@@ -54,6 +55,23 @@ def test_a_speed_is_that_of_its_shape_and_share(speeds: Path) -> None:
     assert known_speed(config, share_out(2, 0, cpus_per_trial=2)) is None
     speeds.write_text("{")  # damaged: as if nothing were known
     assert known_speed(config, CLUSTER) is None
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_search_over_widths_is_priced_by_the_networks_that_it_proposes(measured: bool) -> None:
+    """The plan's own network, as wide as the budget has it, would say little."""
+
+    def an_epoch(widths: tuple[float, ...]) -> float:
+        p = plan(Space("widths", "", nuisance={"model.width": Choice(widths)}))
+        if measured:
+            measure_all(p, Speed(seconds_an_image=0.01, seconds_a_trial=0.0))
+        cost = estimate(p, CLUSTER)
+        assert cost is not None
+        return cost.trial_hours / p.most_epochs
+
+    narrow, either, wide = an_epoch((0.25,)), an_epoch((0.25, 1.0)), an_epoch((1.0,))
+    assert wide > 5 * narrow
+    assert either == pytest.approx((narrow + wide) / 2, rel=0.2)
 
 
 def test_on_gpus_nothing_is_guessed() -> None:
