@@ -62,12 +62,9 @@ class Display(Watcher):
         self._progress.stop()
 
     def on_cut(self, counted: Mapping[str, int]) -> None:
-        epochs = next(iter(counted.values()))
-        self.console.print(
-            f"The time limit ends the search. The configurations of {', '.join(counted)} are chosen by the first "
-            f"{epochs} epochs of each.",
-            soft_wrap=True,
-        )
+        arms, epochs = ", ".join(counted), next(iter(counted.values()))
+        chosen = f"are chosen by the first {epochs} epochs of each" if epochs else "cannot be chosen: it had no epoch"
+        self.console.print(f"The time limit ends the search. The configurations of {arms} {chosen}.", soft_wrap=True)
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         self._ended += 1

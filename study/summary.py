@@ -75,10 +75,11 @@ def value_text(value: Any) -> str:
 
 def _arms_table(found: Findings) -> Table:
     evidence = found.evidence
-    measure = MEASURES[evidence.measure].title
+    measure, distinct = MEASURES[evidence.measure].title, MEASURES["accuracy_distinct"].title
+    without = "without twins" if evidence.measure == "accuracy" else distinct
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
-    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", "without twins", "seeds"):
+    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, "seeds"):
         table.add_column(heading, justify="right")
     for arm in found.arms:
         tested = arm.estimates[evidence.measure]

@@ -72,8 +72,8 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     images, labels = dataset.images, dataset.labels
     known = np.setdiff1d(rows[TRAINING], test)
     return (
-        Learning(images[train], labels[train], images[val], labels[val]),
-        Testing(images[test], labels[test], test, _without_twin(images[test], images[known])),
+        Learning(_take(images, train), labels[train], _take(images, val), labels[val]),
+        Testing(_take(images, test), labels[test], test, _without_twin(images, test, known)),
     )
 
 
@@ -88,6 +88,13 @@ def stratified(labels: np.ndarray, count: int | None) -> Indices:
     return np.sort(np.concatenate([order[labels[order] == label][:n] for label, n in enumerate(quota)]))
 
 
-def _without_twin(test_images: np.ndarray, train_images: np.ndarray) -> np.ndarray:
-    known = {image.tobytes() for image in train_images}
-    return np.array([image.tobytes() not in known for image in test_images], dtype=bool)
+def _take(images: np.ndarray, rows: Indices) -> np.ndarray:
+    """The images in these rows, which rise; without a copy where they follow each other, as in the CSV."""
+    first, end = rows[0], rows[-1] + 1
+    return images[first:end] if end - first == len(rows) else images[rows]
+
+
+def _without_twin(images: np.ndarray, test: Indices, train: Indices) -> np.ndarray:
+    """Of each of the rows `test`, whether no row of `train` has the same image."""
+    known = {images[row].tobytes() for row in train}
+    return np.array([images[row].tobytes() not in known for row in test], dtype=bool)
