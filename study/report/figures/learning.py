@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from study.analysis.arms import ArmFindings
-from study.report.figures.style import INK, ArmStyle, Subject, panels, percent_axis, style_of
+from study.report.figures.style import INK, ArmStyle, Subject, legend_above, panels, percent_axis, style_of
 
 
 def curves(subject: Subject) -> Figure | None:
@@ -31,7 +31,7 @@ def curves(subject: Subject) -> Figure | None:
         Line2D([], [], color=INK, linewidth=2, label="validation, band over seeds"),
         Line2D([], [], color=INK, linewidth=1, linestyle="--", label="training, marks open"),
     ]
-    figure.legend(handles=[*arms, *parts], loc="outside upper center", ncols=len(arms) + 2, fontsize=8)
+    legend_above(figure, {str(line.get_label()): line for line in [*arms, *parts]})
     return figure
 
 

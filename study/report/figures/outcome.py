@@ -7,7 +7,7 @@ from fer_core import paper
 from study.analysis.comparisons import Comparison
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
-from study.report.figures.style import INK, Subject, panels, percent_axis, style_of
+from study.report.figures.style import INK, Subject, legend_above, named, panels, percent_axis, style_of
 
 MOST_PAIRS = 40
 
@@ -70,7 +70,5 @@ def table_1(subject: Subject) -> Figure | None:
     axes.set_xlabel("test accuracy")
     percent_axis(axes, "x")
     axes.grid(axis="y", visible=False)
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=3, fontsize=8)
+    legend_above(figure, named(axes))
     return figure

@@ -1,12 +1,13 @@
 """How figures look: legible in grey and to the colour-blind, the same arm the same everywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -82,6 +83,26 @@ def panels(rows: int, columns: int, width: float = 4.4, height: float = 3.2) -> 
     """A figure of rows x columns axes, each `width` by `height` inches, and its axes in reading order."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     return figure, list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
+
+
+def named(axes: Axes) -> dict[str, Artist]:
+    """What the panel shows under a name, each name once."""
+    handles, labels = axes.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))
+
+
+def legend_above(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """A legend of the figure's own, above its panels, in as few rows as its width holds. entries: marks by name."""
+    names = list(entries)
+    columns = len(names)
+    while columns > 1 and _legend_width(names, columns) > figure.get_figwidth():
+        columns -= 1
+    figure.legend(entries.values(), names, loc="outside upper center", ncols=columns, fontsize=8)
+
+
+def _legend_width(names: Sequence[str], columns: int) -> float:
+    """About so many inches: matplotlib fills one column after the other."""
+    return sum(0.55 + 0.065 * max(map(len, column)) for column in np.array_split(names, columns))
 
 
 def percent_axis(axes: Axes, along: str = "y") -> None:

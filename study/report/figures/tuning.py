@@ -11,10 +11,19 @@ from matplotlib.ticker import LogLocator, NullLocator
 from study.analysis.arms import ArmFindings
 from study.analysis.importance import importances
 from study.analysis.measures import MEASURES
-from study.report.figures.style import INK, Subject, hide_unused, panels, percent_axis, style_of
+from study.report.figures.style import (
+    INK,
+    Subject,
+    hide_unused,
+    legend_above,
+    named,
+    panels,
+    percent_axis,
+    style_of,
+)
 from study.summary import value_text
 
-MOST_CATEGORIES = 8  # different values of a setting that stand side by side rather than on a scale
+MOST_CATEGORIES = 8  # different whole numbers of a setting that stand side by side rather than on a scale
 
 
 def untuned(subject: Subject) -> Figure | None:
@@ -38,7 +47,7 @@ def untuned(subject: Subject) -> Figure | None:
         axes.plot(x[-1:], y[-1:], style.marker, color=style.colour)
     axes.set(xlabel=_axis(subject), ylabel="share of trials at or below", ylim=(0, 1.05))
     percent_axis(axes, "x")
-    axes.legend(loc="upper left")
+    legend_above(figure, named(axes))
     return figure
 
 
@@ -52,8 +61,7 @@ def hyperparameters(subject: Subject) -> Figure | None:
     for panel, name in zip(axes, names, strict=False):
         _scatter(subject, panel, name)
     hide_unused(axes[len(names) :])
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8)
+    legend_above(figure, named(axes[0]))
     return figure
 
 
@@ -83,10 +91,10 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
 
 
 def _categories(values: pd.Series) -> dict[Any, int]:
-    """A place for each value, if they are few or no numbers; else none, and they stand on a scale."""
+    """A place for each value, if they are few whole numbers or no numbers; else none, and they stand on a scale."""
     different = values.unique().tolist()
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if is_number and len(different) > MOST_CATEGORIES:
+    if is_number and (len(different) > MOST_CATEGORIES or any(value != round(value) for value in different)):
         return {}
     return {value: place for place, value in enumerate(sorted(different, key=None if is_number else str))}
 
@@ -110,7 +118,7 @@ def importance(subject: Subject) -> Figure | None:
     axes.set(xlabel="importance for validation, shares of each arm", xlim=(0, 1))
     percent_axis(axes, "x")
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right")
+    legend_above(figure, named(axes))
     return figure
 
 

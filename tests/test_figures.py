@@ -1,0 +1,51 @@
+"""What figures of a study with many arms or few trials look like, where it can be measured."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from study.analysis.findings import find
+from study.report.figures import registry
+from study.report.figures.style import MOST_ARMS, SETTINGS, Subject
+from study.report.figures.tuning import hyperparameters
+from tests.made import RATES, make_study
+
+
+@pytest.fixture(scope="module")
+def many_arms(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """As many arms as a panel shows, the paper's two and others with long names, ten search trials each."""
+    others = [f"dropout_before_softmax_{position}" for position in range(MOST_ARMS - 2)]
+    arms = dict.fromkeys(("none", "block", *others), 0.5)
+    study = make_study(tmp_path_factory.mktemp("many") / "study", arms, search=10, images=140)
+    return Subject(find([study])[0], faces=np.zeros((140, 48, 48), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("figure", registry.FIGURES, ids=lambda figure: figure.name)
+def test_a_legend_stays_within_its_figure_and_off_what_is_drawn(figure: registry.Figure, many_arms: Subject) -> None:
+    with mpl.rc_context(SETTINGS):
+        drawing = figure.draw(many_arms)
+        assert drawing is not None
+        drawing.draw_without_rendering()
+    for legend in _legends(drawing):
+        frame = legend.get_window_extent()
+        assert frame.x0 >= 0
+        assert frame.x1 <= drawing.bbox.x1
+        assert not any(frame.overlaps(axes.patch.get_window_extent()) for axes in drawing.axes)
+
+
+def _legends(figure: Figure) -> list:
+    return [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()))]
+
+
+def test_a_setting_with_fractions_stands_on_a_scale_however_few_trials_there_are(tmp_path: Path) -> None:
+    few = Subject(find([make_study(tmp_path / "study", {"none": 0.5, "block": 0.5})])[0])
+    with mpl.rc_context(SETTINGS):
+        figure = hyperparameters(few)
+    assert figure is not None
+    (panel,) = (axes for axes in figure.axes if axes.get_xlabel() == "train.learning_rate")
+    shown = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in panel.lines])
+    assert set(shown) == set(RATES[:3])
+    assert panel.get_xscale() == "log"
