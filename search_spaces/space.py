@@ -199,13 +199,22 @@ class Space:
                 values[name] = pick(name, parameter)
         return values
 
+    def factors(self) -> dict[str, dict[str, list[Arm]]]:
+        """The arms with each value of every scientific factor; the n-th ones of all values agree in all else.
+
+        Without the protocol, which decides what is tested: what differs in it cannot be compared.
+        """
+        return {
+            factor: {str(value): [arm for arm in self.arms if arm.values[factor] == value] for value in values}
+            for factor, values in self.scientific.items()
+            if factor != PROTOCOL
+        }
+
     def comparable(self) -> list[list[Arm]]:
-        """The arms in groups within which they are compared: the same variant, the same test images."""
-        groups: dict[tuple, list[Arm]] = {}
-        for arm in self.arms:
-            variant = arm.variant if self.scientific else ""
-            groups.setdefault((variant, arm.values.get(PROTOCOL)), []).append(arm)
-        return list(groups.values())
+        """The arms in groups within which they are compared: only one factor differs, or only the variant."""
+        if not self.scientific:
+            return [list(self.arms)]
+        return [list(group) for arms in self.factors().values() for group in zip(*arms.values(), strict=True)]
 
     def protocols(self, chosen: str) -> tuple[str, ...]:
         """The protocols of its trials: those it compares, or else the one `chosen` for the study."""

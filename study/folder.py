@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
-from search_spaces.space import Space
+from search_spaces.space import PROTOCOL, Space
 
 STUDY = "study.json"
 LOCK = "study.lock"
@@ -68,12 +68,20 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
 
 
 def space_record(space: Space) -> dict[str, Any]:
-    """What the analysis needs to know of a space: its arms, which are compared, what is drawn on which scale."""
+    """What the analysis needs to know of a space: its arms, which are compared, which factors are crossed, what is
+    drawn on which scale.
+    """
+    crossed = {} if PROTOCOL in space.scientific else space.factors()
     return {
         "question": space.question,
         "measure": space.measure,
         "arms": [arm.name for arm in space.arms],
         "comparable": [[arm.name for arm in group] for group in space.comparable()],
+        "factors": {
+            factor: {value: [arm.name for arm in arms] for value, arms in values.items()}
+            for factor, values in crossed.items()
+            if len(next(iter(values.values()))) > 1  # else an effect is a pair of arms
+        },
         "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
         "logarithmic": [name for name, parameter in space.nuisance.items() if getattr(parameter, "log", False)],
     }

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from fer_core import paper
 from study.analysis.comparisons import Comparison
+from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
@@ -33,6 +34,8 @@ def print_summary(console: Console, found: Findings) -> None:
             f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
             f"without twins {percent(row['test_accuracy_distinct'])}"
         )
+    if found.effects:
+        console.print(_effects_table(found))
     if found.comparisons:
         console.print(_differences_table(found))
     if found.optimism:
@@ -101,27 +104,32 @@ def _winners_lines(found: Findings) -> list[str]:
     return [f"  {arm.arm:{width}}  {tuned_text(arm.config, arm.tuned)}" for arm in found.arms]
 
 
+def _effects_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Differences in test {measure}, points, on the mean over what else is compared"
+    return _judged_table(title, "values", {effect_text(one): one for one in found.effects})
+
+
+def effect_text(one: Effect) -> str:
+    return f"{one.factor} {one.value} - {one.baseline}"
+
+
 def _differences_table(found: Findings) -> Table:
     measure = MEASURES[found.evidence.measure].title
-    table = Table(title=f"Differences in test {measure}, points, paired by seed and test image", title_justify="left")
-    table.add_column("pair")
-    for heading in ("difference", "95 % interval", "p, corrected"):
-        table.add_column(heading, justify="right")
+    title = f"Differences in test {measure}, points, paired by seed and test image"
+    return _judged_table(title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
+
+
+def _judged_table(title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(heading)
+    for name in ("difference", "95 % interval", "p, corrected"):
+        table.add_column(name, justify="right")
     table.add_column("verdict")
-    for one in found.comparisons:
-        table.add_row(*_difference_cells(one))
+    for text, one in rows.items():
+        gap = one.difference
+        table.add_row(text, points(gap.value), interval(gap, signed=True), f"{one.p_corrected:.3f}", one.verdict)
     return table
-
-
-def _difference_cells(one: Comparison) -> list[str]:
-    gap = one.difference
-    return [
-        f"{one.arm} - {one.baseline}",
-        points(gap.value),
-        interval(gap, signed=True),
-        f"{one.p_corrected:.3f}",
-        one.verdict,
-    ]
 
 
 def _optimism_table(found: Findings) -> Table:

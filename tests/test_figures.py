@@ -19,7 +19,8 @@ def many_arms(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """As many arms as a panel shows, the paper's two and others with long names, ten search trials each."""
     others = [f"dropout_before_softmax_{position}" for position in range(MOST_ARMS - 2)]
     arms = dict.fromkeys(("none", "block", *others), 0.5)
-    study = make_study(tmp_path_factory.mktemp("many") / "study", arms, search=10, images=140)
+    crossed = {"one": {"a": ["none", *others[:2]], "b": ["block", *others[2:]]}}
+    study = make_study(tmp_path_factory.mktemp("many") / "study", arms, search=10, images=140, factors=crossed)
     return Subject(find([study])[0], faces=np.zeros((140, 48, 48), dtype=np.uint8))
 
 

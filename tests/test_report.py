@@ -58,7 +58,9 @@ def test_the_tables_of_a_recorded_study_are_as_they_were(name: str, tuned_report
 
 
 def test_every_file_is_there_and_readable(tmp_path: Path) -> None:
-    study = make_study(tmp_path / "study", {"none": 0.5, "block": 0.55, "conv": 0.6}, search=12)
+    arms = {"none": 0.5, "block": 0.55, "conv": 0.6}
+    factors = {"model.se_placement": {arm: [arm] for arm in arms}}
+    study = make_study(tmp_path / "study", arms, search=12, factors=factors)
     page = report(study)
     folder = study / "report"
     drawn = {f.name for f in FIGURES} - {"mistaken_faces"}  # the made study has no images
@@ -315,13 +317,12 @@ def test_watching_follows_a_study_to_its_end(tmp_path: Path) -> None:
 README = (ROOT / "results" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("table", ["trials", "epochs", "predictions", "arms", "comparisons"])
-def test_every_column_is_documented(table: str, finished_study: FinishedStudy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["trials", "epochs", "predictions", "arms", "comparisons", "effects"])
+def test_every_column_is_documented(table: str, finished_study: FinishedStudy) -> None:
     section = README[README.index(f"### `{table}.parquet`") :].split("\n### ")[0]
     documented = set(re.findall(r"`([^`]+)`", section))
-    write_report(Request([finished_study.folder], tmp_path, [tmp_path]))
-    folder = tmp_path if table in COLUMNS else finished_study.folder
-    for column in pq.read_schema(folder / f"{table}.parquet").names:
+    columns = COLUMNS[table] if table in COLUMNS else pq.read_schema(finished_study.folder / f"{table}.parquet").names
+    for column in columns:
         plain = re.sub(r"_(low|high|se)$", "", column)
         known = plain in documented or (column.startswith("config.") and "config.*" in documented)
         assert known, f"results/README.md does not document {column} of {table}.parquet"

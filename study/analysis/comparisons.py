@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -77,14 +78,27 @@ def _by_seed(evidence: Evidence, ours: pd.DataFrame, theirs: pd.DataFrame) -> di
     return found
 
 
-def judged(comparisons: list[Comparison]) -> list[Comparison]:
+class Judgeable(Protocol):
+    """A dataclass with these, `p_corrected` and `family`."""
+
+    @property
+    def difference(self) -> Estimate: ...
+
+    @property
+    def verdict(self) -> str: ...
+
+
+J = TypeVar("J", bound=Judgeable)
+
+
+def judged(found: list[J]) -> list[J]:
     """With Holm's (1979) correction over all of them and the verdicts that follow."""
-    if not comparisons:
+    if not found:
         return []
-    p_values = [one.difference.p_value for one in comparisons]
+    p_values = [one.difference.p_value for one in found]
     corrected = multipletests(p_values, alpha=1 - CONFIDENCE, method="holm")[1]
-    family = len(comparisons)
+    family = len(found)
     return [
-        replace(one, p_corrected=float(p), family=family, verdict=verdict(one.difference, float(p), family))
-        for one, p in zip(comparisons, corrected, strict=True)
+        replace(one, p_corrected=float(p), family=family, verdict=verdict(one.difference, float(p), family))  # type: ignore[type-var]
+        for one, p in zip(found, corrected, strict=True)
     ]

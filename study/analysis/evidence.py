@@ -80,6 +80,11 @@ class Evidence:
         return self._of_space["comparable"]
 
     @property
+    def factors(self) -> dict[str, dict[str, list[str]]]:
+        """Of every crossed factor the arms with each of its values; the n-th ones of all values agree in all else."""
+        return self._of_space.get("factors", {})
+
+    @property
     def paper_arms(self) -> dict[str, str]:
         """The arm of each of the paper's configurations, by the name it has in Table 1."""
         return self._of_space["paper_arms"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from study.analysis.arms import ArmFindings, arm_findings
 from study.analysis.comparisons import Comparison, compare_arms
+from study.analysis.effects import Effect, find_effects
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
 from study.analysis.verdicts import claim_verdict, is_decided
@@ -18,6 +19,7 @@ class Findings:
     evidence: Evidence
     arms: Sequence[ArmFindings]
     comparisons: Sequence[Comparison]
+    effects: Sequence[Effect]
     optimism: Sequence[Optimism]
     claim: str | None
 
@@ -34,8 +36,8 @@ def find(folders: Sequence[Path]) -> list[Findings]:
 
 def findings(evidence: Evidence) -> Findings:
     arms = [arm_findings(evidence, arm) for arm in evidence.arms]
-    comparisons = compare_arms(evidence, arms)
-    return Findings(evidence, arms, comparisons, optimism(evidence), _claim(evidence, comparisons))
+    comparisons, effects = compare_arms(evidence, arms), find_effects(evidence, arms)
+    return Findings(evidence, arms, comparisons, effects, optimism(evidence), _claim(evidence, comparisons))
 
 
 def _claim(evidence: Evidence, comparisons: Sequence[Comparison]) -> str | None:
@@ -58,21 +60,45 @@ def _answer(found: Findings) -> str:
         if len(evidence.arms) == 1:
             return _alone(found.arms[0])
         return "No two arms have been tested with a common seed yet, so there is no answer."
-    baselines = [group[0] for group in evidence.comparable]
-    against = [one for one in found.comparisons if one.baseline in baselines]
-    seeds = sorted({one.difference.seeds for one in against})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    noun = "seed" if seeds == [1] else "seeds"
-    if not any(is_decided(one.verdict) for one in against):
-        text = f"No arm can be told from {' or '.join(baselines)} with {count} {noun}"
-    else:
-        text = f"With {count} {noun}, " + "; ".join(map(_in_words, against))
+    text = _of_effects(found) if found.effects else _of_pairs(found)
     if evidence.synthetic:
         return text + ". These are drawn faces: they say nothing of FER2013."
     if found.claim is not None:
         text += f". The paper's gain of +1.03 points for SE per block: {found.claim}{_alone_decided(found)}"
         text += " (at this reduced scale)" if evidence.reduced else ""
     return text + "."
+
+
+def _of_pairs(found: Findings) -> str:
+    """How the arms do beside the first of their group."""
+    firsts = [group[0] for group in found.evidence.comparable]
+    pairs = {(group[0], arm) for group in found.evidence.comparable for arm in group[1:]}
+    against = [one for one in found.comparisons if (one.baseline, one.arm) in pairs]
+    if not any(is_decided(one.verdict) for one in against):
+        return f"No arm can be told from {' or '.join(dict.fromkeys(firsts))} with {_seeds(against)}"
+    return f"With {_seeds(against)}, " + "; ".join(_in_words(one.arm, one) for one in against)
+
+
+def _of_effects(found: Findings) -> str:
+    """How the values of every factor do beside its first, on the mean over the other factors."""
+    firsts = {factor: next(iter(values)) for factor, values in found.evidence.factors.items()}
+    against = [one for one in found.effects if one.baseline == firsts[one.factor]]
+    mean = f"with {_seeds(against)}, on the mean over what else is compared"
+    if not any(is_decided(one.verdict) for one in against):
+        values = " or ".join(f"{factor} {first}" for factor, first in firsts.items())
+        return f"Nothing can be told from {values} {mean}"
+    decided = [one for one in against if is_decided(one.verdict)]
+    others = [f"{one.factor} {one.value}" for one in against if not is_decided(one.verdict)]
+    words = [_in_words(f"{one.factor} {one.value}", one) for one in decided]
+    words += [f"{', '.join(others)} cannot be told from the first value"] if others else []
+    return f"{mean.capitalize()}: " + "; ".join(words)
+
+
+def _seeds(against: Sequence[Comparison | Effect]) -> str:
+    counts = sorted({one.difference.seeds for one in against})
+    if counts == [1]:
+        return "1 seed"
+    return f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
 
 
 def _alone_decided(found: Findings) -> str:
@@ -97,9 +123,10 @@ def _alone(arm: ArmFindings) -> str:
     return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {tested.seeds} {noun}."
 
 
-def _in_words(one: Comparison) -> str:
+def _in_words(name: str, one: Comparison | Effect) -> str:
+    """What is said of the arm or the value `name`."""
     if not is_decided(one.verdict):
-        return f"{one.arm} cannot be told from {one.baseline}"
+        return f"{name} cannot be told from {one.baseline}"
     if one.verdict in ("better", "worse"):
-        return f"{one.arm} is {one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
-    return f"{one.arm} is shown to have {one.verdict} to {one.baseline}"
+        return f"{name} is {one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
+    return f"{name} is shown to have {one.verdict} to {one.baseline}"

@@ -1,8 +1,8 @@
 """What a difference between two arms amounts to, by rules that stand here before any study is run.
 
-Between two arms, by the study's measure:
+Between two arms, and between two values of a factor on the mean over the others, by the study's measure:
 
-better, worse                        p < 0.05 after Holm's correction over all pairs of the study
+better, worse                        p < 0.05 after Holm's correction over all pairs of the study, or all its effects
 no difference larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points
                                      of zero; x is the end of the interval that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is

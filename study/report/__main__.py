@@ -29,6 +29,7 @@ EXAMPLES = """examples:
 
 Exit status: 0 done, 2 the command or its input is wrong, 130 interrupted."""
 SINGLE, SEVERAL = "report", "comparison"
+WRITTEN = ("study.json", "trials.parquet", "epochs.parquet", "predictions.parquet", "pending.jsonl")  # by a study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,9 +112,8 @@ def _watch(
 
 def _state(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
     """Name, size and time of change of everything that a study writes its results to."""
-    files = [f for folder in folders for p in ("study.json", "*.parquet", "pending.jsonl") for f in folder.glob(p)]
-    written = {"arms.parquet", "comparisons.parquet"}  # by the report itself
-    return sorted((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.name not in written)
+    files = [file for folder in folders for name in WRITTEN if (file := folder / name).exists()]
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 def _progress(report: "Report") -> str:

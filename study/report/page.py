@@ -16,11 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer_core import paper
 from study.analysis.arms import ArmFindings
+from study.analysis.comparisons import Comparison
+from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.report.tables import label
-from study.summary import interval, percent, points, tuned_text
+from study.summary import effect_text, interval, percent, points, tuned_text
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,15 @@ def _hash(text: str) -> str:
 
 
 def _tables(found: Findings) -> list[PageTable]:
-    return [_comparisons(found), _arms(found), _effort(found), _table_1(found), _optimism(found), _fixed(found)]
+    return [
+        _effects(found),
+        _comparisons(found),
+        _arms(found),
+        _effort(found),
+        _table_1(found),
+        _optimism(found),
+        _fixed(found),
+    ]
 
 
 def _arms(found: Findings) -> PageTable:
@@ -132,10 +142,7 @@ def _comparisons(found: Findings) -> PageTable:
     rows = [
         [
             Cell(f"{one.arm} - {one.baseline}"),
-            Cell(points(one.difference.value), _number(one.difference.value)),
-            Cell(interval(one.difference, signed=True)),
-            Cell(f"{one.p_corrected:.3f}", one.p_corrected),
-            Cell(one.verdict),
+            *_judged_cells(one),
             Cell(f"{100 * one.difference.detectable(one.family):.2f}" if one.difference.seeds > 1 else "-"),
             Cell(points(one.differences["macro_f1"].value), _number(one.differences["macro_f1"].value)),
             Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-"),
@@ -153,6 +160,34 @@ def _comparisons(found: Findings) -> PageTable:
         "networks alone, which says nothing of other seeds."
     )
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
+
+
+def _judged_cells(one: Comparison | Effect) -> list[Cell]:
+    return [
+        Cell(points(one.difference.value), _number(one.difference.value)),
+        Cell(interval(one.difference, signed=True)),
+        Cell(f"{one.p_corrected:.3f}", one.p_corrected),
+        Cell(one.verdict),
+    ]
+
+
+def _effects(found: Findings) -> PageTable:
+    rows = [
+        [
+            Cell(effect_text(one)),
+            *_judged_cells(one),
+            Cell(str(one.pairs), one.pairs),
+            Cell(str(one.difference.seeds), one.difference.seeds),
+        ]
+        for one in found.effects
+    ]
+    measure = MEASURES[found.evidence.measure].title
+    note = (
+        f"Differences in test {measure} in points between two values of what is compared, on the mean over all pairs "
+        f"of arms that differ in these alone; p corrected over these {len(rows)}, verdicts as for pairs of arms."
+    )
+    headings = ["values", measure, "95 % interval", "p, Holm", "verdict", "pairs of arms", "seeds"]
+    return PageTable("What each value does on the mean", note, headings, rows)
 
 
 def _effort(found: Findings) -> PageTable:

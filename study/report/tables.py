@@ -1,4 +1,7 @@
-"""`arms` and `comparisons` as parquet, CSV and LaTeX. Their columns are documented in `results/README.md`."""
+"""`arms`, `comparisons` and `effects` as parquet, CSV and LaTeX.
+
+Their columns are documented in `results/README.md`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +15,11 @@ import pyarrow.parquet as pq
 from fer_core.config import setting_names
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
+from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
-from study.summary import percent, points
+from study.summary import effect_text, percent, points
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
@@ -36,15 +40,25 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"mcnemar_seeds": pa.list_(I), "mcnemar_p": pa.list_(F)},
         **{f"test_{name}_difference{bound}": F for name in MEASURES for bound in BOUNDS},
     },
+    "effects": {
+        **{"study": S, "factor": S, "value": S, "baseline": S, "measure": S, "pairs": I, "seeds": I},
+        **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
+        **{"effects": I, "detectable": F, "verdict": S},
+    },
 }
 
 
 def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Path) -> list[Path]:
-    """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files."""
-    rows = {"arms": arm_rows(found), "comparisons": comparison_rows(found)}
-    texts = {"arms": arms_latex(found), "comparisons": comparisons_latex(found)}
+    """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files.
+
+    `effects` only where a study crosses factors.
+    """
+    rows = {"arms": arm_rows(found), "comparisons": comparison_rows(found), "effects": effect_rows(found)}
+    texts = {"arms": arms_latex(found), "comparisons": comparisons_latex(found), "effects": effects_latex(found)}
     written = []
     for name, table_rows in rows.items():
+        if name == "effects" and not table_rows:
+            continue
         schema = pa.schema(COLUMNS[name].items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
         table = pa.Table.from_pylist(table_rows, schema=schema)
         for folder in folders:
@@ -69,6 +83,11 @@ def comparison_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
     return [_comparison_row(one, pair) for one in found for pair in one.comparisons]
 
 
+def effect_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row a pair of a factor's values of every study that crosses factors."""
+    return [_effect_row(one, effect) for one in found for effect in one.effects]
+
+
 def arms_latex(found: Sequence[Findings]) -> str:
     """The arms as a table for a paper, with booktabs."""
     measures = {name: m.title for name, m in MEASURES.items()}
@@ -89,22 +108,23 @@ def arms_latex(found: Sequence[Findings]) -> str:
 def comparisons_latex(found: Sequence[Findings]) -> str:
     """The comparisons likewise."""
     rows = [
-        {
-            **_study_cell(found, one),
-            "pair": f"{pair.arm} - {pair.baseline}",
-            "seeds": str(pair.difference.seeds),
-            "difference": points(pair.difference.value),
-            "low": points(pair.difference.low) if pair.difference.seeds > 1 else "-",
-            "high": points(pair.difference.high) if pair.difference.seeds > 1 else "-",
-            "p, corrected": f"{pair.p_corrected:.3f}",
-            "verdict": pair.verdict,
-        }
+        {**_study_cell(found, one), "pair": f"{pair.arm} - {pair.baseline}", **_latex_cells(pair)}
         for one in found
         for pair in one.comparisons
     ]
     return _latex(
         rows, "Differences in points, paired by seed and test image, with 95 % interval and Holm's correction."
     )
+
+
+def effects_latex(found: Sequence[Findings]) -> str:
+    """The effects likewise."""
+    rows = [
+        {**_study_cell(found, one), "values": effect_text(effect), **_latex_cells(effect)}
+        for one in found
+        for effect in one.effects
+    ]
+    return _latex(rows, "Differences in points on the mean over what else is compared, likewise.")
 
 
 def label(found: Findings) -> str:
@@ -134,23 +154,14 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
 
 
 def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
-    gap = pair.difference
     tests_claim = (pair.baseline, pair.arm) == tuple(found.evidence.paper_arms.values())
     row = {
         "study": label(found),
         "arm": pair.arm,
         "baseline": pair.baseline,
         "measure": pair.measure,
-        "seeds": gap.seeds,
-        "difference": gap.value,
-        "low": gap.low,
-        "high": gap.high,
-        "standard_error": gap.standard_error,
-        "p_value": gap.p_value,
-        "p_corrected": pair.p_corrected,
+        **_judged_row(pair),
         "comparisons": pair.family,
-        "detectable": gap.detectable(pair.family),
-        "verdict": pair.verdict,
         "claim": found.claim if tests_claim else None,
         "mcnemar_seeds": [seed for _, seed in pair.mcnemar],
         "mcnemar_p": list(pair.mcnemar.values()),
@@ -158,6 +169,47 @@ def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
     for name, one in pair.differences.items():
         row |= _bounds(f"test_{name}_difference", one)
     return {name: _finite(value) for name, value in row.items()}
+
+
+def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
+    row = {
+        "study": label(found),
+        "factor": effect.factor,
+        "value": effect.value,
+        "baseline": effect.baseline,
+        "measure": found.evidence.measure,
+        "pairs": effect.pairs,
+        **_judged_row(effect),
+        "effects": effect.family,
+    }
+    return {name: _finite(value) for name, value in row.items()}
+
+
+def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
+    gap = one.difference
+    return {
+        "seeds": gap.seeds,
+        "difference": gap.value,
+        "low": gap.low,
+        "high": gap.high,
+        "standard_error": gap.standard_error,
+        "p_value": gap.p_value,
+        "p_corrected": one.p_corrected,
+        "detectable": gap.detectable(one.family),
+        "verdict": one.verdict,
+    }
+
+
+def _latex_cells(one: Comparison | Effect) -> dict[str, str]:
+    gap = one.difference
+    return {
+        "seeds": str(gap.seeds),
+        "difference": points(gap.value),
+        "low": points(gap.low) if gap.seeds > 1 else "-",
+        "high": points(gap.high) if gap.seeds > 1 else "-",
+        "p, corrected": f"{one.p_corrected:.3f}",
+        "verdict": one.verdict,
+    }
 
 
 def _bounds(name: str, one: Estimate) -> dict[str, float]:

@@ -82,6 +82,8 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
         for figure in FIGURES:
             progress(f"drawing {figure.name}")
             drawing = figure.draw(subject)
+            if drawing is None and not figure.needs:
+                continue
             if drawing is None:
                 missing.append(f"Figure “{figure.title}”: needs {figure.needs}.")
                 continue

@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 
 from fer_core import paper
 from study.analysis.comparisons import Comparison
+from study.analysis.effects import level_means
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
-from study.report.figures.style import INK, Subject, legend_above, named, panels, percent_axis, style_of
+from study.report.figures.style import COLOURS, INK, Subject, legend_above, named, panels, percent_axis, style_of
 
 MOST_PAIRS = 40
 
@@ -39,6 +40,31 @@ def _interval(subject: Subject, axes: Axes, row: int, one: Comparison) -> None:
     axes.plot([100 * gap.low, 100 * gap.high], [row, row], color=style.colour, linewidth=2)
     filled = style.colour if is_decided(one.verdict) else "white"
     axes.plot(100 * gap.value, row, style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
+
+
+def factors(subject: Subject) -> Figure | None:
+    """The test result over the values of every crossed factor: the mean of the others' combinations, and each."""
+    evidence, arms = subject.found.evidence, subject.found.arms
+    means = {factor: level_means(evidence, arms, factor) for factor in evidence.factors}
+    means = {factor: of_values for factor, of_values in means.items() if of_values}
+    if not means:
+        return None
+    tested = {arm.arm: arm.estimates[evidence.measure].value for arm in arms}
+    figure, axes = panels(1, len(means))
+    for panel, (factor, of_values) in zip(axes, means.items(), strict=True):
+        places = range(len(of_values))
+        for group in zip(*evidence.factors[factor].values(), strict=True):
+            panel.plot(places, [tested[arm] for arm in group], "o-", color="#999999", linewidth=1, markersize=3)
+        margins = [one.margin() if one.seeds >= 2 else 0.0 for one in of_values.values()]
+        panel.errorbar(
+            places, [one.value for one in of_values.values()], margins, color=COLOURS[0], marker="s", linewidth=2.5,
+            markersize=7, capsize=4,
+        )  # fmt: skip
+        panel.set_xticks(places, of_values, rotation=30 if max(map(len, of_values)) > 8 else 0)
+        panel.set(xlabel=factor, ylabel=f"test {MEASURES[evidence.measure].title}")
+        panel.grid(axis="x", visible=False)
+        percent_axis(panel)
+    return figure
 
 
 def table_1(subject: Subject) -> Figure | None:

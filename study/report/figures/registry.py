@@ -9,14 +9,17 @@ from study.report.figures.classes import confusions, reliability
 from study.report.figures.cost import cost
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.learning import curves
-from study.report.figures.outcome import differences, table_1
+from study.report.figures.outcome import differences, factors, table_1
 from study.report.figures.style import Subject
 from study.report.figures.tuning import hyperparameters, importance, untuned
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its file's name, title and caption, what it needs, and how to draw it (None: nothing to draw)."""
+    """A figure: its file's name, title and caption, what it needs, and how to draw it (None: nothing to draw).
+
+    needs: what the page says to be missing where there is nothing to draw; empty for nothing.
+    """
 
     name: str
     title: str
@@ -33,6 +36,14 @@ FIGURES = (
         "Filled: decided. Dotted: the paper's gain.",
         "two arms confirmed with two common seeds",
         differences,
+    ),
+    Figure(
+        "factors",
+        "Over the values that are compared",
+        "Blue: the mean over what else is compared, with the 95 % interval over seeds and test images. Grey: each "
+        "combination of the others.",
+        "",  # a study that crosses no factors lacks nothing
+        factors,
     ),
     Figure(
         "table_1",
