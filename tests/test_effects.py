@@ -106,6 +106,17 @@ def test_a_study_that_crosses_nothing_has_neither_table_nor_complaint(tmp_path: 
     assert "Over the values that are compared" not in (tmp_path / "report" / "index.html").read_text()
 
 
+def test_of_an_older_study_the_space_is_asked(tmp_path: Path) -> None:
+    """One that recorded all its arms as one group, and no factors."""
+    arms = [arm.name for arm in load_space("shift").arms]
+    study = make_study(tmp_path / "known", dict.fromkeys(arms, 0.5), space="shift")
+    (found,) = find([study])
+    assert (len(found.comparisons), len(found.effects)) == (25, 11)
+    unknown = make_study(tmp_path / "unknown", dict.fromkeys(arms[:3], 0.5))
+    (found,) = find([unknown])
+    assert (len(found.comparisons), len(found.effects)) == (3, 0)
+
+
 def test_a_space_records_what_it_crosses() -> None:
     shift = space_record(load_space("shift"))
     assert shift["factors"]["augment.shift"]["0.05"] == ["0.05-none", "0.05-block"]

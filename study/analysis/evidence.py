@@ -82,7 +82,7 @@ class Evidence:
     @property
     def factors(self) -> dict[str, dict[str, list[str]]]:
         """Of every crossed factor the arms with each of its values; the n-th ones of all values agree in all else."""
-        return self._of_space.get("factors", {})
+        return self._of_space["factors"]
 
     @property
     def paper_arms(self) -> dict[str, str]:
@@ -96,15 +96,15 @@ class Evidence:
 
     @cached_property
     def _of_space(self) -> dict[str, Any]:
-        """As the study recorded it; an older one did not, and its space may still be known by its name."""
-        nothing = {"comparable": [self.arms], "paper_arms": {}, "logarithmic": []}
-        if "logarithmic" in self.record:
-            return self.record
+        """As the study recorded it; an older one did so in part, and its space may still be known by its name."""
+        known = {"comparable": [self.arms], "paper_arms": {}, "logarithmic": [], "factors": {}, **self.record}
+        if "factors" in self.record:
+            return known
         try:
             space = load_space(self.record["space"])
         except InputError:
-            return nothing
-        return space_record(space) if [arm.name for arm in space.arms] == self.arms else nothing
+            return known
+        return space_record(space) if [arm.name for arm in space.arms] == self.arms else known
 
     @cached_property
     def by_arm(self) -> dict[str, pd.DataFrame]:
