@@ -77,7 +77,7 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
         faces = _faces(found.evidence, request.data, missing)
     subject, drawn = Subject(found, faces), []
     if len(found.arms) > MOST_ARMS:
-        missing.append(f"Figures other than the differences show the first {MOST_ARMS} of {len(found.arms)} arms.")
+        missing.append(f"Figures that show every arm by itself show the first {MOST_ARMS} of {len(found.arms)}.")
     with mpl.rc_context(SETTINGS):
         for figure in FIGURES:
             progress(f"drawing {figure.name}")
