@@ -9,6 +9,7 @@ arms and studies, against the epochs spent in the arm.
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 from collections import defaultdict
@@ -81,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
             [arm for seed in seeds for arm in study(recorded, way, seed, options.trials, options.window)]
         )
     found = summary(curves, recorded.epochs, options.trials)
+    found["luck_of_the_search"] = luck(curves[DEFAULT][:, -1].reshape(options.studies, len(space.arms)))
     found["studies"] = options.studies
     print(json.dumps(found, indent=2))
     results = HERE / "results"
@@ -130,6 +132,16 @@ def summary(curves: dict[tuple[str, str], np.ndarray], epochs: int, trials: int)
         "epochs_until_default_stays_as_good": needed,
         "share_of_the_epochs": None if needed is None else round(needed / (epochs * trials), 3),
     }
+
+
+def luck(final: np.ndarray) -> float:
+    """How far searches with other seeds make two arms differ otherwise: the standard deviation of the difference
+    between what two arms' chosen configurations are worth, (studies, arms), over the studies; the root mean square
+    over the pairs of arms.
+    """
+    pairs = itertools.combinations(range(final.shape[1]), 2)
+    variances = [np.var(final[:, one] - final[:, other], ddof=1) for one, other in pairs]
+    return round(float(np.sqrt(np.mean(variances))), 5)
 
 
 def draw(curves: dict[tuple[str, str], np.ndarray], found: dict, path: Path) -> None:

@@ -19,7 +19,7 @@ SPACE = Space(
         "no_batch_norm": {"model.batch_norm": False},
         "no_dense_norm": {"model.dense_norm": False},
         "no_dropout": {"model.dropout": 0.0, "model.dense_dropout": 0.0},
-        "dropout_before_softmax": {"model.dropout": 0.0},
+        "dropout_before_softmax": {"model.dropout": 0.0, "model.dense_dropout": 0.5},
         "no_shift": {"augment.shift": 0.0},
         "shift_0.2": {"augment.shift": 0.2},
         "dense_1024": {"model.dense_units": 1024},

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fer_core.config import trial_id
+from fer_core.config import TrialConfig
 from search_spaces.space import Arm
 from study.deadline import Deadline
 from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
@@ -117,10 +117,15 @@ class Engine:
         self._watchers.append(watcher)
 
     def next(self) -> TrialSpec | None:
-        """A trial to start now, or None if none can be before another goes on. Fixed, then search, then confirm."""
+        """A trial to start now, or None if none can be before another goes on. Fixed, then search, then confirm.
+
+        Raises StudyFailedError if there is none and none runs, although the study has not ended.
+        """
         self._watch_time()
         self._extend()
         if not self._waiting:
+            if not self._running and not self.finished:  # rather than wait for ever for what nobody will report
+                raise StudyFailedError("trials are left, and none of them can go on")
             return None
         spec = self._waiting.pop(0)
         self._running.add(spec.trial)
@@ -242,7 +247,7 @@ class Engine:
         chosen = self.winner(arm)
         if chosen is None:
             return None
-        names = [trial_id(chosen.config, seed) for seed in self.plan.confirm_seeds]
+        names = [spec.trial for spec in self._confirm_trials(self._arms[arm].arm, chosen.config)]
         best = best_confirmation(
             [self._results[name] for name in names if name in self._results], self.plan.space.measure
         )
@@ -252,6 +257,9 @@ class Engine:
         """The confirm trials of `arm` that have ended."""
         rows = self._results.values()
         return [row["trial"] for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
+
+    def _confirm_trials(self, arm: Arm, config: TrialConfig) -> list[TrialSpec]:
+        return [self.plan.spec(arm, "confirm", config, seed) for seed in self.plan.confirm_seeds]
 
     def _timetable(self, arm: Arm) -> Timetable:
         plan = self.plan
@@ -327,7 +335,7 @@ class Engine:
         number = progress.timetable.begin()
         tuned = self.sampler.propose(progress.arm, number, progress.timetable.known)
         config = self.plan.arm_config(progress.arm, tuned)
-        spec = TrialSpec(progress.arm.name, "search", config, self.plan.search_seed(number), number)
+        spec = self.plan.spec(progress.arm, "search", config, self.plan.search_seed(number), number)
         progress.search.append(spec)
         self._agree_with_journal(spec)
         if spec.trial in self._results:
@@ -359,8 +367,7 @@ class Engine:
             raise StudyFailedError(
                 f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
-        arm = progress.arm.name
-        self._queue([TrialSpec(arm, "confirm", chosen.config, seed) for seed in self.plan.confirm_seeds])
+        self._queue(self._confirm_trials(progress.arm, chosen.config))
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

@@ -60,17 +60,23 @@ QUICK_SYNTHETIC = Budget(
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial to run. `number`: its place in its arm's search, None in the other phases."""
+    """One trial to run. `number`: its place in its arm's search, None in the other phases.
+
+    copy: not 0 where another arm may have the same training: then each has a trial of its own.
+    """
 
     arm: str
     phase: str
     config: TrialConfig
     seed: int
     number: int | None = None
+    copy: int = 0
 
     @cached_property
     def trial(self) -> str:
-        return trial_id(self.config, self.seed)
+        """Its identity."""
+        training = trial_id(self.config, self.seed)
+        return f"{training}-{self.copy}" if self.copy else training
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,27 @@ class Plan:
         """Whether the configuration fulfils the constraints of the space."""
         config = self.arm_config(arm, tuned)
         return all(holds(config) for holds in self.space.constraints.values())
+
+    def spec(self, arm: Arm, phase: str, config: TrialConfig, seed: int, number: int | None = None) -> TrialSpec:
+        """A trial of `arm`, a copy where an earlier arm may have the same."""
+        position = self.arms.index(arm)
+        shared = any(self._lies_in(earlier, config) for earlier in self.arms[:position])
+        return TrialSpec(arm.name, phase, config, seed, number, copy=position if shared else 0)
+
+    def _lies_in(self, arm: Arm, config: TrialConfig) -> bool:
+        """Whether `arm` may have a trial of `config`."""
+        values, given = config.flat(), self.arm_config(arm, {}).flat()
+        tuned = self.space.draw(arm, lambda name, parameter: values[name])
+        return all(
+            self.space.nuisance[name].contains(value) if name in tuned else value == given[name]
+            for name, value in values.items()
+        )
+
+    def same_arms(self) -> dict[str, str]:
+        """The arms that are the same as an earlier one at this budget, and which that is."""
+        first: dict[str, str] = {}
+        kinds = [(arm.name, str((self.arm_config(arm, {}).flat(), self.space.tuned_in(arm)))) for arm in self.arms]
+        return {name: first[kind] for name, kind in kinds if first.setdefault(kind, name) != name}
 
     def fixed_trials(self) -> list[TrialSpec]:
         """The paper's configurations that lie in the space, at the budget's scale, and the user's own as they are.

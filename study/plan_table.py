@@ -31,6 +31,8 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         trials = (fixed.count(arm.name), plan.trials_in(arm), plan.seeds)
         table.add_row(arm.name, tuned or "nothing", *map(str, trials))
     console.print(table)
+    for name, earlier in plan.same_arms().items():
+        console.print(f"{name} is the same as {earlier} at this budget", soft_wrap=True)
     stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "

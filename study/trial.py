@@ -15,7 +15,7 @@ import ray
 from ray import tune
 
 from fer_core import device_memory
-from fer_core.config import TrialConfig, trial_id
+from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from study.shelf import Shelf
 
@@ -43,8 +43,8 @@ class Report:
 
 
 class TrialRun(tune.Trainable):
-    """Runs the trial in `config`: `settings` (flat), `seed`, `phase`, `gpu` (its share of one, 0 without), and
-    `testing` unless the phase is `search`.
+    """Runs the trial in `config`: `trial` (its identity), `settings` (flat), `seed`, `phase`, `gpu` (its share of
+    one, or 0), and `testing` unless the phase is `search`.
 
     learning: for every protocol a list with one reference into Ray's object store, so that a node holds the images
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
@@ -92,7 +92,7 @@ class TrialRun(tune.Trainable):
 
         self._phase, self._testing = config["phase"], config.get("testing")
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
-        self._trial = trial_id(settings, seed)
+        self._trial = config["trial"]
         self._checkpoint = f"{self._trial}.npz"
         if self._training is not None:
             self._training.release()

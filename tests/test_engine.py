@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from fer_core.errors import InputError
 from fer_core.size import parameters
-from search_spaces.catalogue import load_space
+from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Choice, Float, Int, Space
 from study.deadline import Deadline
 from study.engine import Engine, StudyFailedError
@@ -406,6 +406,63 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.mark.parametrize("name", space_names())
+@pytest.mark.parametrize("budget", ["quick", "standard"])
+def test_every_space_runs_to_its_end(name: str, budget: str, tmp_path: Path) -> None:
+    """At `quick` the budget gives settings that a space may give an arm, too."""
+    the_plan = plan(name, budget=budget, trials=4, epochs=5)
+    run(the_plan, tmp_path)
+    trials = read_table(tmp_path, "trials")
+    assert len(trials) == trials["trial"].nunique() == the_plan.trial_count
+    for arm in the_plan.arms:
+        ended = Counter(trials.loc[trials["arm"] == arm.name, "phase"])
+        assert (ended["search"], ended["confirm"]) == (the_plan.trials_in(arm), the_plan.seeds)
+
+
+RATE = Float(2e-4, 5e-3, log=True)
+OVERLAPPING = {
+    "the same": {"variants": {"one": {}, "other": {"augment.shift": 0.1}}, "nuisance": {"train.learning_rate": RATE}},
+    # The first starting point is the paper's rate, with the seed that the other arm's has.
+    "tuned": {
+        "variants": {"given": {}, "tuned": {}},
+        "nuisance": {
+            "augment.shift": Choice((0.0, 0.1)),
+            "train.learning_rate": Float(2e-4, 5e-3, log=True, when={"variant": ("tuned",)}),
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("kind", OVERLAPPING)
+def test_arms_that_may_have_the_same_training_have_trials_of_their_own(kind: str, tmp_path: Path) -> None:
+    """Each with the seeds that the other's have, so that confirmations are still paired."""
+    the_plan = plan(Space("overlapping", "", **OVERLAPPING[kind]), trials=4, epochs=5)  # type: ignore[arg-type]
+    engine = run(the_plan, tmp_path, slots=4)
+    trials = read_table(tmp_path, "trials")
+    assert len(trials) == trials["trial"].nunique() == the_plan.trial_count
+    seeds = {arm: set(rows["seed"]) for arm, rows in trials[trials["phase"] == "confirm"].groupby("arm")}
+    assert len(seeds) == 2
+    assert set.intersection(*seeds.values()) == set(the_plan.confirm_seeds)
+    if kind == "the same":
+        assert the_plan.same_arms() == {"other": "one"}
+        searched = trials[trials["phase"] == "search"].pivot_table("val_accuracy", "number", "arm")
+        pd.testing.assert_series_equal(searched["one"], searched["other"], check_names=False)
+        networks = [engine.best_network(arm.name) for arm in the_plan.arms]
+        assert networks[1] == f"{networks[0]}-1"
+
+
+def test_a_study_in_which_nothing_can_go_on_fails_instead_of_waiting(tmp_path: Path) -> None:
+    the_plan = plan()
+    engine = Engine(the_plan, Sampler(the_plan, tmp_path / "optuna.log"), Tables(tmp_path))
+
+    def lose_everything() -> None:
+        while (spec := engine.next()) is not None:
+            engine._running.discard(spec.trial)  # it ended, and nobody told
+
+    with pytest.raises(StudyFailedError, match="none of them can go on"):
+        lose_everything()
 
 
 @pytest.mark.parametrize("limit", [60, 100, 150])

@@ -64,8 +64,15 @@ def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
 
     learning, testing = parts
     settings = narrow.override({"train.epochs": 1}).flat()
-    confirm = {"settings": settings, "seed": 1, "phase": "confirm", "gpu": 0, "testing": [ray.put(testing)]}
-    search = {"settings": settings, "seed": 2, "phase": "search", "gpu": 0}
+    confirm = {
+        "trial": "a-1",
+        "settings": settings,
+        "seed": 1,
+        "phase": "confirm",
+        "gpu": 0,
+        "testing": [ray.put(testing)],
+    }
+    search = {"trial": "a-2", "settings": settings, "seed": 2, "phase": "search", "gpu": 0}
     given = {"learning": {"challenge": [ray.put(learning)]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
     worker = ray.remote(ray.tune.with_parameters(Probe, **given, **folders)).remote(confirm)
@@ -94,11 +101,12 @@ def test_a_trial_without_room_in_its_gpu_says_so_and_its_worker_runs_the_next_on
 
     given = {"learning": {"challenge": [ray.put(parts[0])]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
-    config = {"settings": narrow.override({"train.epochs": 1}).flat(), "seed": 13, "phase": "search", "gpu": 0.5}
+    settings = narrow.override({"train.epochs": 1}).flat()
+    config = {"trial": "a-13", "settings": settings, "seed": 13, "phase": "search", "gpu": 0.5}
     worker = ray.remote(ray.tune.with_parameters(Greedy, **given, **folders)).remote(config)
     starved = ray.get(worker.train.remote())
     assert (starved["report"].status, starved["report"].epochs, starved["done"]) == (OUT_OF_MEMORY, [], True)
-    assert ray.get(worker.reset.remote({**config, "seed": 14}, None))
+    assert ray.get(worker.reset.remote({**config, "trial": "a-14", "seed": 14}, None))
     assert ray.get(worker.train.remote())["report"].status == "completed"
 
 
@@ -111,7 +119,8 @@ def test_a_trial_that_comes_back_reports_what_it_has_done_before_it_does_more(
     given = {"learning": {"challenge": [ray.put(parts[0])]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
     run = ray.remote(ray.tune.with_parameters(TrialRun, **given, **folders))
-    config = {"settings": narrow.override({"train.epochs": 3}).flat(), "seed": 3, "phase": "search", "gpu": 0}
+    settings = narrow.override({"train.epochs": 3}).flat()
+    config = {"trial": "a-3", "settings": settings, "seed": 3, "phase": "search", "gpu": 0}
 
     def reported(worker: Any) -> list[int]:
         return [epoch["epoch"] for epoch in ray.get(worker.train.remote())["report"].epochs]
