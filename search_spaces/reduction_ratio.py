@@ -4,8 +4,10 @@ The paper leaves the ratio open; Hu et al. (2018) use 16, for networks with up t
 32 to 256. Each ratio gets its own learning rate and shift.
 
 Command:  python -m study.run --space reduction_ratio
-Cost:     ten arms: budget quick, on two CPU cores and FER2013, about 30 minutes
-Outcome:  not yet known
+Cost:     ten arms: budget quick, on two CPU cores and FER2013, about 10 minutes
+Outcome:  budget quick, 3 seeds (an eighth of the width, 5,000 images, five epochs;
+          results/reference/reduction_ratio-fer2013-quick), on the mean over both placements: no ratio can be told
+          from another; 8 is within 0.9 points of 4 and of 32. At full size: not yet known
 """
 
 from search_spaces.space import Float, Space

@@ -19,8 +19,8 @@ def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found."""
     console.print(_arms_table(found))
     console.print(
-        "Tests are means over the seeds with 95 % intervals over seeds and test images; without twins: accuracy on "
-        "the test images with no identical training image."
+        "Tests are means over the seeds with 95 % intervals over seeds and test images, not over searches; without "
+        "twins: accuracy on the test images with no identical training image."
     )
     console.print("Best configuration by validation:", *_winners_lines(found), sep="\n")
     searched = {arm.arm: arm.effort.trials for arm in found.arms if arm.effort.trials}

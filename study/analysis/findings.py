@@ -88,9 +88,14 @@ def _of_effects(found: Findings) -> str:
         values = " or ".join(f"{factor} {first}" for factor, first in firsts.items())
         return f"Nothing can be told from {values} {mean}"
     decided = [one for one in against if is_decided(one.verdict)]
-    others = [f"{one.factor} {one.value}" for one in against if not is_decided(one.verdict)]
+    others: dict[str, list[str]] = {}
+    for one in against:
+        if not is_decided(one.verdict):
+            others.setdefault(one.factor, []).append(one.value)
     words = [_in_words(f"{one.factor} {one.value}", one) for one in decided]
-    words += [f"{', '.join(others)} cannot be told from the first value"] if others else []
+    if others:
+        names = " and ".join(f"{factor} {', '.join(values)}" for factor, values in others.items())
+        words.append(f"{names} cannot be told from the first value")
     return f"{mean.capitalize()}: " + "; ".join(words)
 
 

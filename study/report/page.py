@@ -132,7 +132,8 @@ def _arms(found: Findings) -> PageTable:
         rows.append(cells)
     headings = ["arm", "seeds", *(m.title for m in MEASURES.values())]
     note = (
-        "Means over the seeds of the confirmation, intervals over seeds and test images, in per cent. Without "
+        "Means over the seeds of the confirmation, intervals over seeds and test images (of these configurations: "
+        "another search might have chosen others), in per cent. Without "
         "twins: on the test images with no identical image in training. Calibration error: the smaller the better."
     )
     return PageTable("Test results of the winners", note, headings, rows)
