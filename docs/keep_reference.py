@@ -23,7 +23,11 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record = json.loads((study / "study.json").read_text())
     host = HOST.format(**record["devices"])
     data, name = record["arguments"]["data"], Path(record["arguments"]["data"]).name
-    command = [part.replace(data, name).replace(str(study), f"results/{study.name}") for part in record["command"]]
+    command = [part.replace(data, name) for part in record["command"]]
+    if "--out" in command:
+        command[command.index("--out") + 1] = f"results/{reference.name}"
+    if not {"--data", "--resume"} & set(command):  # it came by the variable FER2013
+        command += ["--data", name]
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], "data": name}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
