@@ -16,17 +16,22 @@ from tests.made import make_study
 
 # Two factors: the rate decides, the placement hardly.
 ACCURACY = {"slow-none": 0.30, "slow-block": 0.31, "fast-none": 0.60, "fast-block": 0.61}
-FACTORS = {
+Factors = dict[str, dict[str, list[str]]]
+FACTORS: Factors = {
     "train.learning_rate": {"slow": ["slow-none", "slow-block"], "fast": ["fast-none", "fast-block"]},
     "model.se_placement": {"none": ["slow-none", "fast-none"], "block": ["slow-block", "fast-block"]},
 }
-GROUPS = [list(group) for values in FACTORS.values() for group in zip(*values.values(), strict=True)]
+
+
+def crossed_study(folder: Path, accuracies: dict[str, float], factors: Factors, **more: object) -> Findings:
+    groups = [list(group) for values in factors.values() for group in zip(*values.values(), strict=True)]
+    arguments = {"comparable": groups, "factors": factors, "images": 1400, **more}
+    (found,) = find([make_study(folder, accuracies, **arguments)])  # type: ignore[arg-type]
+    return found
 
 
 def crossed(folder: Path, **more: object) -> Findings:
-    arguments = {"comparable": GROUPS, "factors": FACTORS, "images": 1400, **more}
-    (found,) = find([make_study(folder, ACCURACY, **arguments)])  # type: ignore[arg-type]
-    return found
+    return crossed_study(folder, ACCURACY, FACTORS, **more)
 
 
 def test_an_effect_is_the_mean_of_the_pairs_that_differ_in_the_same_way(tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_the_answer_is_of_the_effects(tmp_path: Path) -> None:
 
 def test_nothing_told_apart_is_said_of_every_factor(tmp_path: Path) -> None:
     same = dict.fromkeys(ACCURACY, 0.5)
-    (found,) = find([make_study(tmp_path, same, comparable=GROUPS, factors=FACTORS)])
+    found = crossed_study(tmp_path, same, FACTORS)
     expected = "Nothing can be told from train.learning_rate slow or model.se_placement none with 3 seeds"
     assert found.answer.startswith(expected)
 
@@ -80,6 +85,14 @@ def test_what_one_arm_lacks_is_left_out_of_all_that_is_averaged(tmp_path: Path) 
     assert means["block"].value == pytest.approx(0.61, abs=0.04)  # fast-block alone
 
 
+def test_where_the_first_value_was_not_tested_the_others_are_compared(tmp_path: Path) -> None:
+    arms = ["a-none", "a-block", "b-none", "b-block", "c-none", "c-block"]
+    factors = {"one": {value: [f"{value}-none", f"{value}-block"] for value in "abc"}}
+    found = crossed_study(tmp_path, dict.fromkeys(arms, 0.5), factors, failed=arms[:2])
+    assert [(one.value, one.baseline) for one in found.effects] == [("c", "b")]
+    assert found.answer.startswith("Nothing can be told from one b with 3 seeds, on the mean over what else")
+
+
 def test_a_study_without_a_confirmation_has_none(tmp_path: Path) -> None:
     found = crossed(tmp_path, seeds=())
     assert found.effects == []
@@ -87,8 +100,7 @@ def test_a_study_without_a_confirmation_has_none(tmp_path: Path) -> None:
 
 
 def test_the_report_shows_them(tmp_path: Path) -> None:
-    study = make_study(tmp_path / "study", ACCURACY, comparable=GROUPS, factors=FACTORS)
-    write_report(Request([study], tmp_path / "report"))
+    write_report(Request(crossed(tmp_path / "study").evidence.folders, tmp_path / "report"))
     table = pd.read_parquet(tmp_path / "report" / "effects.parquet").set_index("factor")
     rate = table.loc["train.learning_rate", ["value", "baseline", "pairs", "seeds"]]
     assert rate.tolist() == ["fast", "slow", 2, 3]

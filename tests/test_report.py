@@ -183,11 +183,12 @@ def test_what_is_missing_is_said_and_the_rest_is_shown(
         ({"none": 0.5}, {}, "One arm, nothing to compare"),
         ({"none": 0.5, "block": 0.6}, {"seeds": (200_000,)}, "No arm can be told from none with 1 seed."),
         ({"none": 0.5, "block": 0.6}, {"failed": ("block",)}, "No two arms have been tested with a common seed yet"),
+        ({"a": 0.5, "b": 0.5, "c": 0.5}, {"failed": ("a",)}, "No arm can be told from b with 3 seeds"),
         ({"none": 0.5, "block": 0.6}, {"search": 0}, "arm can be told from none with 3 seeds"),
         ({"none": 0.5, "block": 0.6}, {"images": 1}, "No arm can be told"),
         ({f"arm {n}": 0.5 for n in range(9)}, {"images": 30}, "No arm can be told from arm 0"),
     ],
-    ids=["one arm", "one seed", "a failed arm", "nothing tuned", "one image", "many arms"],
+    ids=["one arm", "one seed", "a failed arm", "a failed first arm", "nothing tuned", "one image", "many arms"],
 )
 def test_small_and_odd_studies_have_a_report(
     tmp_path: Path, arms: dict[str, float], more: dict[str, object], answer: str

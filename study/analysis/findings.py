@@ -70,22 +70,24 @@ def _answer(found: Findings) -> str:
 
 
 def _of_pairs(found: Findings) -> str:
-    """How the arms do beside the first of their group."""
-    firsts = [group[0] for group in found.evidence.comparable]
+    """How the arms do beside the first of their group; where that was not tested, beside each other."""
     pairs = {(group[0], arm) for group in found.evidence.comparable for arm in group[1:]}
-    against = [one for one in found.comparisons if (one.baseline, one.arm) in pairs]
+    against = [one for one in found.comparisons if (one.baseline, one.arm) in pairs] or found.comparisons
     if not any(is_decided(one.verdict) for one in against):
-        return f"No arm can be told from {' or '.join(dict.fromkeys(firsts))} with {_seeds(against)}"
+        baselines = dict.fromkeys(one.baseline for one in against)
+        return f"No arm can be told from {' or '.join(baselines)} with {_seeds(against)}"
     return f"With {_seeds(against)}, " + "; ".join(_in_words(one.arm, one) for one in against)
 
 
 def _of_effects(found: Findings) -> str:
-    """How the values of every factor do beside its first, on the mean over the other factors."""
+    """How the values of every factor do beside its first, on the mean over the other factors; where that was not
+    tested, beside each other.
+    """
     firsts = {factor: next(iter(values)) for factor, values in found.evidence.factors.items()}
-    against = [one for one in found.effects if one.baseline == firsts[one.factor]]
+    against = [one for one in found.effects if one.baseline == firsts[one.factor]] or found.effects
     mean = f"with {_seeds(against)}, on the mean over what else is compared"
     if not any(is_decided(one.verdict) for one in against):
-        values = " or ".join(f"{factor} {first}" for factor, first in firsts.items())
+        values = " or ".join(dict.fromkeys(f"{one.factor} {one.baseline}" for one in against))
         return f"Nothing can be told from {values} {mean}"
     decided = [one for one in against if is_decided(one.verdict)]
     others: dict[str, list[str]] = {}
