@@ -1,6 +1,7 @@
 """From a space and a budget to trials: arms on like terms, the paper's configuration among them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,18 @@ def test_every_space_can_be_planned(name: str, budget: str, capsys: pytest.Captu
     assert shown["cost"]["trial_hours"] > 0
     assert main(dry) == 0
     assert space.question.split()[0] in capsys.readouterr().out
+
+
+def test_arms_that_are_the_same_at_a_budget_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """At `quick` the budget gives no dropout after the blocks."""
+    path = tmp_path / "dropout.py"
+    variants = '{"as_it_is": {}, "without": {"model.dropout": 0.0}}'
+    path.write_text(f"from search_spaces.space import Space\nSPACE = Space('dropout', 'Any?', variants={variants})\n")
+    dry = ["--space", str(path), "--data", "synthetic", "--dry-run", "--budget"]
+    assert main([*dry, "quick"]) == 0
+    assert "without is the same as as_it_is at this budget" in capsys.readouterr().out
+    assert main([*dry, "standard"]) == 0
+    assert "is the same" not in capsys.readouterr().out
 
 
 def test_rungs_lie_within_the_training() -> None:
