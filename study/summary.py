@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,21 +17,22 @@ from study.analysis.measures import MEASURES
 
 
 def print_summary(console: Console, found: Findings) -> None:
-    """Print what the study found."""
+    """Print what the study found. Lines of text stay lines where they are piped."""
+    say = partial(console.print, soft_wrap=not console.is_terminal)
     console.print(_arms_table(found))
-    console.print(
+    say(
         "Tests are means over the seeds with 95 % intervals over seeds and test images, not over searches; without "
         "twins: accuracy on the test images with no identical training image."
     )
-    console.print("Best configuration by validation:", *_winners_lines(found), sep="\n")
+    say("Best configuration by validation:", *_winners_lines(found), sep="\n")
     searched = {arm.arm: arm.effort.trials for arm in found.arms if arm.effort.trials}
     if len(set(searched.values())) > 1:
         text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
-        console.print(f"The arms did not get the same number of search trials: {text}.")
+        say(f"The arms did not get the same number of search trials: {text}.")
     papers = {row["trial"] for row in found.evidence.paper_runs.values()}
     for row in found.evidence.fixed.to_dict("records"):
         whose = "The paper's configuration at this scale" if row["trial"] in papers else "A configuration as given"
-        console.print(
+        say(
             f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
             f"without twins {percent(row['test_accuracy_distinct'])}"
         )
@@ -40,7 +42,7 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_differences_table(found))
     if found.optimism:
         console.print(_optimism_table(found))
-    console.print(f"Verdict: {found.answer}")
+    say(f"Verdict: {found.answer}")
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
