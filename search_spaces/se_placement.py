@@ -6,7 +6,7 @@ still (section 3.2). This space compares the three, each with its own tuned lear
 there is an SE block, reduction ratio.
 
 Command:  python -m study.run --space se_placement
-Cost:     budget quick, on two CPU cores: about 2 minutes on the embedded faces, 7 on FER2013
+Cost:     budget quick, on two CPU cores: about a minute on the embedded faces, 3 on FER2013
 Outcome:  full size, 60 epochs, 5 seeds, 4 search trials an arm (results/reference/se_placement-fer2013-full): none
           69.4 %, block 70.9 %, conv 70.3 %; block less none +1.53 points (+0.39 to +2.67), the paper's gain
           replicated, p = 0.053 once corrected; conv less none +0.93 (-0.16 to +2.01). A quarter of the width, 12
