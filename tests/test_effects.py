@@ -64,7 +64,7 @@ def test_the_answer_is_of_the_effects(tmp_path: Path) -> None:
     assert crossed(tmp_path).answer.startswith(
         "With 3 seeds, on the mean over what else is compared: train.learning_rate fast is better than slow (+"
     )
-    assert "model.se_placement block cannot be told from the first value." in crossed(tmp_path).answer
+    assert "model.se_placement block cannot be told from none." in crossed(tmp_path).answer
 
 
 def test_nothing_told_apart_is_said_of_every_factor(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from study.analysis.arms import ArmFindings, arm_findings
 from study.analysis.comparisons import Comparison, compare_arms
@@ -10,6 +11,8 @@ from study.analysis.effects import Effect, find_effects
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
 from study.analysis.verdicts import claim_verdict, is_decided
+
+J = TypeVar("J", Comparison, Effect)
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ def _answer(found: Findings) -> str:
 
 
 def _of_pairs(found: Findings) -> str:
-    """How the arms do beside the first of their group; where that was not tested, beside each other."""
-    pairs = {(group[0], arm) for group in found.evidence.comparable for arm in group[1:]}
-    against = [one for one in found.comparisons if (one.baseline, one.arm) in pairs] or found.comparisons
+    """How the arms of every group do beside its first."""
+    against: list[Comparison] = []
+    for group in found.evidence.comparable:
+        against += _beside(group[0], [one for one in found.comparisons if {one.arm, one.baseline} <= set(group)])
     if not any(is_decided(one.verdict) for one in against):
         baselines = dict.fromkeys(one.baseline for one in against)
         return f"No arm can be told from {' or '.join(baselines)} with {_seeds(against)}"
@@ -80,25 +84,27 @@ def _of_pairs(found: Findings) -> str:
 
 
 def _of_effects(found: Findings) -> str:
-    """How the values of every factor do beside its first, on the mean over the other factors; where that was not
-    tested, beside each other.
-    """
-    firsts = {factor: next(iter(values)) for factor, values in found.evidence.factors.items()}
-    against = [one for one in found.effects if one.baseline == firsts[one.factor]] or found.effects
+    """How the values of every factor do beside its first, on the mean over the other factors."""
+    against: list[Effect] = []
+    for factor, values in found.evidence.factors.items():
+        against += _beside(next(iter(values)), [one for one in found.effects if one.factor == factor])
     mean = f"with {_seeds(against)}, on the mean over what else is compared"
     if not any(is_decided(one.verdict) for one in against):
-        values = " or ".join(dict.fromkeys(f"{one.factor} {one.baseline}" for one in against))
-        return f"Nothing can be told from {values} {mean}"
-    decided = [one for one in against if is_decided(one.verdict)]
-    others: dict[str, list[str]] = {}
+        baselines = " or ".join(dict.fromkeys(f"{one.factor} {one.baseline}" for one in against))
+        return f"Nothing can be told from {baselines} {mean}"
+    words = [_in_words(f"{one.factor} {one.value}", one) for one in against if is_decided(one.verdict)]
+    undecided: dict[tuple[str, str], list[str]] = {}
     for one in against:
         if not is_decided(one.verdict):
-            others.setdefault(one.factor, []).append(one.value)
-    words = [_in_words(f"{one.factor} {one.value}", one) for one in decided]
-    if others:
-        names = " and ".join(f"{factor} {', '.join(values)}" for factor, values in others.items())
-        words.append(f"{names} cannot be told from the first value")
+            undecided.setdefault((one.factor, one.baseline), []).append(one.value)
+    for (factor, baseline), others in undecided.items():
+        words.append(f"{factor} {', '.join(others)} cannot be told from {baseline}")
     return f"{mean.capitalize()}: " + "; ".join(words)
+
+
+def _beside(first: str, found: list[J]) -> list[J]:
+    """Those of which `first` is the baseline; all of them where it was not tested."""
+    return [one for one in found if one.baseline == first] or found
 
 
 def _seeds(against: Sequence[Comparison | Effect]) -> str:

@@ -10,16 +10,7 @@ from sklearn.metrics import confusion_matrix
 from study.analysis.answers import Answers
 from study.analysis.arms import ArmFindings
 from study.analysis.measures import BINS, confidence_bin
-from study.report.figures.style import (
-    INK,
-    Subject,
-    hide_unused,
-    legend_above,
-    named,
-    panels,
-    percent_axis,
-    style_of,
-)
+from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 
 DARK = 0.55  # of a cell's share, from which on its number is white
 
@@ -79,7 +70,7 @@ def reliability(subject: Subject) -> Figure | None:
     for panel in (diagram, counts):
         percent_axis(panel, "x")
         percent_axis(panel, "y")
-    legend_above(figure, named(diagram))
+    legend_above(figure, diagram.get_legend_handles_labels()[0])
     return figure
 
 

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.analysis.arms import ArmFindings
-from study.report.figures.style import Subject, legend_above, named, panels, percent_axis, style_of
+from study.report.figures.style import Subject, legend_above, panels, percent_axis, style_of
 
 
 def cost(subject: Subject) -> Figure | None:
@@ -23,7 +23,7 @@ def cost(subject: Subject) -> Figure | None:
     by_size.tick_params(axis="x", labelrotation=20)
     for panel in (by_size, by_time):
         percent_axis(panel)
-    legend_above(figure, named(by_time))
+    legend_above(figure, by_time.get_legend_handles_labels()[0])
     return figure
 
 

@@ -31,7 +31,7 @@ def curves(subject: Subject) -> Figure | None:
         Line2D([], [], color=INK, linewidth=2, label="validation, band over seeds"),
         Line2D([], [], color=INK, linewidth=1, linestyle="--", label="training, marks open"),
     ]
-    legend_above(figure, {str(line.get_label()): line for line in [*arms, *parts]})
+    legend_above(figure, [*arms, *parts])
     return figure
 
 

@@ -8,7 +8,7 @@ from study.analysis.comparisons import Comparison
 from study.analysis.effects import level_means
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
-from study.report.figures.style import COLOURS, INK, Subject, legend_above, named, panels, percent_axis, style_of
+from study.report.figures.style import COLOURS, INK, Subject, legend_above, panels, percent_axis, style_of
 
 MOST_PAIRS = 40
 
@@ -96,5 +96,5 @@ def table_1(subject: Subject) -> Figure | None:
     axes.set_xlabel("test accuracy")
     percent_axis(axes, "x")
     axes.grid(axis="y", visible=False)
-    legend_above(figure, named(axes))
+    legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure

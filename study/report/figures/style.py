@@ -1,13 +1,12 @@
 """How figures look: legible in grey and to the colour-blind, the same arm the same everywhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -85,14 +84,12 @@ def panels(rows: int, columns: int, width: float = 4.4, height: float = 3.2) -> 
     return figure, list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
 
 
-def named(axes: Axes) -> dict[str, Artist]:
-    """What the panel shows under a name, each name once."""
-    handles, labels = axes.get_legend_handles_labels()
-    return dict(zip(labels, handles, strict=True))
+def legend_above(figure: Figure, marks: Iterable[Any]) -> None:
+    """A legend of the figure's own, above its panels, in as few rows as its width holds.
 
-
-def legend_above(figure: Figure, entries: Mapping[str, Artist]) -> None:
-    """A legend of the figure's own, above its panels, in as few rows as its width holds. entries: marks by name."""
+    marks: what has a label, as `Axes.get_legend_handles_labels` gives; every label is shown once.
+    """
+    entries = {str(mark.get_label()): mark for mark in marks}
     names = list(entries)
     columns = len(names)
     while columns > 1 and _legend_width(names, columns) > figure.get_figwidth():

@@ -11,16 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from study.analysis.arms import ArmFindings
 from study.analysis.importance import importances
 from study.analysis.measures import MEASURES
-from study.report.figures.style import (
-    INK,
-    Subject,
-    hide_unused,
-    legend_above,
-    named,
-    panels,
-    percent_axis,
-    style_of,
-)
+from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 from study.summary import value_text
 
 MOST_CATEGORIES = 8  # different whole numbers of a setting that stand side by side rather than on a scale
@@ -47,7 +38,7 @@ def untuned(subject: Subject) -> Figure | None:
         axes.plot(x[-1:], y[-1:], style.marker, color=style.colour)
     axes.set(xlabel=_axis(subject), ylabel="share of trials at or below", ylim=(0, 1.05))
     percent_axis(axes, "x")
-    legend_above(figure, named(axes))
+    legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure
 
 
@@ -61,7 +52,7 @@ def hyperparameters(subject: Subject) -> Figure | None:
     for panel, name in zip(axes, names, strict=False):
         _scatter(subject, panel, name)
     hide_unused(axes[len(names) :])
-    legend_above(figure, named(axes[0]))
+    legend_above(figure, axes[0].get_legend_handles_labels()[0])
     return figure
 
 
@@ -118,7 +109,7 @@ def importance(subject: Subject) -> Figure | None:
     axes.set(xlabel="importance for validation, shares of each arm", xlim=(0, 1))
     percent_axis(axes, "x")
     axes.grid(axis="y", visible=False)
-    legend_above(figure, named(axes))
+    legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure
 
 
