@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m study.run --space se_placement --data fer2013.csv   the same on FER2013
   python -m study.run --space se_placement --dry-run            what would run, and for how long
   python -m study.run --space se_placement --set model.width=0.5 --trials 8 --seeds 5
+  python -m study.run --space se_placement --searches 5 --seeds 2    an interval over searches, too
   python -m study.run --resume --out results/NAME               go on with a study that was interrupted
   python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
 
@@ -37,6 +38,7 @@ REMEMBERED = (
     "budget",
     "trials",
     "epochs",
+    "searches",
     "seeds",
     "seed",
     "sampler",
@@ -88,9 +90,20 @@ def make_parser() -> Parser:
         choices=("auto", *BUDGETS),
         help="how much to spend (default: auto, which is quick without a GPU, standard with one)",
     )
-    add("--trials", type=at_least(1), metavar="N", help="search trials an arm (default: the budget's)")
+    add("--trials", type=at_least(1), metavar="N", help="trials of an arm's search (default: the budget's)")
+    add(
+        "--searches",
+        type=at_least(1),
+        metavar="R",
+        help="search every arm so often, each time anew: then the intervals hold the luck of a search (default: 1)",
+    )
     add("--epochs", type=at_least(1), metavar="N", help="epochs a trial (default: the budget's)")
-    add("--seeds", type=at_least(0), metavar="K", help="confirmation seeds an arm (default: the budget's)")
+    add(
+        "--seeds",
+        type=at_least(0),
+        metavar="K",
+        help="confirmation seeds an arm, of every search's winner (default: the budget's)",
+    )
     add("--seed", type=at_least(0), metavar="N", help="decides every random draw of the study (default: 0)")
     add(
         "--set",
@@ -202,6 +215,7 @@ def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, a
         "epochs": options.epochs,
         "seeds": options.seeds,
         "seed": options.seed or 0,
+        "searches": options.searches or 1,
         "settings": settings,
         "sampler": options.sampler or "tpe",
         "scheduler": options.scheduler or "asha",

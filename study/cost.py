@@ -72,7 +72,7 @@ def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
     seconds = sum(_seconds(spec.config, networks[spec.arm], cluster) for spec in plan.fixed_trials())
     for arm in plan.arms:
         a_trial = statistics.fmean(_seconds(config, networks[arm.name], cluster) for config in _examples(plan, arm))
-        seconds += (plan.trials_in(arm) + plan.seeds) * a_trial
+        seconds += plan.own_trials(arm) * a_trial
     return Cost(seconds / 3600, seconds / 60 / cluster.slots, measured)
 
 

@@ -45,7 +45,7 @@ class Display(Watcher):
         for arm in plan.arms:
             done = before[before["arm"] == arm.name]
             self._bars[arm.name] = self._progress.add_task(
-                arm.name, total=fixed.count(arm.name) + plan.trials_in(arm) + plan.seeds, completed=len(done), note=""
+                arm.name, total=fixed.count(arm.name) + plan.own_trials(arm), completed=len(done), note=""
             )
             if len(done):
                 self._best[arm.name] = float(done["val_accuracy"].max())

@@ -35,18 +35,26 @@ class StudyFailedError(RuntimeError):
 
 
 @dataclass
-class ArmProgress:
-    """An arm's search trials in the order of their numbers.
+class Search:
+    """One search of an arm: its trials in the order of their numbers, and then the confirmation of its winner.
 
-    paused: those that left their worker where it was not clear yet whether they go on, by epoch a heap of their
-    numbers with what is to be recorded of each.
+    plan: as this search has it. paused: trials that left their worker where it was not clear yet whether they go on,
+    by epoch a heap of their numbers with what is to be recorded of each. closed: by the deadline.
     """
 
     arm: Arm
+    number: int
+    plan: Plan
     timetable: Timetable
-    search: list[TrialSpec] = field(default_factory=list)
+    trials: list[TrialSpec] = field(default_factory=list)
     paused: dict[int, list[tuple[int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
     confirming: bool = False
+    closed: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it counts for nothing: a later search that the deadline ended."""
+        return self.closed and self.number > 0
 
 
 class Engine:
@@ -66,11 +74,12 @@ class Engine:
     ) -> None:
         self.plan, self.sampler, self.tables = plan, sampler, tables
         self._watchers, self._deadline = list(watchers), deadline
-        self._search_closed = False
-        self._cut: list[ArmProgress] = []  # the arms whose search the deadline ended
+        self._cut: list[Search] = []  # of every arm's first search those that the deadline ended
         self._counted: dict[str, int] = {}  # how many epochs of theirs count
         self._measure = f"val_{plan.space.measure}"
-        self._arms = {arm.name: ArmProgress(arm, self._timetable(arm)) for arm in plan.arms}
+        arms = {arm.name: arm for arm in plan.arms}
+        self._searches = {(name, n): self._search(arms[name], n) for name, n in plan.search_keys}
+        self._begun = 0  # the last of the searches, by number, of which a trial was handed out
         self._waiting: list[TrialSpec] = []  # in the order in which they are handed out
         self._running: set[str] = set()
         self._epochs: dict[str, list[Row]] = defaultdict(list)
@@ -84,7 +93,7 @@ class Engine:
     @property
     def exhausted(self) -> bool:
         """Whether no further trial will ever be handed out."""
-        return not self._waiting and all(arm.confirming for arm in self._arms.values())
+        return not self._waiting and all(search.confirming for search in self._searches.values())
 
     @property
     def finished(self) -> bool:
@@ -99,9 +108,10 @@ class Engine:
     @property
     def search_cut(self) -> bool:
         """Whether the deadline ended the search before all its trials were proposed and ended."""
-        return self._search_closed and any(
-            not self._searched(arm) or any(spec.trial not in self._results for spec in arm.search)
-            for arm in self._arms.values()
+        return any(
+            search.closed
+            and (not self._searched(search) or any(spec.trial not in self._results for spec in search.trials))
+            for search in self._searches.values()
         )
 
     def epoch_seconds(self) -> dict[str, list[float]]:
@@ -121,8 +131,10 @@ class Engine:
 
         Raises StudyFailedError if there is none and none runs, although the study has not ended.
         """
-        self._watch_time()
         self._extend()
+        if self._waiting:
+            self._begun = max(self._begun, self._waiting[0].search)
+        self._watch_time()
         if not self._waiting:
             if not self._running and not self.finished:  # rather than wait for ever for what nobody will report
                 raise StudyFailedError("trials are left, and none of them can go on")
@@ -144,11 +156,11 @@ class Engine:
                 continue
             self._watch_time()
             place = (spec.number, epoch["epoch"])
-            timetable = self._arms[spec.arm].timetable
-            if self._search_closed or not (timetable.is_clear(*place) and timetable.goes_on(*place)):
+            search = self._searches[spec.key]
+            if search.closed or not (search.timetable.is_clear(*place) and search.timetable.goes_on(*place)):
                 return True
         if spec.number is not None:
-            self._arms[spec.arm].timetable.outlive(spec.number)
+            self._searches[spec.key].timetable.outlive(spec.number)
         return False
 
     def on_stop(self, spec: TrialSpec, **details: Any) -> None:
@@ -160,7 +172,7 @@ class Engine:
 
     def _pause(self, spec: TrialSpec, details: dict[str, Any]) -> None:
         assert spec.number is not None
-        heapq.heappush(self._arms[spec.arm].paused[len(self._epochs[spec.trial])], (spec.number, details))
+        heapq.heappush(self._searches[spec.key].paused[len(self._epochs[spec.trial])], (spec.number, details))
 
     def _record(self, spec: TrialSpec, epoch: Row) -> None:
         if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
@@ -204,6 +216,7 @@ class Engine:
                 "phase": spec.phase,
                 "seed": spec.seed,
                 "number": spec.number,
+                "search": None if spec.phase == "fixed" else spec.search,
             },
             spec.config.flat(),
             status,
@@ -217,85 +230,89 @@ class Engine:
         self._confirmed += spec.phase == "confirm" and spec.trial not in self._results
         self._results[spec.trial] = row
         if spec.number is not None:
-            self.sampler.tell(spec.arm, spec.number, status, row[self._measure])
+            self.sampler.tell(spec.key, spec.number, status, row[self._measure])
         for watcher in self._watchers:
             watcher.on_end(spec, row)
         self._running.discard(spec.trial)
         if spec.number is not None:
-            self._arms[spec.arm].timetable.end(spec.number)
+            self._searches[spec.key].timetable.end(spec.number)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
             raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
 
-    def winner(self, arm: str) -> TrialSpec | None:
-        """The arm's search trial that is best on validation by the space's measure, completed ones first.
+    def winner(self, arm: str, search: int = 0) -> TrialSpec | None:
+        """The trial of an arm's search that is best on validation by the space's measure, completed ones first.
 
         None if all failed. In an arm with nothing to tune, its only configuration.
         """
-        progress = self._arms[arm]
+        progress = self._searches[arm, search]
         if not self.plan.trials_in(progress.arm):
             return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
-        ended = [self._results[spec.trial] for spec in progress.search if spec.trial in self._results]
-        if arm in self._counted:
+        ended = [self._results[spec.trial] for spec in progress.trials if spec.trial in self._results]
+        if search == 0 and arm in self._counted:
             plan, most = self.plan, self._counted[arm]
             ended = as_counted(ended, self._epochs.__getitem__, plan.window, plan.stops, most)
         best = winner(ended, self.plan.space.measure)
-        return None if best is None else progress.search[int(best["number"])]
+        return None if best is None else progress.trials[int(best["number"])]
 
-    def best_network(self, arm: str) -> str | None:
-        """The confirmation of the arm's winner whose network is the one to keep, None before any has ended."""
-        chosen = self.winner(arm)
+    def best_network(self, arm: str, search: int = 0) -> str | None:
+        """The confirmation of the search's winner whose network is the one to keep, None before any has ended."""
+        chosen = self.winner(arm, search)
         if chosen is None:
             return None
-        names = [spec.trial for spec in self._confirm_trials(self._arms[arm].arm, chosen.config)]
+        names = [spec.trial for spec in self._confirm_trials(self._searches[arm, search], chosen.config)]
         best = best_confirmation(
             [self._results[name] for name in names if name in self._results], self.plan.space.measure
         )
         return None if best is None else best["trial"]
 
-    def confirmations(self, arm: str) -> list[str]:
-        """The confirm trials of `arm` that have ended."""
+    def confirmations(self, arm: str, search: int = 0) -> list[str]:
+        """The confirm trials of an arm's search that have ended."""
+        wanted = (arm, search, "confirm")
         rows = self._results.values()
-        return [row["trial"] for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
+        return [row["trial"] for row in rows if (row["arm"], row["search"], row["phase"]) == wanted]
 
-    def _confirm_trials(self, arm: Arm, config: TrialConfig) -> list[TrialSpec]:
-        return [self.plan.spec(arm, "confirm", config, seed) for seed in self.plan.confirm_seeds]
+    def _confirm_trials(self, search: Search, config: TrialConfig) -> list[TrialSpec]:
+        return [self.plan.spec(search.arm, "confirm", config, s, search.number) for s in search.plan.confirm_seeds]
 
-    def _timetable(self, arm: Arm) -> Timetable:
+    def _search(self, arm: Arm, number: int) -> Search:
         plan = self.plan
-        return Timetable(plan.window, plan.trials_in(arm), plan.stops, plan.scheduler, REDUCTION_FACTOR)
+        timetable = Timetable(plan.window, plan.trials_in(arm), plan.stops, plan.scheduler, REDUCTION_FACTOR)
+        return Search(arm, number, plan.of_search(number), timetable)
 
     def _queue(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
             if not self.tables.has_trial(spec.trial):
                 bisect.insort(self._waiting, spec, key=self._order)
 
-    def _order(self, spec: TrialSpec) -> tuple[int, int, int]:
-        """Search trials by their arms' clocks, so that no arm is ahead and no trial waits longer than it must."""
+    def _order(self, spec: TrialSpec) -> tuple[int, int, int, int]:
+        """An earlier search and its confirmation come before a later one. Search trials by their searches' clocks, so
+        that no arm is ahead and no trial waits longer than it must.
+        """
         number = spec.number
-        hour = 0 if number is None else self._arms[spec.arm].timetable.hour(number)
-        return PHASES.index(spec.phase), hour, number or 0
+        hour = 0 if number is None else self._searches[spec.key].timetable.hour(number)
+        return spec.search, PHASES.index(spec.phase), hour, number or 0
 
     def _extend(self) -> None:
-        """In every arm decide on what is paused, propose what is due: search trials, in the end the confirmation."""
-        for progress in self._arms.values():
-            self._decide(progress)
-            while not self._search_closed and not self._searched(progress) and progress.timetable.is_due():
-                self._propose_search(progress)
-        if self._cut and not self._counted and not any(progress.timetable.open for progress in self._cut):
+        """In every search decide on what is paused, propose what is due, in the end its winner's confirmation."""
+        for search in self._searches.values():
+            self._decide(search)
+            while not search.closed and not self._searched(search) and search.timetable.is_due():
+                self._propose_search(search)
+        if self._cut and not self._counted and not any(search.timetable.open for search in self._cut):
             self._count()
-        for progress in self._arms.values():
-            if not progress.timetable.open and not progress.confirming and bool(self._cut) == bool(self._counted):
-                self._propose_confirmation(progress)
+        for search in self._searches.values():
+            if not search.timetable.open and not search.confirming and bool(self._cut) == bool(self._counted):
+                self._propose_confirmation(search)
 
-    def _decide(self, progress: ArmProgress) -> None:
+    def _decide(self, search: Search) -> None:
         """End or hand out again the trials that wait at a rung, where that is clear."""
-        timetable = progress.timetable
-        for epoch, paused in progress.paused.items():
-            while paused and (self._search_closed or timetable.is_clear(paused[0][0], epoch)):
+        timetable = search.timetable
+        for epoch, paused in search.paused.items():
+            while paused and (search.closed or timetable.is_clear(paused[0][0], epoch)):
                 number, details = heapq.heappop(paused)
-                spec = progress.search[number]
-                if not self._search_closed and timetable.goes_on(number, epoch):
+                spec = search.trials[number]
+                if not search.closed and timetable.goes_on(number, epoch):
                     timetable.outlive(number)
                     self._queue([spec])
                 else:
@@ -303,43 +320,60 @@ class Engine:
 
     def _count(self) -> None:
         """Judge the arms whose search was cut by the same number of epochs: those of the arm that had the fewest."""
-        spent = {p.arm.name: sum(len(self._epochs[spec.trial]) for spec in p.search) for p in self._cut}
+        spent = {s.arm.name: sum(len(self._epochs[spec.trial]) for spec in s.trials) for s in self._cut}
         fewest = min((epochs for epochs in spent.values() if epochs), default=0)
         self._counted = dict.fromkeys(spent, fewest)
         for watcher in self._watchers:
             watcher.on_cut(self._counted)
 
-    def _searched(self, progress: ArmProgress) -> bool:
-        return len(progress.search) >= self.plan.trials_in(progress.arm)
+    def _searched(self, search: Search) -> bool:
+        return len(search.trials) >= self.plan.trials_in(search.arm)
 
     def _watch_time(self) -> None:
-        """End the search if the confirmation needs the time that is left: no further trial, no further epoch."""
-        if self._search_closed or self._deadline is None:
+        """End searches if the confirmations need the time that is left: no further trial, no further epoch.
+
+        The last search first. Every arm's first counts as far as it came; a later one that is not done is given up.
+        """
+        if self._deadline is None:
             return
-        confirmations = len(self.plan.arms) * self.plan.seeds - self._confirmed
-        if self._deadline.allows(confirmations * self.plan.epochs):
-            return
-        self._search_closed = True
-        self._cut = [progress for progress in self._arms.values() if not progress.confirming]
-        dropped = [spec for spec in self._waiting if spec.number is not None]
-        self._waiting = [spec for spec in self._waiting if spec.number is None]
-        for spec in dropped:
-            assert spec.number is not None
-            if self._epochs[spec.trial]:
+        closed = False
+        while not self._deadline.allows(self._outstanding() * self.plan.epochs):
+            unfinished = [search for search in self._searches.values() if not (search.closed or search.confirming)]
+            if not unfinished:
+                break
+            self._close([search for search in unfinished if search.number == unfinished[-1].number])
+            closed = True
+        if closed:
+            self._extend()
+
+    def _outstanding(self) -> int:
+        """Confirmations that are yet to end of the searches that were begun."""
+        wanted = [s for s in self._searches.values() if s.number <= self._begun and not s.given_up]
+        return len(wanted) * self.plan.seeds - self._confirmed
+
+    def _close(self, searches: list[Search]) -> None:
+        for search in searches:
+            search.closed = True
+            search.confirming = search.given_up
+        self._cut += [search for search in searches if not search.given_up]
+        waiting, self._waiting = self._waiting, []
+        for spec in waiting:
+            if spec.number is None or not self._searches[spec.key].closed:
+                self._waiting.append(spec)
+            elif self._epochs[spec.trial]:
                 self._pause(spec, {})
             else:
-                self._arms[spec.arm].timetable.end(spec.number)
-        self._extend()
+                self._searches[spec.key].timetable.end(spec.number)
 
-    def _propose_search(self, progress: ArmProgress) -> None:
-        number = progress.timetable.begin()
-        tuned = self.sampler.propose(progress.arm, number, progress.timetable.known)
-        config = self.plan.arm_config(progress.arm, tuned)
-        spec = self.plan.spec(progress.arm, "search", config, self.plan.search_seed(number), number)
-        progress.search.append(spec)
+    def _propose_search(self, search: Search) -> None:
+        number = search.timetable.begin()
+        tuned = self.sampler.propose(search.arm, search.number, number, search.timetable.known)
+        config, seed = self.plan.arm_config(search.arm, tuned), search.plan.search_seed(number)
+        spec = self.plan.spec(search.arm, "search", config, seed, search.number, number)
+        search.trials.append(spec)
         self._agree_with_journal(spec)
         if spec.trial in self._results:
-            progress.timetable.end(number)
+            search.timetable.end(number)
         else:
             self._queue([spec])
 
@@ -350,24 +384,24 @@ class Engine:
             self._tell_epoch(spec, epoch)
         if spec.trial in self._results:
             row = self._results[spec.trial]
-            self.sampler.tell(spec.arm, spec.number, row["status"], row[self._measure])
+            self.sampler.tell(spec.key, spec.number, row["status"], row[self._measure])
 
     def _tell_epoch(self, spec: TrialSpec, epoch: Row) -> None:
         assert spec.number is not None
         if math.isfinite(epoch[self._measure]):
-            self.sampler.report(spec.arm, spec.number, epoch["epoch"], epoch[self._measure])
-        self._arms[spec.arm].timetable.report(spec.number, epoch["epoch"], epoch[self._measure])
+            self.sampler.report(spec.key, spec.number, epoch["epoch"], epoch[self._measure])
+        self._searches[spec.key].timetable.report(spec.number, epoch["epoch"], epoch[self._measure])
 
-    def _propose_confirmation(self, progress: ArmProgress) -> None:
-        progress.confirming = True
-        chosen = self.winner(progress.arm.name)
-        if chosen is None and self._search_closed:
+    def _propose_confirmation(self, search: Search) -> None:
+        search.confirming = True
+        chosen = self.winner(search.arm.name, search.number)
+        if chosen is None and search.closed:
             return  # the time was too short for this arm
         if chosen is None:
             raise StudyFailedError(
-                f"arm {progress.arm.name}: no search trial ended well, so there is nothing to confirm."
+                f"arm {search.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
-        self._queue(self._confirm_trials(progress.arm, chosen.config))
+        self._queue(self._confirm_trials(search, chosen.config))
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

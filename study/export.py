@@ -5,6 +5,7 @@ The file is what `study.run --fixed` takes; the network what `fer_core.predict` 
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from fer_core.config import TrialConfig, setting_names
 from fer_core.errors import InputError
 from study.folder import MODELS, read_study
 from study.place import find_place
-from study.selection import best_confirmation, search_of, winner
+from study.plan import study_seed
+from study.selection import best_confirmation, best_winner, winners
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,15 +69,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", epochs: "pd.DataFrame", arm: str) -> dict[str, Any]:
-    """The arm's best configuration with what is known of it, from the study's tables. Raises InputError."""
-    measure = study["measure"]
-    searched = search_of(study, arm, trials, epochs)
-    confirmed = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm")].to_dict("records")
-    best = winner(searched, measure) if searched else next(iter(confirmed), None)
-    if best is None:
+    """The arm's best configuration with what is known of it, from the study's tables. Raises InputError.
+
+    The best by validation of the winners of its searches.
+    """
+    measure, found = study["measure"], winners(study, arm, trials, epochs)
+    chosen = best_winner(found, measure)
+    if chosen is None:
         raise InputError(f"arm {arm}: no trial has ended well yet.")
-    digest = best["trial"].partition("-")[0]
-    confirmed = [row for row in confirmed if row["trial"].partition("-")[0] == digest]
+    best = found[chosen]
+    rows = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm")].to_dict("records")
+    confirmed = [row for row in rows if _origin(row) == _origin(best)]
     network = best_confirmation(confirmed, measure)
     tested = [row["test_accuracy"] for row in confirmed if row["status"] == "completed"]
     config = TrialConfig.from_flat({name: _plain(best[f"config.{name}"]) for name in setting_names()})
@@ -89,6 +93,11 @@ def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", epochs: "pd.DataF
         "network_of": None if network is None else network["trial"],
         "settings": config.flat(),
     }
+
+
+def _origin(row: Mapping[str, Any]) -> tuple[str, int]:
+    """The digest of a trial's configuration, and the search that it belongs to."""
+    return row["trial"].partition("-")[0], study_seed(row["seed"])
 
 
 def read_configuration(path: Path) -> TrialConfig:

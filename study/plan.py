@@ -5,8 +5,9 @@ A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from fer_core import paper
 from fer_core.config import TrialConfig, Value, trial_id
@@ -19,6 +20,9 @@ from search_spaces.space import Arm, Space
 SEEDS_A_STUDY = 1_000_000
 SEARCH_SEEDS = 100_000
 CONFIRM_SEEDS = 200_000
+# The n-th further search of a study with `--seed s` has the seeds that a study with `--seed s + 100 n` would have.
+SEARCHES_APART = 100
+MOST_STUDIES = 2**32 // SEEDS_A_STUDY  # Keras' seeds have 32 bits
 
 # Successive halving: a trial goes on past a third of the epochs if it is in the best third. No rung at a ninth, as is
 # usual: a trial's rank there says nothing yet of its end (docs/performance.md, "The search").
@@ -58,11 +62,23 @@ QUICK_SYNTHETIC = Budget(
 )
 
 
+def study_seed(seed: Any) -> Any:
+    """The study's seed that decided a trial's: it says to which search a trial belongs, whichever study ran it.
+
+    Of a number, or of a column of them.
+    """
+    return seed // SEEDS_A_STUDY
+
+
+SearchKey = tuple[str, int]  # one of an arm's searches: the arm's name, and which
+
+
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial to run. `number`: its place in its arm's search, None in the other phases.
+    """One trial to run. `number`: its place in its search, None in the other phases.
 
-    copy: not 0 where another arm may have the same training: then each has a trial of its own.
+    search: which of its arm's searches it belongs to, from 0. copy: not 0 where another arm may have the same
+    training: then each has a trial of its own.
     """
 
     arm: str
@@ -70,6 +86,7 @@ class TrialSpec:
     config: TrialConfig
     seed: int
     number: int | None = None
+    search: int = 0
     copy: int = 0
 
     @cached_property
@@ -78,13 +95,19 @@ class TrialSpec:
         training = trial_id(self.config, self.seed)
         return f"{training}-{self.copy}" if self.copy else training
 
+    @property
+    def key(self) -> SearchKey:
+        return self.arm, self.search
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a study will run.
 
-    window: how many of an arm's search trials are open at a time (`study.timetable`); the first `window` are the
-    starting points shared by the arms. own: configurations that the user wants run as they are, beside the paper's.
+    searches: how often every arm is searched, each time anew and with `trials` trials; every winner is confirmed over
+    `seeds` seeds of its own. window: how many of a search's trials are open at a time (`study.timetable`); the first
+    `window` are the starting points shared by the arms. own: configurations that the user wants run as they are,
+    beside the paper's.
     """
 
     space: Space
@@ -96,6 +119,7 @@ class Plan:
     window: int
     sampler: str = "tpe"
     scheduler: str = "asha"
+    searches: int = 1
     own: tuple[TrialConfig, ...] = ()
 
     @property
@@ -125,8 +149,17 @@ class Plan:
     def confirm_seeds(self) -> list[int]:
         return [self.seed * SEEDS_A_STUDY + CONFIRM_SEEDS + k for k in range(self.seeds)]
 
+    @property
+    def search_keys(self) -> list[SearchKey]:
+        """Every search of every arm, those first that are every arm's first."""
+        return [(arm.name, search) for search in range(self.searches) for arm in self.arms]
+
+    def of_search(self, search: int) -> "Plan":
+        """The plan as one of its searches has it: with that search's seeds and starting points."""
+        return replace(self, seed=self.seed + search * SEARCHES_APART) if search else self
+
     def trials_in(self, arm: Arm) -> int:
-        """Search trials of `arm`: the same number in every arm that has something to tune, else none."""
+        """Trials of a search of `arm`: the same number in every arm that has something to tune, else none."""
         return self.trials if self.space.tuned_in(arm) else 0
 
     def search_seed(self, number: int) -> int:
@@ -140,11 +173,13 @@ class Plan:
         config = self.arm_config(arm, tuned)
         return all(holds(config) for holds in self.space.constraints.values())
 
-    def spec(self, arm: Arm, phase: str, config: TrialConfig, seed: int, number: int | None = None) -> TrialSpec:
+    def spec(
+        self, arm: Arm, phase: str, config: TrialConfig, seed: int, search: int, number: int | None = None
+    ) -> TrialSpec:
         """A trial of `arm`, a copy where an earlier arm may have the same."""
         position = self.arms.index(arm)
         shared = any(self._lies_in(earlier, config) for earlier in self.arms[:position])
-        return TrialSpec(arm.name, phase, config, seed, number, copy=position if shared else 0)
+        return TrialSpec(arm.name, phase, config, seed, number, search, copy=position if shared else 0)
 
     def _lies_in(self, arm: Arm, config: TrialConfig) -> bool:
         """Whether `arm` may have a trial of `config`."""
@@ -194,7 +229,11 @@ class Plan:
 
     @property
     def trial_count(self) -> int:
-        return len(self.fixed_trials()) + sum(self.trials_in(arm) + self.seeds for arm in self.arms)
+        return len(self.fixed_trials()) + sum(map(self.own_trials, self.arms))
+
+    def own_trials(self, arm: Arm) -> int:
+        """Search and confirm trials of `arm`."""
+        return self.searches * (self.trials_in(arm) + self.seeds)
 
     @property
     def most_epochs(self) -> int:
@@ -222,6 +261,7 @@ def make_plan(
     epochs: int | None = None,
     seeds: int | None = None,
     seed: int = 0,
+    searches: int = 1,
     settings: Mapping[str, str] | None = None,
     sampler: str = "tpe",
     scheduler: str = "asha",
@@ -232,10 +272,20 @@ def make_plan(
 
     A study that grows keeps its `window`; a new one has the usual.
 
-    Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies.
+    Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies, if there are not
+    so many seeds, and if there is nothing that could be searched more than once.
     """
     if budget not in BUDGETS:
         raise InputError(f"--budget {budget}: expected auto, {', '.join(BUDGETS)}.")
+    if searches > 1 and not any(map(space.tuned_in, space.arms)):
+        raise InputError(
+            f"--searches {searches}: the space {space.name} tunes nothing. --seeds repeats its trainings."
+        )
+    if seed + (searches - 1) * SEARCHES_APART >= MOST_STUDIES:
+        raise InputError(
+            f"--seed {seed}, --searches {searches}: seed + {SEARCHES_APART} * (searches - 1) must be less than "
+            f"{MOST_STUDIES}."
+        )
     amount = QUICK_SYNTHETIC if (budget, data_name) == ("quick", SYNTHETIC) else BUDGETS[budget]
     settings = settings or {}
     for name in settings:
@@ -256,5 +306,6 @@ def make_plan(
         window=window or usual_window(trials),
         sampler=sampler,
         scheduler=scheduler,
+        searches=searches,
         own=tuple(own),
     )

@@ -28,15 +28,16 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     fixed = [spec.arm for spec in plan.fixed_trials()]
     for arm in plan.arms:
         tuned = "; ".join(f"{name} {parameter}" for name, parameter in space.tuned_in(arm).items())
-        trials = (fixed.count(arm.name), plan.trials_in(arm), plan.seeds)
-        table.add_row(arm.name, tuned or "nothing", *map(str, trials))
+        trials = (str(fixed.count(arm.name)), _times(plan, plan.trials_in(arm)), _times(plan, plan.seeds))
+        table.add_row(arm.name, tuned or "nothing", *trials)
     console.print(table)
     for name, earlier in plan.same_arms().items():
         console.print(f"{name} is the same as {earlier} at this budget", soft_wrap=True)
     stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
-        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms",
+        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms"
+        + (f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""),
         soft_wrap=True,
     )
     console.print(
@@ -69,6 +70,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "rungs": list(plan.rungs),
         "sampler": plan.sampler,
         "scheduler": plan.scheduler,
+        "searches": plan.searches,
         "settings": plan.base.flat(),
         "arms": [
             {
@@ -76,8 +78,8 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
                 "values": dict(arm.values),
                 "tuned": {name: str(parameter) for name, parameter in plan.space.tuned_in(arm).items()},
                 "fixed": fixed.count(arm.name),
-                "search": plan.trials_in(arm),
-                "confirm": plan.seeds,
+                "search": plan.searches * plan.trials_in(arm),
+                "confirm": plan.searches * plan.seeds,
             }
             for arm in plan.arms
         ],
@@ -85,6 +87,10 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
     }
+
+
+def _times(plan: Plan, trials: int) -> str:
+    return f"{plan.searches} x {trials}" if plan.searches > 1 and trials else str(trials)
 
 
 def _cost_text(cost: Cost | None) -> str:

@@ -210,6 +210,7 @@ def _run(
                 "window": plan.window,
                 "stops": plan.stops,
                 "trials": plan.trials,
+                "searches": plan.searches,
                 "data": dataset.name,
                 "class_names": _class_names(),
                 "settings": plan.base.flat(),

@@ -1,4 +1,4 @@
-"""Optuna's part: one study an arm in one journal, which proposes the arm's search trials.
+"""Optuna's part: one study a search of an arm in one journal, which proposes the search's trials.
 
 Proposals depend on the study's seed and on the results of trials that lie a window back, alone. A trial keeps its
 number for life: after a crash, one that the journal still calls running is the same trial, to be told when it ends.
@@ -23,7 +23,7 @@ from fer_core.errors import InputError
 from search_spaces.space import Arm, Choice, Float, Int, Parameter
 from study.evolution import EvolutionSampler
 from study.memory import Memory
-from study.plan import Plan
+from study.plan import Plan, SearchKey
 
 # What became of a trial, in Optuna's words. One that diverged was stopped early for a good reason: told as
 # pruned, it ranks below all that ended, where a failed one would be forgotten and proposed again.
@@ -49,25 +49,25 @@ class Sampler:
         self._plan = plan
         self._storage = JournalStorage(JournalFileBackend(str(journal)))
         self._studies = {
-            arm.name: optuna.create_study(
-                storage=self._storage, study_name=arm.name, direction="maximize", load_if_exists=True
+            key: optuna.create_study(
+                storage=self._storage, study_name=study_name(*key), direction="maximize", load_if_exists=True
             )
-            for arm in plan.arms
+            for key in plan.search_keys
         }
-        self._memories = {arm.name: Memory(plan.window) for arm in plan.arms}
+        self._memories = {key: Memory(plan.window) for key in plan.search_keys}
 
-    def propose(self, arm: Arm, number: int, ended: Sequence[int]) -> dict[str, Value]:
-        """The tuned values of the arm's search trial `number`: from the journal, or a new proposal.
+    def propose(self, arm: Arm, search: int, number: int, ended: Sequence[int]) -> dict[str, Value]:
+        """The tuned values of trial `number` of one of the arm's searches: from the journal, or a new proposal.
 
         Numbers are asked for in order. ended: the trials whose results it may depend on, more from proposal to
-        proposal; the others count as running. A new proposal repeats no trial of the arm if any other can be found,
-        and fulfils the constraints of the space. Raises InputError if none does.
+        proposal; the others count as running. A new proposal repeats no trial of the search if any other can be
+        found, and fulfils the constraints of the space. Raises InputError if none does.
         """
-        study, memory = self._studies[arm.name], self._memories[arm.name]
+        study, memory = self._studies[arm.name, search], self._memories[arm.name, search]
         known = study.get_trials(deepcopy=False)
         memory.see(number, ended)
         if number >= len(known):
-            trial = _begun(self._proposal(arm, number, known), self._plan.space.nuisance)
+            trial = _begun(self._proposal(arm, search, number, known), self._plan.space.nuisance)
             self._storage.create_new_trial(study._study_id, trial)
             return dict(trial.params)
         return dict(known[number].params)  # as a driver proposed it that was killed or interrupted
@@ -84,9 +84,9 @@ class Sampler:
 
         return self._plan.space.draw(arm, suggest)
 
-    def _proposal(self, arm: Arm, number: int, known: list[FrozenTrial]) -> dict[str, Value]:
-        memory, repetition = self._memories[arm.name], None
-        for values in self._candidates(arm, number, known):
+    def _proposal(self, arm: Arm, search: int, number: int, known: list[FrozenTrial]) -> dict[str, Value]:
+        memory, repetition = self._memories[arm.name, search], None
+        for values in self._candidates(arm, search, number, known):
             if self._plan.allows(arm, values):
                 if not memory.holds(values, known):
                     return values
@@ -96,37 +96,38 @@ class Sampler:
             raise InputError(f"arm {arm.name}: none of {MOST_ATTEMPTS} proposals fulfils: {constraints}.")
         return repetition
 
-    def _candidates(self, arm: Arm, number: int, known: list[FrozenTrial]) -> Iterator[dict[str, Value]]:
+    def _candidates(self, arm: Arm, search: int, number: int, known: list[FrozenTrial]) -> Iterator[dict[str, Value]]:
         """Proposals for the trial, one as good as the other but for what the space forbids."""
-        if number < self._plan.window or self._plan.sampler == "qmc":
+        plan = self._plan.of_search(search)
+        if number < plan.window or plan.sampler == "qmc":
             for attempt in range(MOST_ATTEMPTS):
-                yield starting_point(self._plan, arm, number + attempt * POINTS_APART)
+                yield starting_point(plan, arm, number + attempt * POINTS_APART)
             return
-        study = self._memories[arm.name].at(number, known)
+        study = self._memories[arm.name, search].at(number, known)
         for attempt in range(MOST_ATTEMPTS):
             # A sampler that is sure of the best values proposes nothing else; then chance helps.
-            name = self._plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
-            study.sampler = self._optuna_sampler(name, arm, (self._plan.search_seed(number), attempt))
+            name = plan.sampler if attempt < MOST_ATTEMPTS // 2 else "random"
+            study.sampler = self._optuna_sampler(name, arm, (plan.search_seed(number), attempt))
             trial = study.ask()
             values = self._draw(trial, arm)
             study.tell(trial, state=TrialState.FAIL)  # no later proposal may know of it
             yield values
 
-    def report(self, arm: str, number: int, epoch: int, value: float) -> None:
+    def report(self, key: SearchKey, number: int, epoch: int, value: float) -> None:
         """Record the validation accuracy after an epoch; an epoch already recorded is left as it is."""
-        known = self._known(arm, number)
+        known = self._known(key, number)
         if not known.state.is_finished() and epoch not in known.intermediate_values:
             self._storage.set_trial_intermediate_value(known._trial_id, epoch, value)
 
-    def tell(self, arm: str, number: int, status: str, value: float | None) -> None:
+    def tell(self, key: SearchKey, number: int, status: str, value: float | None) -> None:
         """Record how a trial ended; telling it again changes nothing."""
-        if not self._known(arm, number).state.is_finished():
+        if not self._known(key, number).state.is_finished():
             state = STATES[status]
-            self._studies[arm].tell(number, value if state == TrialState.COMPLETE else None, state=state)
+            self._studies[key].tell(number, value if state == TrialState.COMPLETE else None, state=state)
 
-    def _known(self, arm: str, number: int) -> FrozenTrial:
+    def _known(self, key: SearchKey, number: int) -> FrozenTrial:
         """What the journal holds of a trial. `Study.get_trials` takes the longer the more there are."""
-        study = self._studies[arm]._study_id
+        study = self._studies[key]._study_id
         return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(study, number))
 
     def _optuna_sampler(self, name: str, arm: Arm, seeds: tuple[int, int]) -> optuna.samplers.BaseSampler:
@@ -148,6 +149,11 @@ class Sampler:
             return optuna.samplers.TPESampler(**options, group=True)
         space = {name: _distribution(tuned[name]) for name in sorted(tuned)}
         return _KnownSpaceSampler({name: kind for name, kind in space.items() if not kind.single()}, **options)
+
+
+def study_name(arm: str, search: int) -> str:
+    """The name of a search's study in the journal."""
+    return f"{arm}, search {search}" if search else arm
 
 
 class _KnownSpaceSampler(optuna.samplers.TPESampler):

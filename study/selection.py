@@ -14,11 +14,33 @@ Row = Mapping[str, Any]
 COUNTED_EPOCHS = "counted_epochs"  # in a study's record: how many epochs count of an arm whose search was cut
 
 
-def search_of(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: "pd.DataFrame") -> list[Row]:
-    """An arm's search trials as the study, of this record and these tables, chose among them."""
+def winners(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: "pd.DataFrame") -> dict[int, Row]:
+    """The winner of each of an arm's searches, by the search's number, as the study, of this record and these tables,
+    chose it. Where nothing was tuned, the first that was confirmed. None of a search in which nothing ended well.
+    """
+    of_arm = trials[trials["arm"] == arm]
+    found: dict[int, Row | None] = {}
+    for number, rows in of_arm[of_arm["phase"] != "fixed"].groupby(of_arm["search"].fillna(0).astype(int)):
+        search = int(number)  # type: ignore[call-overload]
+        if (rows["phase"] == "search").any():
+            found[search] = winner(search_of(study, arm, search, rows, epochs), study["measure"])
+        else:
+            found[search] = next(iter(rows.to_dict("records")), None)
+    return {search: row for search, row in found.items() if row is not None}
+
+
+def best_winner(found: Mapping[int, Row], measure: str) -> int | None:
+    """Which of an arm's searches has the best winner by `val_<measure>`: completed ones first, then the earliest."""
+    return max(found, key=lambda n: (found[n]["status"] == "completed", found[n][f"val_{measure}"], -n), default=None)
+
+
+def search_of(
+    study: Mapping[str, Any], arm: str, number: int, trials: "pd.DataFrame", epochs: "pd.DataFrame"
+) -> list[Row]:
+    """The trials of one of an arm's searches as the study chose among them. trials: those of the arm and search."""
     search = trials[(trials["arm"] == arm) & (trials["phase"] == "search")]
     rows = search.to_dict("records")
-    most = study.get(COUNTED_EPOCHS, {}).get(arm)
+    most = study.get(COUNTED_EPOCHS, {}).get(arm) if number == 0 else None
     if most is None:
         return rows
     of_arm = epochs[epochs["trial"].isin(search["trial"])].sort_values("epoch")

@@ -1,7 +1,7 @@
 """The closing tables of a study in the terminal: its arms, their differences, and what they say of the question."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,16 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.analysis.verdicts import plural
 
 
 def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say = partial(console.print, soft_wrap=not console.is_terminal)
     console.print(_arms_table(found))
+    chance = "searches and test images" if found.evidence.repeats_search else MORE_CHANCE
     say(
-        "Tests are means over the seeds with 95 % intervals over seeds and test images, not over searches; without "
+        f"Tests are means over the seeds with 95 % intervals over {chance}; without "
         "twins: accuracy on the test images with no identical training image."
     )
     say("Best configuration by validation:", *_winners_lines(found), sep="\n")
@@ -40,9 +42,27 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_effects_table(found))
     if found.comparisons:
         console.print(_differences_table(found))
+    if found.evidence.repeats_search and found.comparisons:
+        say(luck_text(found))
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")
+
+
+MORE_CHANCE = "seeds and test images, not over searches"
+
+
+def luck_text(found: Findings) -> str:
+    """How far seeds and searches move a difference."""
+    luck = found.luck
+    return (
+        "Luck, as the standard deviation of a difference over all pairs: by other seeds of the same winners "
+        f"{_size(luck.seed)}, by other searches {_size(luck.search)} points."
+    )
+
+
+def _size(fraction: float) -> str:
+    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
@@ -59,19 +79,21 @@ def interval(one: Estimate, signed: bool = False) -> str:
     """The 95 % interval in points, or what it lacks."""
     if not one.seeds:
         return "-"
-    if one.seeds < 2:
-        return "needs 2 seeds"
+    if one.repeats < 2:
+        return f"needs 2 {plural(one.unit)}"
     sign = "+" if signed else ""
     return f"{100 * one.low:{sign}.2f} to {100 * one.high:{sign}.2f}"
 
 
-def tuned_text(config: Mapping[str, Any] | None, tuned: tuple[str, ...]) -> str:
-    """The values of a winner's tuned settings in a line."""
-    if config is None:
+def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> str:
+    """The values of the winners' tuned settings in a line, search by search."""
+    if not configs:
         return "-"
     if not tuned:
         return "as given, nothing tuned"
-    return ", ".join(f"{name.partition('.')[2]} {value_text(config[name])}" for name in tuned)
+    values = {name: ", ".join(value_text(config[name]) for config in configs) for name in tuned}
+    between = "; " if len(configs) > 1 else ", "
+    return between.join(f"{name.partition('.')[2]} {text}" for name, text in values.items())
 
 
 def value_text(value: Any) -> str:
@@ -84,7 +106,8 @@ def _arms_table(found: Findings) -> Table:
     without = "without twins" if evidence.measure == "accuracy" else distinct
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
-    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, "seeds"):
+    repeated = ("searches", "seeds") if evidence.repeats_search else ("seeds",)
+    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, *repeated):
         table.add_column(heading, justify="right")
     for arm in found.arms:
         tested = arm.estimates[evidence.measure]
@@ -96,6 +119,7 @@ def _arms_table(found: Findings) -> Table:
             percent(tested.value),
             interval(tested),
             percent(arm.estimates["accuracy_distinct"].value),
+            *([str(arm.searches)] if evidence.repeats_search else []),
             str(arm.seeds),
         )
     return table
@@ -103,7 +127,7 @@ def _arms_table(found: Findings) -> Table:
 
 def _winners_lines(found: Findings) -> list[str]:
     width = max(len(arm.arm) for arm in found.arms)
-    return [f"  {arm.arm:{width}}  {tuned_text(arm.config, arm.tuned)}" for arm in found.arms]
+    return [f"  {arm.arm:{width}}  {tuned_text(arm.configs, arm.tuned)}" for arm in found.arms]
 
 
 def _effects_table(found: Findings) -> Table:

@@ -23,9 +23,9 @@ from fer_core.config import setting_names, setting_type, value_before
 from fer_core.errors import InputError
 from study.selection import best_epoch
 
-# 2 added `distinct` to the predictions, 3 `config.train.precision` to the trials. Tables of an older version are
-# read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 3
+# 2 added `distinct` to the predictions, 3 `config.train.precision` and 4 `search` to the trials. Tables of an older
+# version are read: what they lack is what was so in effect, or empty.
+SCHEMA_VERSION = 4
 VERSION_KEY = b"fer_study_schema"
 CLASSES = 7
 PENDING = "pending.jsonl"
@@ -50,7 +50,7 @@ CONFIG_COLUMNS = {f"config.{name}": _arrow_type(setting_type(name)) for name in 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 SCHEMAS = {
     "trials": _schema(
-        trial=S, arm=S, phase=S, seed=I, number=I, status=S,
+        trial=S, arm=S, phase=S, seed=I, search=I, number=I, status=S,
         **CONFIG_COLUMNS,
         epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
         val_accuracy=F, val_loss=F, val_macro_f1=F,
@@ -210,6 +210,8 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
 
 def _once(column: str) -> Any:
     """What a column held in effect before there was one."""
+    if column == "search":
+        return 0
     return value_before(column.removeprefix("config.")) if column in CONFIG_COLUMNS else None
 
 

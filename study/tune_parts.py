@@ -117,11 +117,11 @@ class Link(Watcher):
         self.place.send()
         self.checkpoints.remove(f"{spec.trial}.npz")
         if spec.phase == "confirm":
-            self._keep_best_network(spec.arm)
+            self._keep_best_network(spec)
 
-    def _keep_best_network(self, arm: str) -> None:
-        best = self.engine.best_network(arm)
-        for trial in self.engine.confirmations(arm):
+    def _keep_best_network(self, spec: TrialSpec) -> None:
+        best = self.engine.best_network(*spec.key)
+        for trial in self.engine.confirmations(*spec.key):
             if trial != best:
                 self.models.remove(f"{trial}.keras")
 

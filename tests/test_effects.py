@@ -57,7 +57,7 @@ def test_the_spread_over_seeds_is_that_of_the_means(tmp_path: Path) -> None:
     effect = found.effects[0].difference
     assert effect.seeds == 3
     assert effect.value == pytest.approx(gains.mean())
-    assert effect.seed_variance == pytest.approx(gains.var(ddof=1) / 3)
+    assert effect.repeat_variance == pytest.approx(gains.var(ddof=1) / 3)
 
 
 def test_the_answer_is_of_the_effects(tmp_path: Path) -> None:

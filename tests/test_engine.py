@@ -517,7 +517,7 @@ def test_arms_whose_search_a_time_limit_ends_are_judged_by_the_same_number_of_ep
     assert counted == dict.fromkeys(pace, spent["conv"])
     record = {"counted_epochs": counted, "window": p.window, "stops": p.stops, "measure": "accuracy"}
     for arm in pace:
-        best = winner(search_of(record, arm, table, epochs), "accuracy")
+        best = winner(search_of(record, arm, 0, table, epochs), "accuracy")
         chosen = engine.winner(arm)
         assert chosen is not None
         assert best is not None

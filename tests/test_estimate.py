@@ -31,10 +31,10 @@ def test_the_variance_components_are_those_of_a_two_way_analysis_of_variance(ran
     )
     squares = anova_lm(smf.ols("y ~ C(seed) + C(image)", rows).fit())
     mean_square = squares["sum_sq"] / squares["df"]
-    assert got.seed_variance == pytest.approx(mean_square["C(seed)"] / (seeds * images))
+    assert got.repeat_variance == pytest.approx(mean_square["C(seed)"] / (seeds * images))
     of_images = (mean_square["C(image)"] - mean_square["Residual"]) / (seeds * images)
     assert got.image_variance == pytest.approx(of_images)
-    assert got.standard_error == pytest.approx(np.sqrt(got.seed_variance + of_images))
+    assert got.standard_error == pytest.approx(np.sqrt(got.repeat_variance + of_images))
 
 
 @given(st.integers(2, 8), st.floats(1e-9, 1e-3), st.floats(0, 1e-3))
@@ -85,7 +85,7 @@ def test_a_study_finds_its_detectable_difference_in_four_of_five_cases(random: n
 
 def test_the_seeds_named_are_the_fewest_that_bring_the_margin() -> None:
     got = Estimate(0.004, 3, 3e-5, 1e-6)
-    enough = got.seeds_until(0.004)
+    enough = got.repeats_until(0.004)
     assert enough is not None
 
     def margin(seeds: int) -> float:
@@ -95,4 +95,4 @@ def test_the_seeds_named_are_the_fewest_that_bring_the_margin() -> None:
 
 
 def test_no_number_of_seeds_outweighs_too_few_images() -> None:
-    assert Estimate(0.001, 3, 1e-5, 1e-5).seeds_until(0.001) is None
+    assert Estimate(0.001, 3, 1e-5, 1e-5).repeats_until(0.001) is None

@@ -32,7 +32,7 @@ def test_a_difference_is_judged_by_fixed_rules(value: float, margin: float, p: f
 def test_the_seeds_that_would_decide_do_if_the_estimate_stays() -> None:
     before = with_interval(0.02, 0.03)
     assert verdict(before, before.p_value, 1) == "undecided: about 4 more seeds would decide"
-    after = Estimate(before.value, 9, before.seed_variance * 5 / 9, 0.0)
+    after = Estimate(before.value, 9, before.repeat_variance * 5 / 9, 0.0)
     assert verdict(after, after.p_value, 1) == "better"
 
 

@@ -1,7 +1,7 @@
 """What is known of an arm: the effort spent on it, its winner, and the winner's confirmation by every measure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.measures import MEASURES
-from study.selection import search_of, winner
+from study.plan import study_seed
+from study.selection import best_winner, winners
 
 KEY = ["study", "seed"]
 
@@ -32,18 +33,19 @@ class Effort:
 
 @dataclass(frozen=True)
 class ArmFindings:
-    """An arm, its winner and the winner's confirmation; NaN where there is none.
+    """An arm, its winners, one a search, and their confirmations; NaN where there are none.
 
-    winner: its configuration's digest, config: its settings, of the first study where several are pooled; tuned:
-    which of them the search varied. validation: the winner's, in the search. untuned: the quartiles of the search
-    trials' validation, which say how the arm does when it is not tuned. confirmations: one row a (study, seed).
-    estimates: by measure, over them. failed_confirmations: how many did not end well. seconds: of one confirmation,
-    their mean.
+    winners: their configurations' digests. configs: their settings, search by search; config: those of the best by
+    validation. tuned: which of them the search varied. validation: the winners', in the search, their mean. untuned:
+    the quartiles of the search trials' validation, which say how the arm does when it is not tuned. confirmations:
+    one row a (study, seed). estimates: by measure, over them. failed_confirmations: how many did not end well.
+    seconds: of one confirmation, their mean.
     """
 
     arm: str
     effort: Effort
-    winner: str | None
+    winners: Collection[str]
+    configs: Sequence[Mapping[str, Any]]
     config: Mapping[str, Any] | None
     tuned: tuple[str, ...]
     validation: float
@@ -58,25 +60,34 @@ class ArmFindings:
     def seeds(self) -> int:
         return len(self.confirmations)
 
+    @property
+    def searches(self) -> int:
+        """How many searches the confirmed winners come from."""
+        return searches_of(self.confirmations).nunique()
+
 
 def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
     """Everything about `arm` that the tables hold."""
     rows = evidence.by_arm[arm]
     search = rows[rows["phase"] == "search"]
-    best = _winners(evidence, arm, rows)
+    found = _winners(evidence, arm, rows)
     confirm = rows[rows["phase"] == "confirm"]
-    chosen = confirm[confirm["config"] == confirm["study"].map({study: row["config"] for study, row in best.items()})]
+    wanted = {(study, seed): row["config"] for (study, seed), row in found.items()}
+    searched = zip(confirm["study"], study_seed(confirm["seed"]), strict=True)
+    chosen = confirm[confirm["config"] == pd.Series([wanted.get(key) for key in searched], confirm.index, object)]
     ended = chosen[chosen["status"] == "completed"].set_index(KEY).sort_index()
-    first = next(iter(best.values()), None)
+    rows_found = dict(enumerate(found.values()))
+    best = best_winner(rows_found, evidence.measure)
     quartiles = search[f"val_{evidence.measure}"].quantile([0.25, 0.5, 0.75])
     parameters = ended["parameters"].dropna()
     return ArmFindings(
         arm=arm,
         effort=_effort(search),
-        winner=None if first is None else first["config"],
-        config=None if first is None else _settings(first),
+        winners={row["config"] for row in found.values()},
+        configs=[_settings(row) for row in found.values()],
+        config=None if best is None else _settings(rows_found[best]),
         tuned=tuned_in(search),
-        validation=_validation(evidence, best),
+        validation=_validation(evidence, list(found.values())),
         untuned=tuple(map(float, quartiles)),  # type: ignore[arg-type]
         confirmations=ended,
         failed_confirmations=len(chosen) - len(ended),
@@ -94,6 +105,21 @@ def observe(evidence: Evidence, confirmations: pd.DataFrame, measure: str) -> Ob
 
 def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> list[Observed]:
     """The same of several arms, on the test images that all of their confirmations answered."""
+    observed = _observe_all(evidence, arms, measure)
+    if not evidence.repeats_search:
+        return observed
+    return [
+        replace(one, searches=searches_of(rows).to_numpy()) if len(one.by_seed) else one
+        for one, rows in zip(observed, arms, strict=True)
+    ]
+
+
+def searches_of(confirmations: pd.DataFrame) -> pd.Index:
+    """Which search every row belongs to: the same in those of the same search, whichever study ran it."""
+    return study_seed(confirmations.index.get_level_values("seed"))
+
+
+def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> list[Observed]:
     how = MEASURES[measure]
     trials = [trial for rows in arms for trial in rows["trial"]]
     found = [evidence.answers.get(trial) for trial in trials]
@@ -123,22 +149,18 @@ def _settings(row: Mapping[str, Any]) -> dict[str, Value]:
     return {name: None if v is None or v != v else check(name, v) for name, v in values.items()}
 
 
-def _winners(evidence: Evidence, arm: str, rows: pd.DataFrame) -> dict[int, Mapping[str, Any]]:
-    """Every study's best search trial; where nothing was tuned, the first that was confirmed."""
-    found: dict[int, Mapping[str, Any]] = {}
+def _winners(evidence: Evidence, arm: str, rows: pd.DataFrame) -> dict[tuple[int, int], Mapping[str, Any]]:
+    """The winner of every search, by study and the search's seed, the searches in their order."""
+    found = {}
     for study, part in rows.groupby("study"):
-        search = search_of(evidence.records[int(study)], arm, part, evidence.epochs)  # type: ignore[call-overload]
-        if search:
-            best = winner(search, evidence.measure)
-        else:
-            best = next(iter(part[part["phase"] == "confirm"].to_dict("records")), None)
-        if best is not None:
-            found[int(study)] = best  # type: ignore[call-overload]
+        record = evidence.records[int(study)]  # type: ignore[call-overload]
+        for row in winners(record, arm, part, evidence.epochs).values():
+            found[row["study"], study_seed(row["seed"])] = row
     return found
 
 
-def _validation(evidence: Evidence, best: Mapping[int, Mapping[str, Any]]) -> float:
-    values = [row[f"val_{evidence.measure}"] for row in best.values() if row["phase"] == "search"]
+def _validation(evidence: Evidence, found: Sequence[Mapping[str, Any]]) -> float:
+    values = [row[f"val_{evidence.measure}"] for row in found if row["phase"] == "search"]
     return float(pd.Series(values, dtype=float).mean())
 
 

@@ -89,4 +89,5 @@ def _mean(every: Sequence[Observed]) -> Observed:
     return Observed(
         np.mean([one.by_seed for one in every], axis=0),
         np.mean(answers, axis=0) if len(answers) == len(every) else None,
+        every[0].searches,
     )

@@ -1,4 +1,5 @@
-"""A mean over seeds and test images, with an interval that covers both sources of chance.
+"""A mean over seeds and test images, or over searches and test images, with an interval that covers both sources of
+chance.
 
 Trainings with other seeds would give other accuracies, and so would other test images. Every seed is tested on the
 same images, so the answers form a table of K seeds by N images: a two-way layout without repetition, whose variance
@@ -16,10 +17,15 @@ Satterthwaite's square of the ratio falls to 92 %; leaving out the last rule to 
 weighted t rises to 97.1 % of 95 %. Bouthillier et al. (2021, "Accounting for variance in machine learning
 benchmarks", section 5) show why a bootstrap over few seeds covers too little. `tests/test_coverage.py` holds this
 on simulated studies.
+
+Where every arm was searched more than once, another search is one more source of chance, larger than the others
+where searches are small. Then K counts the searches, and a search's answers are the means over its winner's seeds:
+these share what the search has chosen and are no independent evidence of what tuning is worth. How much of the
+spread is owed to seeds and how much to searches is told apart by the method of moments, too (ibid., chapter 3).
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +33,7 @@ from scipy.special import stdtr, stdtrit  # Student's t, without the overhead of
 
 CONFIDENCE = 0.95
 POWER = 0.8
-MOST_SEEDS = 1000  # beyond this no number of seeds is worth naming
+MOST_REPEATS = 1000  # beyond this no number of seeds or searches is worth naming
 
 
 @dataclass(frozen=True)
@@ -35,35 +41,67 @@ class Observed:
     """A measure by seed, (K,), and its answers by seed and unit, (K, N), None where they are not at hand.
 
     A unit is a test image, or a group of images where the measure is no mean over images; then a row's mean is the
-    seed's value to the jackknife's accuracy only.
+    seed's value to the jackknife's accuracy only. searches: which search every seed belongs to, (K,), where that is
+    what was repeated; else None.
     """
 
     by_seed: np.ndarray
     answers: np.ndarray | None = None
+    searches: np.ndarray | None = None
 
     def minus(self, other: "Observed") -> "Observed":
         """The difference, paired by seed and unit; both have the same ones in the same order."""
         both = self.answers is not None and other.answers is not None
-        return Observed(self.by_seed - other.by_seed, self.answers - other.answers if both else None)  # type: ignore[operator]
+        answers = self.answers - other.answers if both else None  # type: ignore[operator]
+        return Observed(self.by_seed - other.by_seed, answers, self.searches)
+
+    def only(self, chosen: np.ndarray) -> "Observed":
+        """Some of the seeds. chosen: (K,) bool."""
+        answers, searches = (None if part is None else part[chosen] for part in (self.answers, self.searches))
+        return Observed(self.by_seed[chosen], answers, searches)
+
+    def by_search(self) -> "Observed":
+        """A row a search: the mean over its seeds."""
+        assert self.searches is not None
+        groups = [self.searches == search for search in np.unique(self.searches)]
+        return Observed(
+            np.array([self.by_seed[group].mean() for group in groups]),
+            None if self.answers is None else np.array([self.answers[group].mean(axis=0) for group in groups]),
+        )
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A mean over `seeds` seeds, in the unit of what was observed; NaN of none.
 
-    seed_variance, image_variance: A and B above, NaN where two seeds are lacking. Without answers by image B is 0,
-    and the interval is over seeds alone (`over_images` is false).
+    searches: how many these seeds come from, where searches are what was repeated; else None. repeat_variance,
+    image_variance: A and B above, NaN where two repeats are lacking. Without answers by image B is 0, and the
+    interval is over repeats alone (`over_images` is false). seed_sd, search_sd: the standard deviations between seeds
+    of one winner and between searches, NaN where they cannot be told.
     """
 
     value: float
     seeds: int
-    seed_variance: float
+    repeat_variance: float
     image_variance: float
     over_images: bool = True
+    searches: int | None = None
+    seed_sd: float = float("nan")
+    search_sd: float = float("nan")
+
+    @property
+    def unit(self) -> str:
+        """What was repeated."""
+        return "seed" if self.searches is None else "search"
+
+    @property
+    def repeats(self) -> int:
+        """How often."""
+        return self.seeds if self.searches is None else self.searches
 
     @property
     def standard_error(self) -> float:
-        return float(np.sqrt(self.seed_variance + self.image_variance))
+        return float(np.sqrt(self.repeat_variance + self.image_variance))
 
     @property
     def low(self) -> float:
@@ -74,63 +112,89 @@ class Estimate:
         return self.value + self.margin()
 
     def margin(self, confidence: float = CONFIDENCE) -> float:
-        """Half the width of the interval; infinite with fewer than two seeds."""
-        if self.seeds < 2:
+        """Half the width of the interval; infinite with fewer than two repeats."""
+        if self.repeats < 2:
             return float("inf")
         if self.standard_error == 0:
             return 0.0
         quantile = (1 + confidence) / 2
         over_both = self.standard_error * stdtrit(self._degrees, quantile)
-        over_seeds = np.sqrt(self.seed_variance) * stdtrit(self.seeds - 1, quantile)
-        return float(max(over_both, over_seeds))
+        over_repeats = np.sqrt(self.repeat_variance) * stdtrit(self.repeats - 1, quantile)
+        return float(max(over_both, over_repeats))
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of the hypothesis that the mean is 0; 1 with fewer than two seeds."""
-        if self.seeds < 2:
+        """Two-sided, of the hypothesis that the mean is 0; 1 with fewer than two repeats."""
+        if self.repeats < 2:
             return 1.0
         if self.standard_error == 0:
             return float(self.value == 0)
         over_both = stdtr(self._degrees, -abs(self.value) / self.standard_error)
-        if self.seed_variance == 0:
+        if self.repeat_variance == 0:
             return float(2 * over_both)
-        return float(2 * max(over_both, stdtr(self.seeds - 1, -abs(self.value) / np.sqrt(self.seed_variance))))
+        return float(2 * max(over_both, stdtr(self.repeats - 1, -abs(self.value) / np.sqrt(self.repeat_variance))))
 
     def detectable(self, comparisons: int = 1) -> float:
         """The smallest true mean that such a study finds to differ from 0 in 80 % of cases, after Bonferroni."""
-        if self.seeds < 2:
+        if self.repeats < 2:
             return float("inf")
         confidence = 1 - (1 - CONFIDENCE) / comparisons
         return self.margin(confidence) + float(self.standard_error * stdtrit(self._degrees, POWER))
 
-    def seeds_until(self, margin: float, comparisons: int = 1) -> int | None:
-        """How many seeds make the margin, after Bonferroni, at most `margin`; None if 1,000 do not."""
+    def repeats_until(self, margin: float, comparisons: int = 1) -> int | None:
+        """How many repeats make the margin, after Bonferroni, at most `margin`; None if 1,000 do not."""
         confidence = 1 - (1 - CONFIDENCE) / comparisons
-        counts = range(max(2, self.seeds + 1), MOST_SEEDS + 1)
+        counts = range(max(2, self.repeats + 1), MOST_REPEATS + 1)
         at = bisect_left(counts, True, key=lambda n: self._with(n).margin(confidence) <= margin)
         return counts[at] if at < len(counts) else None
 
     @property
     def _degrees(self) -> float:
-        if self.seed_variance == 0:
+        if self.repeat_variance == 0:
             return float("inf")
-        return (self.seeds - 1) * (1 + self.image_variance / self.seed_variance)
+        return (self.repeats - 1) * (1 + self.image_variance / self.repeat_variance)
 
-    def _with(self, seeds: int) -> "Estimate":
-        return Estimate(self.value, seeds, self.seed_variance * self.seeds / seeds, self.image_variance)
+    def _with(self, repeats: int) -> "Estimate":
+        variance = self.repeat_variance * self.repeats / repeats
+        if self.searches is None:
+            return replace(self, seeds=repeats, repeat_variance=variance)
+        return replace(self, searches=repeats, repeat_variance=variance)
 
 
 def estimate(observed: Observed) -> Estimate:
-    """The mean of what was observed with the variance that seeds and test images give it. A NaN is no seed."""
+    """The mean of what was observed with the variance that its repeats and test images give it. A NaN is no seed."""
     there = ~np.isnan(observed.by_seed)
-    values = observed.by_seed[there]
-    answers = None if observed.answers is None else observed.answers[there]
-    seeds = len(values)
+    known = observed if there.all() else observed.only(there)
+    seeds, searches = len(known.by_seed), None
+    seed_sd, search_sd = _spread(known)
+    if known.searches is not None:
+        known = known.by_search()
+        searches = len(known.by_seed)
+    values, over_images = known.by_seed, known.answers is not None
     value = float(np.mean(values)) if seeds else float("nan")
-    if seeds < 2:
-        return Estimate(value, seeds, float("nan"), float("nan"), answers is not None)
-    seed_variance = float(np.var(values, ddof=1)) / seeds
-    return Estimate(value, seeds, seed_variance, _image_variance(answers), answers is not None)
+    if len(values) < 2:
+        return Estimate(value, seeds, np.nan, np.nan, over_images, searches, seed_sd, search_sd)
+    variance = float(np.var(values, ddof=1)) / len(values)
+    return Estimate(value, seeds, variance, _image_variance(known.answers), over_images, searches, seed_sd, search_sd)
+
+
+def _spread(observed: Observed) -> tuple[float, float]:
+    """The standard deviations between seeds of one winner and between searches, by the method of moments; the second
+    is 0 where seeds alone spread as much as the searches' means. NaN of what cannot be told.
+    """
+    values = observed.by_seed
+    groups = np.zeros(len(values)) if observed.searches is None else observed.searches
+    parts = [values[groups == group] for group in np.unique(groups)]
+    within, between = len(values) - len(parts), len(parts) - 1
+    if within < 1:
+        return np.nan, np.nan
+    of_seeds = sum(float(((part - part.mean()) ** 2).sum()) for part in parts) / within
+    if between < 1:
+        return float(np.sqrt(of_seeds)), np.nan
+    sizes = np.array([len(part) for part in parts])
+    of_means = sum(len(part) * (part.mean() - values.mean()) ** 2 for part in parts) / between
+    a_search = (len(values) - (sizes**2).sum() / len(values)) / between
+    return float(np.sqrt(of_seeds)), float(np.sqrt(max(0.0, of_means - of_seeds) / a_search))
 
 
 def _image_variance(answers: ArrayLike | None) -> float:

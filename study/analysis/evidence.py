@@ -17,6 +17,7 @@ from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from study.analysis.answers import Answers, answers_by_trial
 from study.folder import current_status, read_study, space_record
+from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
 
@@ -73,6 +74,12 @@ class Evidence:
     @property
     def running(self) -> bool:
         return any(record["status"] == "running" for record in self.records)
+
+    @cached_property
+    def repeats_search(self) -> bool:
+        """Whether winners of more than one search were confirmed, so that the searches are what was repeated."""
+        confirmed = self.trials[(self.trials["phase"] == "confirm") & (self.trials["status"] == "completed")]
+        return study_seed(confirmed["seed"]).nunique() > 1 and bool((self.trials["phase"] == "search").any())
 
     @property
     def comparable(self) -> list[list[str]]:
@@ -203,6 +210,9 @@ def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame
 
 def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
     """How much of the search there was time for: arms whose epochs take longer got fewer of them."""
+    if record.get("searches", 1) > 1:
+        done = search.groupby("arm")["search"].nunique()
+        return f", {_span(done)} of {record['searches']} searches of every arm were begun, and those that ended count"
     found = search.groupby("arm")["epochs"].agg(["size", "sum"])
     planned = f" of {record['trials']} planned" if "trials" in record else ""
     counted = record.get(COUNTED_EPOCHS)

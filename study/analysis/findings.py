@@ -1,18 +1,31 @@
 """All that a study says, from its tables alone: arms, comparisons, and the answer to its question in words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from study.analysis.arms import ArmFindings, arm_findings
 from study.analysis.comparisons import Comparison, compare_arms
 from study.analysis.effects import Effect, find_effects
+from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
-from study.analysis.verdicts import claim_verdict, is_decided
+from study.analysis.verdicts import claim_verdict, counted, is_decided
 
 J = TypeVar("J", Comparison, Effect)
+
+
+@dataclass(frozen=True)
+class Luck:
+    """How far a difference between two arms is moved by other seeds of the same winners, and by other searches: root
+    mean squares of the standard deviations over all pairs, NaN where they cannot be told.
+    """
+
+    seed: float
+    search: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,12 @@ class Findings:
     def answer(self) -> str:
         """The answer to the study's question, as far as it goes, in one or two sentences."""
         return _answer(self)
+
+    @property
+    def luck(self) -> Luck:
+        gaps = [one.difference for one in self.comparisons]
+        seed, search = ([getattr(gap, name) for gap in gaps] for name in ("seed_sd", "search_sd"))
+        return Luck(*(float(np.sqrt(np.mean(np.square(sds)))) if sds else np.nan for sds in (seed, search)))
 
 
 def find(folders: Sequence[Path]) -> list[Findings]:
@@ -108,10 +127,21 @@ def _beside(first: str, found: list[J]) -> list[J]:
 
 
 def _seeds(against: Sequence[Comparison | Effect]) -> str:
-    counts = sorted({one.difference.seeds for one in against})
-    if counts == [1]:
-        return "1 seed"
-    return f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    return repeats_text([one.difference for one in against])
+
+
+def repeats_text(found: Sequence[Estimate]) -> str:
+    """Over how many seeds the estimates are, or over how many searches of how many seeds."""
+    repeats = _range({one.repeats for one in found}, found[0].unit)
+    if found[0].searches is None:
+        return repeats
+    each = {one.seeds / one.searches for one in found if one.searches}
+    return f"{repeats} of {_range(each, 'seed')} each" if all(n == int(n) for n in each) else repeats
+
+
+def _range(counts: Collection[float], unit: str) -> str:
+    low, high = int(min(counts)), int(max(counts))
+    return counted(low, unit) if low == high else f"{low} to {counted(high, unit)}"
 
 
 def _alone_decided(found: Findings) -> str:
@@ -132,8 +162,7 @@ def _alone(arm: ArmFindings) -> str:
     tested = arm.estimates["accuracy"]
     if not tested.seeds:
         return "Its only arm has not been tested yet."
-    noun = "seed" if tested.seeds == 1 else "seeds"
-    return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {tested.seeds} {noun}."
+    return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {repeats_text([tested])}."
 
 
 def _in_words(name: str, one: Comparison | Effect) -> str:

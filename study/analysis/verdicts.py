@@ -5,7 +5,8 @@ Between two arms, and between two values of a factor on the mean over the others
 better, worse                        p < 0.05 after Holm's correction over all pairs of the study, or all its effects
 no difference larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points
                                      of zero; x is the end of the interval that lies farther from it
-undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is
+undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is;
+                                     searches, where every arm was searched more than once
 
 Of the paper's claim, +1.03 points for one SE block per block (Table 1), which was there before the study, by the 95 %
 interval alone, uncorrected:
@@ -47,17 +48,23 @@ def claim_verdict(gain: Estimate) -> str:
 
 
 def _what_would_decide(difference: Estimate, comparisons: int) -> str:
-    if difference.seeds < 2:
-        return (
-            f"{2 - difference.seeds} more seed{'s' if difference.seeds == 0 else ''} at least would show any spread"
-        )
+    if difference.repeats < 2:
+        return f"{counted(2 - difference.repeats, difference.unit, ' more')} at least would show any spread"
     size = abs(difference.value)
-    enough = [difference.seeds_until(size, comparisons), difference.seeds_until(MARGIN - size)]
+    enough = [difference.repeats_until(size, comparisons), difference.repeats_until(MARGIN - size)]
     found = min((n for n in enough if n is not None), default=None)
     if found is None:
-        return "no number of seeds would decide on these test images"
-    more = found - difference.seeds
-    return f"about {_rounded_up(more)} more seed{'' if more == 1 else 's'} would decide"
+        return f"no number of {plural(difference.unit)} would decide on these test images"
+    return f"about {counted(_rounded_up(found - difference.repeats), difference.unit, ' more')} would decide"
+
+
+def counted(number: int, unit: str, more: str = "") -> str:
+    """So many seeds, or searches."""
+    return f"{number}{more} {unit if number == 1 else plural(unit)}"
+
+
+def plural(unit: str) -> str:
+    return {"seed": "seeds", "search": "searches"}[unit]
 
 
 def _rounded_up(count: int) -> int:

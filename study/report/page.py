@@ -21,8 +21,9 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.plan import study_seed
 from study.report.tables import label
-from study.summary import effect_text, interval, percent, points, tuned_text
+from study.summary import effect_text, interval, luck_text, percent, points, tuned_text
 
 
 @dataclass(frozen=True)
@@ -124,16 +125,22 @@ def _tables(found: Findings) -> list[PageTable]:
 
 def _arms(found: Findings) -> PageTable:
     rows = []
+    repeated = found.evidence.repeats_search
     for arm in found.arms:
-        cells = [Cell(arm.arm), Cell(str(arm.seeds), arm.seeds)]
+        cells = [Cell(arm.arm), *([Cell(str(arm.searches), arm.searches)] if repeated else [])]
+        cells.append(Cell(str(arm.seeds), arm.seeds))
         for name in MEASURES:
             one = arm.estimates[name]
             cells.append(Cell(_with_interval(one), _number(one.value)))
         rows.append(cells)
-    headings = ["arm", "seeds", *(m.title for m in MEASURES.values())]
+    headings = ["arm", *(["searches"] if repeated else []), "seeds", *(m.title for m in MEASURES.values())]
+    chance = (
+        "searches and test images"
+        if repeated
+        else "seeds and test images (of these configurations: another search might have chosen others)"
+    )
     note = (
-        "Means over the seeds of the confirmation, intervals over seeds and test images (of these configurations: "
-        "another search might have chosen others), in per cent. Without "
+        f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
         "twins: on the test images with no identical image in training. Calibration error: the smaller the better."
     )
     return PageTable("Test results of the winners", note, headings, rows)
@@ -144,7 +151,7 @@ def _comparisons(found: Findings) -> PageTable:
         [
             Cell(f"{one.arm} - {one.baseline}"),
             *_judged_cells(one),
-            Cell(f"{100 * one.difference.detectable(one.family):.2f}" if one.difference.seeds > 1 else "-"),
+            Cell(f"{100 * one.difference.detectable(one.family):.2f}" if one.difference.repeats > 1 else "-"),
             Cell(points(one.differences["macro_f1"].value), _number(one.differences["macro_f1"].value)),
             Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-"),
             Cell(str(one.difference.seeds), one.difference.seeds),
@@ -160,6 +167,8 @@ def _comparisons(found: Findings) -> PageTable:
         "difference that such a study finds in four of five cases. McNemar: the exact p of each seed's pair of "
         "networks alone, which says nothing of other seeds."
     )
+    if found.evidence.repeats_search:
+        note += " " + luck_text(found)
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
 
 
@@ -203,7 +212,7 @@ def _effort(found: Findings) -> PageTable:
                 Cell(f"{effort.seconds / 60:.1f}", effort.seconds),
                 Cell(percent(arm.validation), _number(arm.validation)),
                 *(Cell(percent(value), _number(value)) for value in arm.untuned),
-                Cell(tuned_text(arm.config, arm.tuned)),
+                Cell(tuned_text(arm.configs, arm.tuned)),
                 Cell(str(arm.failed_confirmations), arm.failed_confirmations),
             ]
         )
@@ -290,9 +299,10 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
     images = settings.get("data.train_images")
-    pooled = f"{len(records)} studies; the seeds of each share the winner of its search"
+    searches = study_seed(trials.loc[trials["phase"] == "confirm", "seed"]).nunique()
     return [
-        *([("pooled", pooled)] if len(records) > 1 else []),
+        *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
+        *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
@@ -329,7 +339,7 @@ def _json(arm: ArmFindings) -> str:
 
 
 def _with_interval(one: Estimate) -> str:
-    return percent(one.value) + (f" ({interval(one)})" if one.seeds >= 2 else "")
+    return percent(one.value) + (f" ({interval(one)})" if one.repeats >= 2 else "")
 
 
 def _number(value: float) -> float | None:

@@ -24,25 +24,28 @@ from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
+JUDGED = {
+    **{"searches": I, "seeds": I, "seed_sd": F, "search_sd": F},
+    **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
+}
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "arms": {
         **{"study": S, "arm": S, "trials": I, "completed": I, "pruned": I, "diverged": I, "failed": I},
         **{"search_epochs": I, "search_seconds": F, "validation": F},
         **{f"untuned_{name}": F for name in ("lower_quartile", "median", "upper_quartile")},
-        **{"seeds": I, "failed_confirmations": I, "parameters": I, "seconds": F},
+        **{"searches": I, "seeds": I, "failed_confirmations": I, "parameters": I, "seconds": F},
         **{f"test_{name}{bound}": F for name in MEASURES for bound in BOUNDS},
+        **{"seed_sd": F, "search_sd": F},
         **CONFIG_COLUMNS,
     },
     "comparisons": {
-        **{"study": S, "arm": S, "baseline": S, "measure": S, "seeds": I},
-        **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
+        **{"study": S, "arm": S, "baseline": S, "measure": S, **JUDGED},
         **{"comparisons": I, "detectable": F, "verdict": S, "claim": S},
         **{"mcnemar_seeds": pa.list_(I), "mcnemar_p": pa.list_(F)},
         **{f"test_{name}_difference{bound}": F for name in MEASURES for bound in BOUNDS},
     },
     "effects": {
-        **{"study": S, "factor": S, "value": S, "baseline": S, "measure": S, "pairs": I, "seeds": I},
-        **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
+        **{"study": S, "factor": S, "value": S, "baseline": S, "measure": S, "pairs": I, **JUDGED},
         **{"effects": I, "detectable": F, "verdict": S},
     },
 }
@@ -96,6 +99,7 @@ def arms_latex(found: Sequence[Findings]) -> str:
             **_study_cell(found, one),
             "arm": arm.arm,
             "trials": str(arm.effort.trials),
+            **({"searches": str(arm.searches)} if one.evidence.repeats_search else {}),
             "seeds": str(arm.seeds),
             **{title: _with_margin(arm.estimates[name]) for name, title in measures.items()},
         }
@@ -141,6 +145,7 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
         "search_seconds": arm.effort.seconds,
         "validation": arm.validation,
         **dict(zip(("untuned_lower_quartile", "untuned_median", "untuned_upper_quartile"), arm.untuned, strict=True)),
+        "searches": arm.searches,
         "seeds": arm.seeds,
         "failed_confirmations": arm.failed_confirmations,
         "parameters": arm.parameters,
@@ -148,6 +153,8 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
     }
     for name, one in arm.estimates.items():
         row |= _bounds(f"test_{name}", one)
+    tested = arm.estimates[found.evidence.measure]
+    row |= {"seed_sd": tested.seed_sd, "search_sd": tested.search_sd}
     config = arm.config or {}
     row |= {f"config.{name}": config.get(name) for name in setting_names()}
     return {name: _finite(value) for name, value in row.items()}
@@ -188,7 +195,10 @@ def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
 def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
     gap = one.difference
     return {
+        "searches": gap.searches or 1,
         "seeds": gap.seeds,
+        "seed_sd": gap.seed_sd,
+        "search_sd": gap.search_sd,
         "difference": gap.value,
         "low": gap.low,
         "high": gap.high,
@@ -205,8 +215,8 @@ def _latex_cells(one: Comparison | Effect) -> dict[str, str]:
     return {
         "seeds": str(gap.seeds),
         "difference": points(gap.value),
-        "low": points(gap.low) if gap.seeds > 1 else "-",
-        "high": points(gap.high) if gap.seeds > 1 else "-",
+        "low": points(gap.low) if gap.repeats > 1 else "-",
+        "high": points(gap.high) if gap.repeats > 1 else "-",
         "p, corrected": f"{one.p_corrected:.3f}",
         "verdict": one.verdict,
     }
@@ -231,7 +241,7 @@ def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
 
 def _with_margin(one: Estimate) -> str:
     text = percent(one.value).removesuffix(" %")
-    return text if one.seeds < 2 else f"{text} ± {100 * one.margin():.2f}"
+    return text if one.repeats < 2 else f"{text} ± {100 * one.margin():.2f}"
 
 
 def _latex(rows: list[dict[str, str]], caption: str) -> str:

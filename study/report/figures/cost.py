@@ -29,7 +29,7 @@ def cost(subject: Subject) -> Figure | None:
 
 def _point(subject: Subject, axes: Axes, arm: ArmFindings, x: float) -> None:
     tested, style = arm.estimates["accuracy"], style_of(subject, arm.arm)
-    margin = tested.margin() if tested.seeds >= 2 else None
+    margin = tested.margin() if tested.repeats >= 2 else None
     axes.errorbar(
         x, tested.value, margin, color=style.colour, marker=style.marker, markersize=7, capsize=3, label=arm.arm,
         linestyle="",

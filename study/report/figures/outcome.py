@@ -16,7 +16,7 @@ MOST_PAIRS = 40
 def differences(subject: Subject) -> Figure | None:
     """Every pair's difference with its interval, zero, and the paper's gain."""
     found = subject.found
-    pairs = [one for one in found.comparisons if one.difference.seeds >= 2][:MOST_PAIRS]
+    pairs = [one for one in found.comparisons if one.difference.repeats >= 2][:MOST_PAIRS]
     if not pairs:
         return None
     figure, (axes,) = panels(1, 1, width=7.2, height=1.2 + 0.34 * len(pairs))
@@ -55,7 +55,7 @@ def factors(subject: Subject) -> Figure | None:
         places = range(len(of_values))
         for group in zip(*evidence.factors[factor].values(), strict=True):
             panel.plot(places, [tested[arm] for arm in group], "o-", color="#999999", linewidth=1, markersize=3)
-        margins = [one.margin() if one.seeds >= 2 else 0.0 for one in of_values.values()]
+        margins = [one.margin() if one.repeats >= 2 else 0.0 for one in of_values.values()]
         panel.errorbar(
             places, [one.value for one in of_values.values()], margins, color=COLOURS[0], marker="s", linewidth=2.5,
             markersize=7, capsize=4,
@@ -84,7 +84,7 @@ def table_1(subject: Subject) -> Figure | None:
                 runs[title], row, "x", color=style.colour, markersize=8, markeredgewidth=2,
                 label="its configuration here, one seed",
             )  # fmt: skip
-        if tested.seeds >= 2:
+        if tested.repeats >= 2:
             axes.plot([tested.low, tested.high], [row + 0.2] * 2, color=style.colour, linewidth=2)
         if tested.seeds:
             axes.plot(
