@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.config import TrialConfig, trial_id
+from study.plan import SEARCHES_APART, SEEDS_A_STUDY
 from study.tables import Tables, prediction_rows, trial_row
 
 CLASS_NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -20,6 +21,7 @@ def make_study(
     *,
     seeds: Sequence[int] = (200_000, 200_001, 200_002),
     search: int = 3,
+    searches: int = 1,
     epochs: int = 3,
     images: int = 140,
     failed: Sequence[str] = (),
@@ -27,23 +29,26 @@ def make_study(
 ) -> Path:
     """Write a study whose arms answer the test images right as often as `accuracies` says.
 
-    Every arm has `search` search trials, the first the winner, and a confirmation a seed; the search trials of arms
-    in `failed` fail, and they have no confirmation. `record` overrides what study.json says. Arms are called by
+    Every arm is searched so often with `search` trials, the n-th the winner of search n (the first of them all by
+    validation), and each has a confirmation a seed; the search trials of arms in `failed` fail, and they have no
+    confirmation. `record` overrides what study.json says. Arms are called by
     their SE placement; others have the placement `none` and a width of their own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(_record(list(accuracies)) | record))
     tables = Tables(folder)
     for position, (arm, accuracy) in enumerate(accuracies.items()):
-        best = _config(arm, position, RATES[0])
-        for number in range(search):
-            config = _config(arm, position, RATES[number % 4] * (1 + number // 4))
-            row = _identity(arm, "search", config, 100_000 + number, number)
-            value = 0.6 - 0.01 * number
-            _add(tables, row, config, epochs, value, "failed" if arm in failed else "completed")
-        for seed in () if arm in failed else seeds:
-            row = _identity(arm, "confirm", best, seed, None)
-            _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, seed, accuracy, images))
+        configs = [_config(arm, position, RATES[n % 4] * (1 + n // 4)) for n in range(max(search, searches))]
+        for which in range(searches):
+            first = which * SEARCHES_APART * SEEDS_A_STUDY
+            for number, config in enumerate(configs[:search]):
+                row = _identity(arm, "search", config, first + 100_000 + number, number, which)
+                value = 0.6 - 0.01 * abs(number - which) - 0.001 * which
+                _add(tables, row, config, epochs, value, "failed" if arm in failed else "completed")
+            for seed in () if arm in failed else seeds:
+                best = configs[which]
+                row = _identity(arm, "confirm", best, first + seed, None, which)
+                _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, first + seed, accuracy, images))
     tables.close()
     return folder
 
@@ -84,8 +89,11 @@ def _config(arm: str, position: int, rate: float) -> TrialConfig:
     return TrialConfig.from_flat({**placed, "train.learning_rate": rate})
 
 
-def _identity(arm: str, phase: str, config: TrialConfig, seed: int, number: int | None) -> dict[str, Any]:
-    return {"trial": trial_id(config, seed), "arm": arm, "phase": phase, "seed": seed, "number": number}
+def _identity(
+    arm: str, phase: str, config: TrialConfig, seed: int, number: int | None, search: int
+) -> dict[str, Any]:
+    identity = {"trial": trial_id(config, seed), "arm": arm, "phase": phase, "seed": seed}
+    return {**identity, "search": search, "number": number}
 
 
 def _answers(arm: str, seed: int, accuracy: float, images: int) -> dict[str, np.ndarray]:

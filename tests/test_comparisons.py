@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -131,6 +132,55 @@ def test_an_arm_is_what_its_winner_came_to(tmp_path: Path) -> None:
     assert arm.parameters == 55_000
     assert arm.estimates["accuracy"].value == pytest.approx(arm.confirmations["test_accuracy"].mean())
     assert found.answer.startswith("One arm, nothing to compare: test accuracy ")
+
+
+def test_where_arms_were_searched_again_the_searches_are_what_was_repeated(tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path, {"none": 0.5, "block": 0.6}, searches=3, seeds=(200_000, 200_001)))
+    none, block = found.arms
+    assert [(arm.searches, arm.seeds) for arm in found.arms] == [(3, 6)] * 2
+    assert len(block.winners) == len(block.configs) == 3
+    assert [config["train.learning_rate"] for config in block.configs] == [0.002, 0.0005, 0.001]
+    assert block.config == block.configs[0], "the best by validation"
+    assert block.validation == pytest.approx((0.6 + 0.599 + 0.598) / 3)
+    (one,) = found.comparisons
+    gaps = block.confirmations["test_accuracy"] - none.confirmations["test_accuracy"]
+    by_search = gaps.to_numpy().reshape(3, 2).mean(axis=1)
+    assert one.difference.value == pytest.approx(by_search.mean())
+    assert one.difference.repeat_variance == pytest.approx(by_search.var(ddof=1) / 3)
+    assert (one.difference.seeds, one.difference.searches) == (6, 3)
+    assert found.luck.seed == pytest.approx(one.difference.seed_sd)
+    assert len(one.mcnemar) == 6
+    assert "3 searches of 2 seeds each" in found.answer
+
+
+def test_studies_with_other_seeds_are_other_searches(tmp_path: Path) -> None:
+    """The same numbers as in one study that was searched twice."""
+    arms, seeds = {"none": 0.5, "block": 0.6}, (200_000, 200_001)
+    (whole,) = find([make_study(tmp_path / "whole", arms, searches=2, seeds=seeds)])
+    folders = [make_study(tmp_path / name, arms, searches=2, seeds=seeds) for name in ("one", "two")]
+    for which, folder in enumerate(folders):
+        trials = pd.read_parquet(folder / "trials.parquet")
+        trials[trials["search"] == which].assign(search=0).to_parquet(folder / "trials.parquet")
+    (pooled,) = find(folders)
+    assert [arm.searches for arm in pooled.arms] == [2, 2]
+    for ours, theirs in zip(pooled.comparisons, whole.comparisons, strict=True):
+        assert ours.difference == theirs.difference
+
+
+def test_searches_of_a_study_that_tunes_nothing_are_seeds(tmp_path: Path) -> None:
+    study = make_study(tmp_path, {"none": 0.5, "block": 0.6}, searches=2, search=0)
+    trials = pd.read_parquet(study / "trials.parquet")
+    settings = trials.loc[0, ["config.train.learning_rate"]].to_dict()
+    digests = trials.groupby("arm")["trial"].transform("first").str.partition("-")[0]
+    same = digests + "-" + trials["seed"].astype(str)
+    answers = pd.read_parquet(study / "predictions.parquet")
+    answers["trial"] = answers["trial"].map(dict(zip(trials["trial"], same, strict=True)))
+    answers.to_parquet(study / "predictions.parquet")
+    trials.assign(trial=same, **settings).to_parquet(study / "trials.parquet")
+    found = found_in(study)
+    assert [arm.seeds for arm in found.arms] == [6, 6]
+    assert found.comparisons[0].difference.searches is None
+    assert "6 seeds" in found.answer
 
 
 def test_an_older_winners_confirmation_does_not_count(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from fer_core.size import parameters
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Choice, Float, Int, Space
 from study.deadline import Deadline
-from study.engine import Engine, StudyFailedError
+from study.engine import PHASES, Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.run import ended_as
 from study.sampler import Sampler
@@ -288,6 +288,24 @@ def test_a_killed_driver_comes_back_to_the_same_study(
     same_study(tmp_path, whole_study)
 
 
+@pytest.fixture(scope="module")
+def whole_study_of_searches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("searches")
+    run(plan(trials=4, searches=3), folder)
+    return folder
+
+
+@pytest.mark.parametrize("steps", [20, 90, 200])
+def test_a_killed_driver_of_several_searches_comes_back_to_the_same_study(
+    steps: int, whole_study_of_searches: Path, tmp_path: Path
+) -> None:
+    checkpoints: dict[str, int] = {}
+    with pytest.raises(KilledError):
+        run(plan(trials=4, searches=3), tmp_path, slots=9, steps=steps, checkpoints=checkpoints)
+    run(plan(trials=4, searches=3), tmp_path, order=1, checkpoints=checkpoints)
+    same_study(tmp_path, whole_study_of_searches)
+
+
 @pytest.mark.parametrize("lifetime", [4, 11])
 def test_a_driver_killed_again_and_again_comes_back_to_the_same_study(
     lifetime: int, whole_study: Path, tmp_path: Path
@@ -317,6 +335,60 @@ def test_a_study_grows_by_trials_and_seeds(tmp_path: Path) -> None:
     after = trials(tmp_path)
     assert set(before["trial"]) < set(after["trial"])
     assert len(after) == len(before) + 3
+
+
+def test_every_search_is_one_of_its_own_and_its_winner_is_confirmed(tmp_path: Path) -> None:
+    p = plan(searches=3, trials=4)
+    engine = run(p, tmp_path)
+    table = trials(tmp_path)
+    assert len(table) == table["trial"].nunique() == p.trial_count
+    assert table[table["phase"] == "fixed"]["search"].isna().all()
+    assert set(journal(tmp_path)) == {
+        name for arm in ("none", "block", "conv") for name in (arm, f"{arm}, search 1", f"{arm}, search 2")
+    }
+    for arm, search in p.search_keys:
+        rows = table[(table["arm"] == arm) & (table["search"] == search)]
+        assert Counter(rows["phase"]) == {"search": 4, "confirm": 2}
+        chosen = engine.winner(arm, search)
+        assert chosen is not None
+        completed = rows[(rows["phase"] == "search") & (rows["status"] == "completed")]
+        assert chosen.trial == completed.sort_values("val_accuracy").iloc[-1]["trial"]
+        confirmed = rows[rows["phase"] == "confirm"]
+        assert sorted(confirmed["seed"]) == p.of_search(search).confirm_seeds
+        assert set(confirmed["config.train.learning_rate"]) == {chosen.config.train.learning_rate}
+        assert engine.best_network(arm, search) in set(confirmed["trial"])
+        assert engine.confirmations(arm, search) == confirmed["trial"].tolist()
+
+
+def test_a_further_search_is_that_of_the_study_with_its_seed(tmp_path: Path) -> None:
+    """So a study that is given further searches keeps what it has, and one alone has the same."""
+    whole, alone = tmp_path / "whole", tmp_path / "alone"
+    whole.mkdir()
+    alone.mkdir()
+    p = plan(trials=6)
+    run(p, whole)
+    before = content(trials(whole))
+    run(plan(trials=6, searches=2), whole, slots=7, order=1)
+    after = {row["trial"]: row for row in content(trials(whole))}
+    assert [after[row["trial"]] for row in before] == before
+    run(plan(trials=6, seed=100), alone)
+    theirs = trials(alone).query("phase != 'fixed'")
+    assert len(after) == len(before) + len(theirs)
+    for row in content(theirs.drop(columns="search")):
+        there = after[row["trial"]]
+        assert {name: there[name] for name in row} == row
+        assert there["search"] == 1
+
+
+def test_an_earlier_search_and_its_confirmation_come_first(tmp_path: Path) -> None:
+    order = []
+
+    class Listener(Watcher):
+        def on_end(self, spec: TrialSpec, row: dict[str, Any]) -> None:
+            order.append((spec.search, PHASES.index(spec.phase)))
+
+    run(plan(searches=2, trials=4), tmp_path, slots=1, watchers=[Listener()])
+    assert order == sorted(order)
 
 
 def test_a_study_that_grows_keeps_its_trials_and_proposes_as_before(tmp_path: Path) -> None:
@@ -486,6 +558,33 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert searched.max() - searched.min() <= 3  # as many as run at a time
     run(plan(scheduler="none", trials=9, window=p.window), tmp_path)  # without a limit it goes on
     assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
+
+
+@pytest.mark.parametrize(("slots", "limit"), [(3, 35), (3, 75), (3, 110), (3, 400), (40, 12), (40, 18), (40, 99)])
+def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, limit: int, tmp_path: Path) -> None:
+    clock = Clock()
+
+    class Ticking(Engine):
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            clock.now += len(epochs) / slots
+            return super().on_epochs(spec, epochs)
+
+    p = plan(trials=4, searches=6)
+    engine = run(p, tmp_path, slots=slots, deadline=Deadline(limit, slots, clock), engine_class=Ticking)
+    assert clock.now <= limit
+    assert engine.search_cut == (limit not in (99, 400))
+    table = trials(tmp_path)
+    confirmed = table[table["phase"] == "confirm"].groupby(["search", "arm"])["epochs"].agg(["size", "min"])
+    assert (confirmed == (2, p.epochs)).all(axis=None), "a winner is confirmed wholly or not at all"
+    done = [search for search in range(6) if search in confirmed.index]
+    assert done == list(range(len(done)))
+    assert 1 <= len(done) <= 6
+    for search in done[1:]:
+        for arm in confirmed.loc[search].index:
+            ended = table[(table["search"] == search) & (table["arm"] == arm) & (table["phase"] == "search")]
+            assert len(ended) == 4, "of a later search those count that came to their end"
+    run(p, tmp_path, order=1)  # without a limit it goes on
+    assert len(trials(tmp_path)) >= p.trial_count
 
 
 def test_arms_whose_search_a_time_limit_ends_are_judged_by_the_same_number_of_epochs(tmp_path: Path) -> None:

@@ -72,6 +72,52 @@ def test_equal_seeds_with_equal_answers_have_no_spread() -> None:
     assert (got.low, got.high, got.p_value) == (0.5, 0.5, 0.0)
 
 
+def test_where_searches_are_repeated_it_is_the_interval_over_their_means(random: np.random.Generator) -> None:
+    searches, each, images = 5, 3, 40
+    of_search = np.repeat(random.normal(0.3, 0.1, (searches, 1)), each, axis=0)
+    table = of_search + random.normal(0, 0.1, (searches * each, 1)) + random.normal(size=(searches * each, images))
+    which = np.repeat(np.arange(searches), each)
+    got = estimate(Observed(table.mean(axis=1), table, which))
+    means = table.reshape(searches, each, images).mean(axis=1)
+    alone = estimate(Observed(means.mean(axis=1), means))
+    assert (got.low, got.high, got.p_value) == pytest.approx((alone.low, alone.high, alone.p_value))
+    assert (got.seeds, got.searches, got.repeats, got.unit) == (15, 5, 5, "search")
+    assert (alone.seeds, alone.searches, alone.repeats, alone.unit) == (5, None, 5, "seed")
+
+
+@pytest.mark.parametrize("sizes", [(3, 3, 3, 3), (4, 2, 3, 1)], ids=["balanced", "unbalanced"])
+def test_the_luck_of_seeds_and_searches_is_that_of_an_analysis_of_variance(
+    sizes: tuple[int, ...], random: np.random.Generator
+) -> None:
+    """The F test compares the same two mean squares."""
+    parts = [random.normal(random.normal(0, 0.02), 0.01, size) for size in sizes]
+    values, which = np.concatenate(parts), np.repeat(np.arange(len(sizes)), sizes)
+    got = estimate(Observed(values, searches=which))
+    within = sum(((part - part.mean()) ** 2).sum() for part in parts) / (len(values) - len(parts))
+    assert got.seed_sd == pytest.approx(np.sqrt(within))
+    ratio = stats.f_oneway(*parts).statistic
+    a_search = (len(values) - sum(size**2 for size in sizes) / len(values)) / (len(sizes) - 1)
+    assert got.search_sd == pytest.approx(np.sqrt(max(0, ratio - 1) * within / a_search))
+    shuffled = random.permutation(len(values))
+    assert estimate(Observed(values[shuffled], searches=which[shuffled])).search_sd == pytest.approx(got.search_sd)
+
+
+def test_the_luck_that_cannot_be_told_is_not_said() -> None:
+    one_seed_each = estimate(Observed(np.array([0.5, 0.6, 0.7]), searches=np.arange(3)))
+    assert np.isnan(one_seed_each.seed_sd)
+    assert np.isnan(one_seed_each.search_sd)
+    assert one_seed_each.repeats == 3
+    one_search = estimate(Observed(np.array([0.5, 0.6, 0.7])))
+    assert one_search.seed_sd == pytest.approx(0.1)
+    assert np.isnan(one_search.search_sd)
+
+
+def test_a_search_without_a_value_does_not_count() -> None:
+    values = np.array([0.5, np.nan, np.nan, 0.7, 0.8, 0.9])
+    got = estimate(Observed(values, searches=np.array([0, 0, 1, 1, 2, 2])))
+    assert (got.seeds, got.searches, got.value) == (4, 3, pytest.approx((0.5 + 0.7 + 0.85) / 3))
+
+
 def test_a_study_finds_its_detectable_difference_in_four_of_five_cases(random: np.random.Generator) -> None:
     seeds, spread = 5, 0.01
     planned = Estimate(0.0, seeds, spread**2 / seeds, 0.0)

@@ -10,7 +10,7 @@ from fer_core.config import Value
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Float
-from study.plan import BUDGETS, Plan, make_plan
+from study.plan import BUDGETS, Plan, make_plan, study_seed
 from study.pruning import survives
 from study.run import main
 from study.sampler import starting_point
@@ -38,6 +38,28 @@ def test_every_arm_gets_the_same_number_of_trials_and_the_same_seeds() -> None:
 def test_studies_with_other_seeds_share_none(seed: int) -> None:
     ours, theirs = plan(seed=seed), plan(seed=seed + 1)
     assert not set(ours.confirm_seeds) & set(theirs.confirm_seeds)
+
+
+def test_searches_share_no_seed_and_no_starting_point_but_the_papers() -> None:
+    p = plan(searches=3, trials=8)
+    assert p.trial_count == 2 + 3 * 3 * (8 + p.seeds)
+    assert [p.of_search(n).seed for n in range(3)] == [0, 100, 200]
+    every = [p.of_search(n) for n in range(3)]
+    seeds = [seed for one in every for seed in (*one.confirm_seeds, *map(one.search_seed, range(8)))]
+    assert len(set(seeds)) == 3 * (8 + p.seeds)
+    assert [study_seed(seed) for seed in seeds[:: 8 + p.seeds]] == [0, 100, 200]
+    starts = [[starting_point(one, p.arms[1], n) for n in range(4)] for one in every]
+    assert starts[0][0] == starts[1][0] == starts[2][0]
+    assert len({str(point) for points in starts for point in points}) == 1 + 3 * 3
+
+
+def test_what_cannot_be_searched_again_is_refused() -> None:
+    with pytest.raises(InputError, match="--searches 2: the space paper tunes nothing"):
+        plan("paper", searches=2)
+    assert plan(seed=94, searches=42).searches == 42
+    for seed, searches in ((95, 43), (4294, 1)):
+        with pytest.raises(InputError, match="must be less than 4294"):
+            plan(seed=seed, searches=searches)
 
 
 def test_the_full_budget_trains_the_papers_configuration_as_it_stands() -> None:

@@ -1,5 +1,7 @@
 """The rules by which a difference becomes a verdict."""
 
+from dataclasses import replace
+
 import pytest
 
 from study.analysis.estimate import Estimate
@@ -39,6 +41,16 @@ def test_the_seeds_that_would_decide_do_if_the_estimate_stays() -> None:
 def test_one_seed_asks_for_another() -> None:
     one = Estimate(0.02, 1, float("nan"), float("nan"))
     assert verdict(one, 1.0, 1) == "undecided: 1 more seed at least would show any spread"
+
+
+def test_where_searches_were_repeated_more_of_them_would_decide() -> None:
+    seeds = with_interval(0.02, 0.03)
+    before = replace(seeds, seeds=2 * seeds.seeds, searches=seeds.seeds)
+    assert verdict(before, before.p_value, 1) == "undecided: about 4 more searches would decide"
+    after = replace(before, searches=9, repeat_variance=before.repeat_variance * 5 / 9)
+    assert verdict(after, after.p_value, 1) == "better"
+    one = replace(before, searches=1)
+    assert verdict(one, 1.0, 1) == "undecided: 1 more search at least would show any spread"
 
 
 def test_images_that_decide_nothing_are_said_to() -> None:
