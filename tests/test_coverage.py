@@ -8,13 +8,14 @@ import gc
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from study.analysis.comparisons import Comparison, judged
 from study.analysis.estimate import Estimate, Observed, estimate
-from tests.simulated import answers, population
+from tests.simulated import SEARCH_SPREAD, answers, population
 
 STUDIES = int(os.environ.get("FER_STUDY_SIMULATIONS", "1000"))
 SEEDS = (3, 5, 10)
@@ -52,6 +53,26 @@ def test_intervals_cover_the_truth_in_93_to_97_per_cent(seeds: int) -> None:
     print(f"{seeds} seeds, {STUDIES} studies: arms {np.mean(of_arm):.3f}, differences {np.mean(of_difference):.3f}")
     assert 0.93 <= np.mean(of_arm) <= 0.97
     assert 0.93 <= np.mean(of_difference) <= 0.97
+
+
+@pytest.mark.parametrize("searches", [3, 5, 10])
+def test_intervals_over_searches_cover_what_tuning_is_worth(searches: int) -> None:
+    """Each with two seeds. As many seeds of one search, whose intervals are over seeds, cover it much less often."""
+    random = np.random.default_rng(200 + searches)
+    faces = population(random, (0.0, GAIN), SEARCH_SPREAD)
+    gain, seeds = faces.accuracies[1] - faces.accuracies[0], 2 * searches
+    which = np.repeat(np.arange(searches), 2)
+    of_searches, of_one = [], []
+    for _ in range(STUDIES):
+        baseline, arm = answers(random, faces, seeds, searches, SEARCH_SPREAD)
+        several = estimate(replace(observed(arm).minus(observed(baseline)), searches=which))
+        of_searches.append(several.low <= gain <= several.high)
+        baseline, arm = answers(random, faces, seeds, 1, SEARCH_SPREAD)
+        one = difference(arm, baseline)
+        of_one.append(one.low <= gain <= one.high)
+    print(f"{searches} searches, {STUDIES} studies: {np.mean(of_searches):.3f}; one search: {np.mean(of_one):.3f}")
+    assert 0.93 <= np.mean(of_searches) <= 0.97
+    assert np.mean(of_one) < 0.85
 
 
 @pytest.mark.parametrize("seeds", SEEDS)

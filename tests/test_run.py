@@ -240,6 +240,8 @@ def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width=wide"), "model.width=wide"),
         (("--space", "se_placement", "--data", "synthetic", "--cpus-per-trial", "900"), "the cluster has"),
         (("--space", "paper", "--data", "synthetic", "--protocol", "paper"), "compares protocols itself"),
+        (("--space", "paper", "--data", "synthetic", "--searches", "3"), "the space paper tunes nothing"),
+        (("--space", "se_placement", "--data", "synthetic", "--seed", "4294"), "must be less than 4294"),
         (
             ("--space", "se_placement", "--data", "synthetic", "--time-limit", "soon"),
             "expected a duration such as 2h",

@@ -202,9 +202,28 @@ def test_a_log_whose_package_is_missing_is_refused() -> None:
 
 def test_the_other_arguments_are_remembered_when_a_study_grows(watched: Watched) -> None:
     before = read_table(watched.folder, "trials")
-    done = run_module("study.run", "--resume", "--trials", 6, "--out", watched.folder)
+    done = run_module("study.run", "--resume", "--trials", 6, "--searches", 2, "--out", watched.folder)
     assert done.status == 0, done.err
     after = read_table(watched.folder, "trials")
     assert set(before["trial"]) < set(after["trial"])
-    assert sorted(after.query("phase == 'search'")["number"]) == list(range(6))
-    assert json.loads((watched.folder / "study.json").read_text())["window"] == 2
+    searched = after.query("phase == 'search'")
+    assert searched.groupby("search")["number"].apply(sorted).to_dict() == {0: list(range(6)), 1: list(range(6))}
+    record = json.loads((watched.folder / "study.json").read_text())
+    assert (record["window"], record["searches"]) == (2, 2)
+    assert "intervals over searches and test images" in done.out
+    again = run_module("study.run", "--resume", "--out", watched.folder, "--dry-run", "--json")
+    assert json.loads(again.out)["searches"] == 2
+
+
+def test_of_several_searches_the_best_by_validation_is_exported(watched: Watched, tmp_path: Path) -> None:
+    trials = read_table(watched.folder, "trials")
+    best = trials.query("phase == 'search' and status == 'completed'").nlargest(1, "val_accuracy").iloc[0]
+    confirmed = trials.query("phase == 'confirm'")
+    done = run_module("study.export", watched.folder, "--arm", "all", "--out", tmp_path / "best")
+    assert done.status == 0, done.err
+    record = json.loads((tmp_path / "best.json").read_text())
+    assert record["validation_accuracy"] == best["val_accuracy"]
+    network = confirmed.set_index("trial").loc[record["network_of"]]
+    assert network["search"] == best["search"]
+    kept = {path.stem for path in (watched.folder / "models").iterdir()}
+    assert kept == set(confirmed.loc[confirmed.groupby("search")["val_accuracy"].idxmax(), "trial"])
