@@ -117,6 +117,10 @@ def just_begun(study: Path) -> None:
         (study / f"{table}.parquet").unlink()
 
 
+def later_searches_cut(study: Path) -> None:
+    edit_record(study, status="out of time", searches=5)
+
+
 def killed(study: Path) -> None:
     """As a driver leaves it that was killed on this machine: its lock is there, and nobody holds it."""
     edit_record(study, status="running", end=None)
@@ -156,6 +160,7 @@ def without_a_test(study: Path) -> None:
         (lambda study: edit_record(study, status="failed"), "the study is failed"),
         (out_of_time, "its search ended after 2 to 3 trials an arm of 16 planned, of 6 to 9 epochs together"),
         (cut, "of 6 to 9 epochs together, of which the first 6 count in none, block; what follows"),
+        (later_searches_cut, "it began 1 of 5 searches of every arm, of which those count that ended; what follows"),
         (killed, "the study is cut off"),
     ],
     ids=[
@@ -163,6 +168,7 @@ def without_a_test(study: Path) -> None:
         "failed",
         "out of time",
         "judged by equal effort",
+        "later searches cut",
         "killed",
     ],
 )  # fmt: skip
@@ -185,10 +191,26 @@ def test_what_is_missing_is_said_and_the_rest_is_shown(
         ({"none": 0.5, "block": 0.6}, {"failed": ("block",)}, "No two arms have been tested with a common seed yet"),
         ({"a": 0.5, "b": 0.5, "c": 0.5}, {"failed": ("a",)}, "No arm can be told from b with 3 seeds"),
         ({"none": 0.5, "block": 0.6}, {"search": 0}, "arm can be told from none with 3 seeds"),
+        (
+            {"none": 0.5, "block": 0.5},
+            {"searches": 3},
+            "No arm can be told from none with 3 searches of 3 seeds each",
+        ),
+        ({"none": 0.5, "block": 0.5}, {"searches": 2, "seeds": (200_000,)}, "with 2 searches of 1 seed each"),
         ({"none": 0.5, "block": 0.6}, {"images": 1}, "No arm can be told"),
         ({f"arm {n}": 0.5 for n in range(9)}, {"images": 30}, "No arm can be told from arm 0"),
     ],
-    ids=["one arm", "one seed", "a failed arm", "a failed first arm", "nothing tuned", "one image", "many arms"],
+    ids=[
+        "one arm",
+        "one seed",
+        "a failed arm",
+        "a failed first arm",
+        "nothing tuned",
+        "searches",
+        "searches of one seed",
+        "one image",
+        "many arms",
+    ],
 )
 def test_small_and_odd_studies_have_a_report(
     tmp_path: Path, arms: dict[str, float], more: dict[str, object], answer: str
@@ -226,6 +248,17 @@ def test_text_from_the_data_cannot_inject_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
     latex = (tmp_path / "<b>study" / "report" / "arms.tex").read_text()
     assert r"\$x\_\$ 100\%\&" in latex
+
+
+def test_a_study_of_several_searches_shows_what_they_chose_and_how_far_luck_goes(tmp_path: Path) -> None:
+    page = report(make_study(tmp_path / "study", {"none": 0.5, "block": 0.6}, searches=3))
+    assert "3 of every arm, each winner confirmed" in page
+    assert "intervals over searches and test images, in per cent" in page
+    assert "Luck, as the standard deviation of a difference over all pairs: by other seeds" in page
+    assert "learning_rate 0.002, 0.0005, 0.001" in page
+    arms = pd.read_parquet(tmp_path / "study" / "arms.parquet")
+    assert arms[["searches", "seeds"]].to_numpy().tolist() == [[3, 9], [3, 9]]
+    assert arms[["seed_sd", "search_sd"]].notna().all(axis=None)
 
 
 def test_studies_that_ask_the_same_are_pooled_and_others_stand_side_by_side(tmp_path: Path) -> None:

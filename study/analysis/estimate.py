@@ -77,7 +77,7 @@ class Estimate:
     searches: how many these seeds come from, where searches are what was repeated; else None. repeat_variance,
     image_variance: A and B above, NaN where two repeats are lacking. Without answers by image B is 0, and the
     interval is over repeats alone (`over_images` is false). seed_sd, search_sd: the standard deviations between seeds
-    of one winner and between searches, NaN where they cannot be told.
+    of one winner and between searches, NaN where they cannot be told. by_repeat: what the mean is taken of.
     """
 
     value: float
@@ -88,6 +88,7 @@ class Estimate:
     searches: int | None = None
     seed_sd: float = float("nan")
     search_sd: float = float("nan")
+    by_repeat: tuple[float, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -172,10 +173,11 @@ def estimate(observed: Observed) -> Estimate:
         searches = len(known.by_seed)
     values, over_images = known.by_seed, known.answers is not None
     value = float(np.mean(values)) if seeds else float("nan")
-    if len(values) < 2:
-        return Estimate(value, seeds, np.nan, np.nan, over_images, searches, seed_sd, search_sd)
-    variance = float(np.var(values, ddof=1)) / len(values)
-    return Estimate(value, seeds, variance, _image_variance(known.answers), over_images, searches, seed_sd, search_sd)
+    variances = (np.nan, np.nan)
+    if len(values) > 1:
+        variances = float(np.var(values, ddof=1)) / len(values), _image_variance(known.answers)
+    by_repeat = tuple(map(float, values))
+    return Estimate(value, seeds, *variances, over_images, searches, seed_sd, search_sd, by_repeat)
 
 
 def _spread(observed: Observed) -> tuple[float, float]:

@@ -210,12 +210,12 @@ def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame
 
 def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
     """How much of the search there was time for: arms whose epochs take longer got fewer of them."""
-    if record.get("searches", 1) > 1:
-        done = search.groupby("arm")["search"].nunique()
-        return f", {_span(done)} of {record['searches']} searches of every arm were begun, and those that ended count"
-    found = search.groupby("arm")["epochs"].agg(["size", "sum"])
+    counted, number = record.get(COUNTED_EPOCHS), search["search"].fillna(0)
+    if record.get("searches", 1) > 1 and not counted:
+        begun = int(number.max()) + 1
+        return f", it began {begun} of {record['searches']} searches of every arm, of which those count that ended"
+    found = search[number == 0].groupby("arm")["epochs"].agg(["size", "sum"])
     planned = f" of {record['trials']} planned" if "trials" in record else ""
-    counted = record.get(COUNTED_EPOCHS)
     chosen = f", of which the first {_span(pd.Series(counted))} count in {', '.join(counted)}" if counted else ""
     return (
         f", its search ended after {_span(found['size'])} trials an arm{planned}, "

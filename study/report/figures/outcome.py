@@ -38,6 +38,7 @@ def differences(subject: Subject) -> Figure | None:
 def _interval(subject: Subject, axes: Axes, row: int, one: Comparison) -> None:
     gap, style = one.difference, style_of(subject, one.arm)
     axes.plot([100 * gap.low, 100 * gap.high], [row, row], color=style.colour, linewidth=2)
+    axes.plot([100 * value for value in gap.by_repeat], [row + 0.25] * gap.repeats, "|", color=style.colour)
     filled = style.colour if is_decided(one.verdict) else "white"
     axes.plot(100 * gap.value, row, style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
 

@@ -32,8 +32,8 @@ FIGURES = (
     Figure(
         "differences",
         "Differences between arms",
-        "Mean difference of every pair over its common seeds, with the 95 % interval over seeds and test images. "
-        "Filled: decided. Dotted: the paper's gain.",
+        "Mean difference of every pair with its 95 % interval, as in the table. Ticks: single seeds, or the searches "
+        "where every arm was searched more than once. Filled: decided. Dotted: the paper's gain.",
         "two arms confirmed with two common seeds",
         differences,
     ),
