@@ -10,6 +10,7 @@ from fer_core.data.sources import Source
 from study.cluster import Cluster
 from study.cost import Cost, estimate
 from study.plan import Plan
+from study.power import detectable, luck_of
 
 
 def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -> None:
@@ -51,6 +52,8 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         soft_wrap=True,
     )
     console.print(_cost_text(estimate(plan, cluster)), soft_wrap=True)
+    if source.path is not None:  # drawn faces have a luck of their own
+        console.print(_power_text(plan), soft_wrap=True)
 
 
 def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
@@ -86,6 +89,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "trials": plan.trial_count,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
+        "detectable": None if source.path is None else detectable(plan, luck_of(plan)),
     }
 
 
@@ -99,6 +103,22 @@ def _cost_text(cost: Cost | None) -> str:
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
     work, wall = _time(3600 * cost.trial_hours), _time(60 * cost.minutes)
     return f"time: about {wall}, {work} of trials, if none stops early ({source})"
+
+
+def _power_text(plan: Plan) -> str:
+    luck = luck_of(plan)
+    smallest = detectable(plan, luck)
+    if smallest is None:
+        return "could see: no difference; that takes two arms, and two seeds or searches"
+    several, tuned = plan.searches > 1, any(map(plan.trials_in, plan.arms))
+    between = "two arms" if several or not tuned else "the winners of two arms"
+    moved = f"seeds move it by {100 * luck.seed:.1f}"
+    moved += f" and searches by {100 * luck.search:.1f}" if several else ""
+    hint = "; --searches counts the luck of a search, too" if tuned and not several else ""
+    return (
+        f"could see: a difference of {100 * smallest:.1f} points between {between}, in four of five cases, "
+        f"if {moved} points as on FER2013 {luck.scale}{hint}"
+    )
 
 
 def _time(seconds: float) -> str:

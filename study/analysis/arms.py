@@ -1,6 +1,6 @@
 """What is known of an arm: the effort spent on it, its winner, and the winner's confirmation by every measure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ class Effort:
 class ArmFindings:
     """An arm, its winners, one a search, and their confirmations; NaN where there are none.
 
-    winners: their configurations' digests. configs: their settings, search by search; config: those of the best by
+    winners: their identities. configs: their settings, search by search; config: those of the best by
     validation. tuned: which of them the search varied. validation: the winners', in the search, their mean. untuned:
     the quartiles of the search trials' validation, which say how the arm does when it is not tuned. confirmations:
     one row a (study, seed). estimates: by measure, over them. failed_confirmations: how many did not end well.
@@ -44,7 +44,7 @@ class ArmFindings:
 
     arm: str
     effort: Effort
-    winners: Collection[str]
+    winners: Sequence[str]
     configs: Sequence[Mapping[str, Any]]
     config: Mapping[str, Any] | None
     tuned: tuple[str, ...]
@@ -83,7 +83,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
     return ArmFindings(
         arm=arm,
         effort=_effort(search),
-        winners={row["config"] for row in found.values()},
+        winners=[row["trial"] for row in found.values()],
         configs=[_settings(row) for row in found.values()],
         config=None if best is None else _settings(rows_found[best]),
         tuned=tuned_in(search),

@@ -78,7 +78,7 @@ FIGURES = (
     Figure(
         "hyperparameters",
         "Validation over each tuned setting",
-        "One mark a search trial; open: pruned. Ringed: the winner of its arm.",
+        "One mark a search trial; open: pruned. Ringed: the winner of its arm, of each search.",
         "search trials that differ in a setting",
         hyperparameters,
     ),

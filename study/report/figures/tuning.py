@@ -67,7 +67,7 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
         y, completed = _measured(subject, rows), rows["status"] == "completed"
         axes.plot(x[completed], y[completed], label=arm.arm, **style.marks)
         axes.plot(x[~completed], y[~completed], markerfacecolor="white", **style.marks)
-        best = rows["config"].isin(arm.winners)
+        best = rows["trial"].isin(arm.winners)
         axes.plot(x[best], y[best], "o", markersize=12, markerfacecolor="none", color=INK)
     if places:
         axes.set_xticks(list(places.values()), [value_text(value) for value in places])

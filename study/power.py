@@ -1,0 +1,49 @@
+"""What a plan will be able to see: how far luck moves a difference between two arms, and what is left to find."""
+
+from dataclasses import dataclass
+from math import comb
+
+from study.analysis.estimate import Estimate
+from study.plan import Plan
+
+
+@dataclass(frozen=True)
+class Luck:
+    """Standard deviations of a difference in test accuracy between two arms, as fractions, at a scale in words.
+
+    seed: between seeds of the same two winners. search: between searches, beyond that. image: over 3,589 test images.
+    """
+
+    scale: str
+    seed: float
+    search: float
+    image: float
+
+
+# On FER2013, space `se_placement`, root mean squares over its three pairs of arms (`tests/test_power.py` computes
+# them anew): at full size from results/reference/se_placement-fer2013-full, where searches were not repeated, so that
+# theirs are those of se_placement-fer2013-quarter-searches; at a small scale from se_placement-fer2013-searches, the
+# images' from se_placement-fer2013-tuned.
+FULL_SIZE = Luck("at full size", seed=0.0096, search=0.0096, image=0.0019)
+REDUCED = Luck("at a small scale", seed=0.0148, search=0.0240, image=0.0007)
+
+
+def luck_of(plan: Plan) -> Luck:
+    """What is known of it at the plan's scale."""
+    reduced = plan.base.model.width < 1 or plan.base.data.train_images is not None
+    return REDUCED if reduced else FULL_SIZE
+
+
+def detectable(plan: Plan, luck: Luck) -> float | None:
+    """The smallest true difference between two arms, a fraction, that the study finds in four of five cases.
+
+    With one search of every arm between their winners, with several between the arms as tuned; corrected for all
+    pairs that are compared. None where fewer than two seeds or searches show no spread, or nothing is compared.
+    """
+    searches = plan.searches if plan.searches > 1 else None
+    pairs = sum(comb(len(group), 2) for group in plan.space.comparable())
+    seeds = plan.seeds * plan.searches
+    if not pairs or not seeds or (searches or seeds) < 2:
+        return None
+    variance = luck.seed**2 / seeds + (luck.search**2 / searches if searches else 0.0)
+    return Estimate(0.0, seeds, variance, luck.image**2, searches=searches).detectable(pairs)
