@@ -66,6 +66,10 @@ class Display(Watcher):
         chosen = f"are chosen by the first {epochs} epochs of each" if epochs else "cannot be chosen: it had no epoch"
         self.console.print(f"The time limit ends the search. The configurations of {arms} {chosen}.", soft_wrap=True)
 
+    def on_given_up(self, search: int) -> None:
+        what = f"search {search + 1} of {self.plan.searches} is given up"
+        self.console.print(f"The time limit: {what}, of every arm where it was not done.", soft_wrap=True)
+
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         self._ended += 1
         self._epochs += row["epochs"]

@@ -6,21 +6,17 @@ where it stood.
 """
 
 import bisect
-import heapq
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from fer_core.config import TrialConfig
-from search_spaces.space import Arm
+from study.arm_search import ArmSearch
 from study.deadline import Deadline
-from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
+from study.plan import Plan, TrialSpec
 from study.sampler import Sampler
 from study.selection import as_counted, best_confirmation, winner
 from study.tables import Row, Tables, prediction_rows, trial_row
-from study.timetable import Timetable
 from study.watcher import Watcher
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
@@ -32,29 +28,6 @@ PHASES = ("fixed", "search", "confirm")
 
 class StudyFailedError(RuntimeError):
     """The study cannot go on. The message says why."""
-
-
-@dataclass
-class Search:
-    """One search of an arm: its trials in the order of their numbers, and then the confirmation of its winner.
-
-    plan: as this search has it. paused: trials that left their worker where it was not clear yet whether they go on,
-    by epoch a heap of their numbers with what is to be recorded of each. closed: by the deadline.
-    """
-
-    arm: Arm
-    number: int
-    plan: Plan
-    timetable: Timetable
-    trials: list[TrialSpec] = field(default_factory=list)
-    paused: dict[int, list[tuple[int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
-    confirming: bool = False
-    closed: bool = False
-
-    @property
-    def given_up(self) -> bool:
-        """Whether it counts for nothing: a later search that the deadline ended."""
-        return self.closed and self.number > 0
 
 
 class Engine:
@@ -74,11 +47,11 @@ class Engine:
     ) -> None:
         self.plan, self.sampler, self.tables = plan, sampler, tables
         self._watchers, self._deadline = list(watchers), deadline
-        self._cut: list[Search] = []  # of every arm's first search those that the deadline ended
+        self._cut: list[ArmSearch] = []  # of every arm's first search those that the deadline ended
         self._counted: dict[str, int] = {}  # how many epochs of theirs count
         self._measure = f"val_{plan.space.measure}"
         arms = {arm.name: arm for arm in plan.arms}
-        self._searches = {(name, n): self._search(arms[name], n) for name, n in plan.search_keys}
+        self._searches = {(name, n): ArmSearch(plan, arms[name], n) for name, n in plan.search_keys}
         self._begun = 0  # the last of the searches, by number, of which a trial was handed out
         self._waiting: list[TrialSpec] = []  # in the order in which they are handed out
         self._running: set[str] = set()
@@ -109,8 +82,7 @@ class Engine:
     def search_cut(self) -> bool:
         """Whether the deadline ended the search before all its trials were proposed and ended."""
         return any(
-            search.closed
-            and (not self._searched(search) or any(spec.trial not in self._results for spec in search.trials))
+            search.closed and (not search.proposed or any(spec.trial not in self._results for spec in search.trials))
             for search in self._searches.values()
         )
 
@@ -155,9 +127,7 @@ class Engine:
             if spec.number is None:
                 continue
             self._watch_time()
-            place = (spec.number, epoch["epoch"])
-            search = self._searches[spec.key]
-            if search.closed or not (search.timetable.is_clear(*place) and search.timetable.goes_on(*place)):
+            if self._searches[spec.key].stops(spec.number, epoch["epoch"]):
                 return True
         if spec.number is not None:
             self._searches[spec.key].timetable.outlive(spec.number)
@@ -167,12 +137,8 @@ class Engine:
         """A trial was stopped as `on_epochs` asked for, which may not be its end. details: what `on_end` takes."""
         assert spec.number is not None
         self._running.discard(spec.trial)
-        self._pause(spec, details)
+        self._searches[spec.key].pause(spec.number, len(self._epochs[spec.trial]), details)
         self._extend()
-
-    def _pause(self, spec: TrialSpec, details: dict[str, Any]) -> None:
-        assert spec.number is not None
-        heapq.heappush(self._searches[spec.key].paused[len(self._epochs[spec.trial])], (spec.number, details))
 
     def _record(self, spec: TrialSpec, epoch: Row) -> None:
         if not self.tables.add_epoch({"trial": spec.trial, **epoch}):
@@ -245,22 +211,22 @@ class Engine:
 
         None if all failed. In an arm with nothing to tune, its only configuration.
         """
-        progress = self._searches[arm, search]
-        if not self.plan.trials_in(progress.arm):
-            return TrialSpec(arm, "search", self.plan.arm_config(progress.arm, {}), seed=0)
-        ended = [self._results[spec.trial] for spec in progress.trials if spec.trial in self._results]
+        searched = self._searches[arm, search]
+        if not self.plan.trials_in(searched.arm):
+            return TrialSpec(arm, "search", self.plan.arm_config(searched.arm, {}), seed=0)
+        ended = [self._results[spec.trial] for spec in searched.trials if spec.trial in self._results]
         if search == 0 and arm in self._counted:
             plan, most = self.plan, self._counted[arm]
             ended = as_counted(ended, self._epochs.__getitem__, plan.window, plan.stops, most)
         best = winner(ended, self.plan.space.measure)
-        return None if best is None else progress.trials[int(best["number"])]
+        return None if best is None else searched.trials[int(best["number"])]
 
     def best_network(self, arm: str, search: int = 0) -> str | None:
         """The confirmation of the search's winner whose network is the one to keep, None before any has ended."""
         chosen = self.winner(arm, search)
         if chosen is None:
             return None
-        names = [spec.trial for spec in self._confirm_trials(self._searches[arm, search], chosen.config)]
+        names = [spec.trial for spec in self._searches[arm, search].confirmations(chosen.config)]
         best = best_confirmation(
             [self._results[name] for name in names if name in self._results], self.plan.space.measure
         )
@@ -271,14 +237,6 @@ class Engine:
         wanted = (arm, search, "confirm")
         rows = self._results.values()
         return [row["trial"] for row in rows if (row["arm"], row["search"], row["phase"]) == wanted]
-
-    def _confirm_trials(self, search: Search, config: TrialConfig) -> list[TrialSpec]:
-        return [self.plan.spec(search.arm, "confirm", config, s, search.number) for s in search.plan.confirm_seeds]
-
-    def _search(self, arm: Arm, number: int) -> Search:
-        plan = self.plan
-        timetable = Timetable(plan.window, plan.trials_in(arm), plan.stops, plan.scheduler, REDUCTION_FACTOR)
-        return Search(arm, number, plan.of_search(number), timetable)
 
     def _queue(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
@@ -297,7 +255,7 @@ class Engine:
         """In every search decide on what is paused, propose what is due, in the end its winner's confirmation."""
         for search in self._searches.values():
             self._decide(search)
-            while not search.closed and not self._searched(search) and search.timetable.is_due():
+            while search.is_due():
                 self._propose_search(search)
         if self._cut and not self._counted and not any(search.timetable.open for search in self._cut):
             self._count()
@@ -305,18 +263,13 @@ class Engine:
             if not search.timetable.open and not search.confirming and bool(self._cut) == bool(self._counted):
                 self._propose_confirmation(search)
 
-    def _decide(self, search: Search) -> None:
+    def _decide(self, search: ArmSearch) -> None:
         """End or hand out again the trials that wait at a rung, where that is clear."""
-        timetable = search.timetable
-        for epoch, paused in search.paused.items():
-            while paused and (search.closed or timetable.is_clear(paused[0][0], epoch)):
-                number, details = heapq.heappop(paused)
-                spec = search.trials[number]
-                if not search.closed and timetable.goes_on(number, epoch):
-                    timetable.outlive(number)
-                    self._queue([spec])
-                else:
-                    self._finish(spec, "pruned", **details)
+        for spec, details, goes_on in search.decided():
+            if goes_on:
+                self._queue([spec])
+            else:
+                self._finish(spec, "pruned", **details)
 
     def _count(self) -> None:
         """Judge the arms whose search was cut by the same number of epochs: those of the arm that had the fewest."""
@@ -325,9 +278,6 @@ class Engine:
         self._counted = dict.fromkeys(spent, fewest)
         for watcher in self._watchers:
             watcher.on_cut(self._counted)
-
-    def _searched(self, search: Search) -> bool:
-        return len(search.trials) >= self.plan.trials_in(search.arm)
 
     def _watch_time(self) -> None:
         """End searches if the confirmations need the time that is left: no further trial, no further epoch.
@@ -351,26 +301,27 @@ class Engine:
         wanted = [s for s in self._searches.values() if s.number <= self._begun and not s.given_up]
         return len(wanted) * self.plan.seeds - self._confirmed
 
-    def _close(self, searches: list[Search]) -> None:
+    def _close(self, searches: list[ArmSearch]) -> None:
         for search in searches:
-            search.closed = True
-            search.confirming = search.given_up
+            search.close()
         self._cut += [search for search in searches if not search.given_up]
+        if searches[0].given_up:
+            for watcher in self._watchers:
+                watcher.on_given_up(searches[0].number)
         waiting, self._waiting = self._waiting, []
         for spec in waiting:
-            if spec.number is None or not self._searches[spec.key].closed:
+            search, epochs = self._searches[spec.key], len(self._epochs[spec.trial])
+            if spec.number is None or not search.closed:
                 self._waiting.append(spec)
-            elif self._epochs[spec.trial]:
-                self._pause(spec, {})
+            elif epochs:
+                search.pause(spec.number, epochs, {})
             else:
-                self._searches[spec.key].timetable.end(spec.number)
+                search.timetable.end(spec.number)
 
-    def _propose_search(self, search: Search) -> None:
+    def _propose_search(self, search: ArmSearch) -> None:
         number = search.timetable.begin()
         tuned = self.sampler.propose(search.arm, search.number, number, search.timetable.known)
-        config, seed = self.plan.arm_config(search.arm, tuned), search.plan.search_seed(number)
-        spec = self.plan.spec(search.arm, "search", config, seed, search.number, number)
-        search.trials.append(spec)
+        spec = search.begin(self.plan.arm_config(search.arm, tuned))
         self._agree_with_journal(spec)
         if spec.trial in self._results:
             search.timetable.end(number)
@@ -392,7 +343,7 @@ class Engine:
             self.sampler.report(spec.key, spec.number, epoch["epoch"], epoch[self._measure])
         self._searches[spec.key].timetable.report(spec.number, epoch["epoch"], epoch[self._measure])
 
-    def _propose_confirmation(self, search: Search) -> None:
+    def _propose_confirmation(self, search: ArmSearch) -> None:
         search.confirming = True
         chosen = self.winner(search.arm.name, search.number)
         if chosen is None and search.closed:
@@ -401,7 +352,7 @@ class Engine:
             raise StudyFailedError(
                 f"arm {search.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
-        self._queue(self._confirm_trials(search, chosen.config))
+        self._queue(search.confirmations(chosen.config))
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

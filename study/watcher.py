@@ -17,5 +17,8 @@ class Watcher:
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         """A trial has ended, with its row of `trials`."""
 
+    def on_given_up(self, search: int) -> None:
+        """The time limit ended this search of every arm, not the first, before it was done: it counts for nothing."""
+
     def on_cut(self, counted: Mapping[str, int]) -> None:
         """The time limit ended the search of these arms, and so many of their epochs count, the same in each."""

@@ -569,8 +569,13 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
             clock.now += len(epochs) / slots
             return super().on_epochs(spec, epochs)
 
-    p = plan(trials=4, searches=6)
-    engine = run(p, tmp_path, slots=slots, deadline=Deadline(limit, slots, clock), engine_class=Ticking)
+    class Listener(Watcher):
+        def on_given_up(self, search: int) -> None:
+            given_up.append(search)
+
+    p, given_up = plan(trials=4, searches=6), list[int]()
+    deadline = Deadline(limit, slots, clock)
+    engine = run(p, tmp_path, slots=slots, deadline=deadline, engine_class=Ticking, watchers=[Listener()])
     assert clock.now <= limit
     assert engine.search_cut == (limit not in (99, 400))
     table = trials(tmp_path)
@@ -578,6 +583,8 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
     assert (confirmed == (2, p.epochs)).all(axis=None), "a winner is confirmed wholly or not at all"
     done = [search for search in range(6) if search in confirmed.index]
     assert done == list(range(len(done)))
+    assert given_up == sorted(given_up, reverse=True), "the last one first"
+    assert set(range(6)) - set(done) <= set(given_up) <= set(range(1, 6))
     assert 1 <= len(done) <= 6
     for search in done[1:]:
         for arm in confirmed.loc[search].index:
