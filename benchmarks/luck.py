@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from benchmarks.search import CURVES, HERE
+from benchmarks.search import CURVES, HERE, plan_on
 from search_spaces.catalogue import load_space
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.engine import Engine
-from study.plan import make_plan, study_seed
+from study.plan import study_seed
 from study.replay import Recorded, replay
 from study.sampler import Sampler
 from study.tables import Tables, read_table
@@ -63,17 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def study(recorded: Recorded, seed: int, searches: int, trials: int) -> pd.DataFrame:
     """The test accuracies of a study's confirmations: a column an arm, a row a search and seed."""
-    plan = make_plan(
-        recorded.space,
-        budget="quick",
-        protocol="challenge",
-        data_name="fer2013",
-        trials=trials,
-        epochs=recorded.epochs,
-        searches=searches,
-        seeds=SEEDS,
-        seed=seed,
-    )
+    plan = plan_on(recorded, trials=trials, searches=searches, seeds=SEEDS, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(plan, Sampler(plan, Path(folder) / "optuna.log"), Tables(Path(folder)))
         replay(engine, recorded, order=seed)

@@ -14,6 +14,7 @@ import json
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -93,22 +94,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def plan_on(recorded: Recorded, **arguments: Any) -> Plan:
+    """A plan for the recorded curves. arguments: as of `make_plan`."""
+    of_curves = {"budget": "quick", "protocol": "challenge", "data_name": "fer2013", "epochs": recorded.epochs}
+    return make_plan(recorded.space, **of_curves, **arguments)
+
+
 def study(recorded: Recorded, way: tuple[str, str], seed: int, trials: int, window: int | None) -> list[np.ndarray]:
     """One study: for every arm the worth of its incumbent after every epoch, extended to the epochs of all trials."""
     sampler, scheduler = way
-    plan: Plan = make_plan(
-        recorded.space,
-        budget="quick",
-        protocol="challenge",
-        data_name="fer2013",
-        trials=trials,
-        epochs=recorded.epochs,
-        seeds=0,
-        seed=seed,
-        sampler=sampler,
-        scheduler=scheduler,
-        window=window,
-    )
+    plan = plan_on(recorded, trials=trials, seeds=0, seed=seed, sampler=sampler, scheduler=scheduler, window=window)
     watch = Incumbent(recorded)
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(plan, Sampler(plan, Path(folder) / "optuna.log"), Tables(Path(folder)), [watch])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -25,7 +26,7 @@ from study.plan import Plan, TrialSpec, make_plan
 from study.run import ended_as
 from study.sampler import Sampler
 from study.selection import as_counted, best_confirmation, search_of, winner
-from study.tables import Tables, read_table
+from study.tables import VERSION_KEY, Tables, read_table
 from study.watcher import Watcher
 
 TEST_IMAGES = np.arange(4)
@@ -378,6 +379,19 @@ def test_a_further_search_is_that_of_the_study_with_its_seed(tmp_path: Path) -> 
         there = after[row["trial"]]
         assert {name: there[name] for name in row} == row
         assert there["search"] == 1
+
+
+def test_a_study_that_an_older_version_began_can_be_given_further_searches(tmp_path: Path) -> None:
+    run(plan(trials=4), tmp_path)
+    before, path = trials(tmp_path), tmp_path / "trials.parquet"
+    table = pq.read_table(path).drop_columns(["search"]).replace_schema_metadata({VERSION_KEY: b"3"})
+    pq.write_table(table, path)
+    p = plan(trials=4, searches=2)
+    run(p, tmp_path)
+    after = trials(tmp_path)
+    assert len(after) == p.trial_count
+    assert set(before["trial"]) < set(after["trial"])
+    assert Counter(after.query("phase != 'fixed'")["search"]) == {0: 18, 1: 18}
 
 
 def test_an_earlier_search_and_its_confirmation_come_first(tmp_path: Path) -> None:
