@@ -21,7 +21,7 @@ def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say = partial(console.print, soft_wrap=not console.is_terminal)
     console.print(_arms_table(found))
-    chance = "searches and test images" if found.evidence.repeats_search else MORE_CHANCE
+    chance = "searches and test images" if found.evidence.repeats_search else OF_ONE_SEARCH
     say(
         f"Tests are means over the seeds with 95 % intervals over {chance}; without "
         "twins: accuracy on the test images with no identical training image."
@@ -49,7 +49,7 @@ def print_summary(console: Console, found: Findings) -> None:
     say(f"Verdict: {found.answer}")
 
 
-MORE_CHANCE = "seeds and test images, not over searches"
+OF_ONE_SEARCH = "seeds and test images, not over searches"
 
 
 def luck_text(found: Findings) -> str:

@@ -1,9 +1,11 @@
 """The study's logic on real journals and tables, with trainings whose curve is a formula: seconds for a study."""
 
 import random as random_numbers
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from rich.console import Console
 
 from fer_core.errors import InputError
 from fer_core.size import parameters
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Choice, Float, Int, Space
 from study.deadline import Deadline
+from study.display import Display
 from study.engine import PHASES, Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.run import ended_as
@@ -606,6 +610,23 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
             assert len(ended) == 4, "of a later search those count that came to their end"
     run(p, tmp_path, order=1)  # without a limit it goes on
     assert len(trials(tmp_path)) >= p.trial_count
+
+
+def test_what_a_time_limit_ends_is_said(tmp_path: Path) -> None:
+    clock, out = Clock(), StringIO()
+
+    class Ticking(Engine):
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            clock.now += len(epochs) / 3
+            return super().on_epochs(spec, epochs)
+
+    p = plan(trials=9, searches=3)
+    display = Display(Console(file=out), p, 3, trials(tmp_path))
+    run(p, tmp_path, deadline=Deadline(50, 3, clock), engine_class=Ticking, watchers=[display])
+    said = out.getvalue().replace("\n", " ")
+    for number in (3, 2):
+        assert f"The time limit: search {number} of 3 is given up, of every arm where it was not done." in said
+    assert re.search(r"The configurations of none, block, conv are chosen by the first \d+ epochs of each", said)
 
 
 def test_arms_whose_search_a_time_limit_ends_are_judged_by_the_same_number_of_epochs(tmp_path: Path) -> None:
