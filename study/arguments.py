@@ -90,7 +90,12 @@ def make_parser() -> Parser:
         choices=("auto", *BUDGETS),
         help="how much to spend (default: auto, which is quick without a GPU, standard with one)",
     )
-    add("--trials", type=at_least(1), metavar="N", help="trials of an arm's search (default: the budget's)")
+    add(
+        "--trials",
+        type=at_least(1),
+        metavar="N",
+        help="search trials an arm, of each of its searches (default: the budget's)",
+    )
     add(
         "--searches",
         type=at_least(1),
@@ -121,7 +126,7 @@ def make_parser() -> Parser:
         "--time-limit",
         type=duration,
         metavar="2h",
-        help="end by then: the search gives way in time to the confirmation",
+        help="end by then: the search gives way in time to the confirmation, a later search altogether",
     )
     add(
         "--sampler",
