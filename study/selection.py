@@ -16,7 +16,10 @@ COUNTED_EPOCHS = "counted_epochs"  # in a study's record: how many epochs count 
 
 def winners(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: "pd.DataFrame") -> dict[int, Row]:
     """The winner of each of an arm's searches, by the search's number, as the study, of this record and these tables,
-    chose it. Where nothing was tuned, the first that was confirmed. None of a search in which nothing ended well.
+    chose it. Where nothing was tuned, the first that was confirmed.
+
+    None of a search in which nothing ended well. Where any was confirmed, none of those that were not: they go on, or
+    were given up.
     """
     of_arm = trials[trials["arm"] == arm]
     found: dict[int, Row | None] = {}
@@ -26,7 +29,9 @@ def winners(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: 
             found[search] = winner(search_of(study, arm, search, rows, epochs), study["measure"])
         else:
             found[search] = next(iter(rows.to_dict("records")), None)
-    return {search: row for search, row in found.items() if row is not None}
+    confirmed = set(of_arm.loc[of_arm["phase"] == "confirm", "search"].fillna(0))
+    chosen = {search: row for search, row in found.items() if row is not None}
+    return {search: row for search, row in chosen.items() if search in confirmed} or chosen
 
 
 def best_winner(found: Mapping[int, Row], measure: str) -> int | None:

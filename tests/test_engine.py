@@ -29,7 +29,7 @@ from study.engine import PHASES, Engine, StudyFailedError
 from study.plan import Plan, TrialSpec, make_plan
 from study.run import ended_as
 from study.sampler import Sampler
-from study.selection import as_counted, best_confirmation, search_of, winner
+from study.selection import as_counted, best_confirmation, search_of, winner, winners
 from study.tables import VERSION_KEY, Tables, read_table
 from study.watcher import Watcher
 
@@ -608,6 +608,10 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
         for arm in confirmed.loc[search].index:
             ended = table[(table["search"] == search) & (table["arm"] == arm) & (table["phase"] == "search")]
             assert len(ended) == 4, "of a later search those count that came to their end"
+    record, epochs = {"measure": "accuracy"}, read_table(tmp_path, "epochs")
+    for arm in p.arms:
+        found = winners(record, arm.name, table, epochs)
+        assert set(found) == {search for search, name in confirmed.index if name == arm.name}
     run(p, tmp_path, order=1)  # without a limit it goes on
     assert len(trials(tmp_path)) >= p.trial_count
 
