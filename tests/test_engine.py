@@ -234,7 +234,7 @@ def test_a_trial_is_compared_within_its_arm_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slots", [1, 2, 12])
 def test_the_first_trials_of_an_arm_are_compared_when_all_have_come(slots: int, tmp_path: Path) -> None:
-    p = plan()
+    p = plan(window=4)
     first_rung, reached = p.rungs[0], Counter[tuple[str, int]]()
 
     class Listener(Watcher):
@@ -249,7 +249,7 @@ def test_the_first_trials_of_an_arm_are_compared_when_all_have_come(slots: int, 
 
 
 def test_a_trial_that_ends_while_it_waits_keeps_what_its_worker_said(tmp_path: Path) -> None:
-    p = plan(trials=8, seeds=1)
+    p = plan(trials=8, seeds=1, window=4)
     engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
     first = [spec for spec in iter(engine.next, None) if spec.arm == "none" and spec.phase == "search"]
     for spec in first:
