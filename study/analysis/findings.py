@@ -47,8 +47,13 @@ class Findings:
     @property
     def luck(self) -> Luck:
         gaps = [one.difference for one in self.comparisons]
-        seed, search = ([getattr(gap, name) for gap in gaps] for name in ("seed_sd", "search_sd"))
-        return Luck(*(float(np.sqrt(np.mean(np.square(sds)))) if sds else np.nan for sds in (seed, search)))
+        return Luck(_root_mean_square([g.seed_sd for g in gaps]), _root_mean_square([g.search_sd for g in gaps]))
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    """Of those that are known."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.sqrt(np.mean(np.square(known)))) if known else np.nan
 
 
 def find(folders: Sequence[Path]) -> list[Findings]:
