@@ -31,9 +31,9 @@ def print_summary(console: Console, found: Findings) -> None:
     if len(set(searched.values())) > 1:
         text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
         say(f"The arms did not get the same number of search trials: {text}.")
-    papers = {row["trial"] for row in found.evidence.paper_runs.values()}
+    papers = {row["config"] for row in found.evidence.paper_runs.values()}  # of pooled studies each ran them
     for row in found.evidence.fixed.to_dict("records"):
-        whose = "The paper's configuration at this scale" if row["trial"] in papers else "A configuration as given"
+        whose = "The paper's configuration at this scale" if row["config"] in papers else "A configuration as given"
         say(
             f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
             f"without twins {percent(row['test_accuracy_distinct'])}"

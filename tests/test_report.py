@@ -278,6 +278,20 @@ def test_studies_that_ask_the_same_are_pooled_and_others_stand_side_by_side(tmp_
     assert not (one / "arms.parquet").exists()  # which are of one study
 
 
+def test_of_pooled_studies_each_ran_the_papers_configurations(finished_study: FinishedStudy, tmp_path: Path) -> None:
+    other = shutil.copytree(finished_study.folder, tmp_path / "other")
+    edit_record(other, seed=1)
+    trials = pd.read_parquet(other / "trials.parquet")
+    trials["seed"] += 1_000_000
+    trials["trial"] = trials["trial"].str.partition("-")[0] + "-" + trials["seed"].astype(str)
+    trials.to_parquet(other / "trials.parquet")
+    done = run_module("study.report", finished_study.folder, other, "--out", tmp_path / "report")
+    assert done.status == 0, done.err
+    assert done.out.count("The paper's configuration at this scale, arm ") == 4
+    assert "A configuration as given" not in done.out
+    assert "intervals over searches and test images" in done.out
+
+
 def test_a_study_given_twice_counts_once(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", {"none": 0.5, "block": 0.55})
     copy = shutil.copytree(study, tmp_path / "copy")
