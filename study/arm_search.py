@@ -21,7 +21,8 @@ class ArmSearch:
 
     def __init__(self, plan: Plan, arm: Arm, number: int) -> None:
         self.arm, self.number, self.plan = arm, number, plan.of_search(number)
-        self.timetable = Timetable(plan.window, plan.trials_in(arm), plan.stops, plan.scheduler, REDUCTION_FACTOR)
+        self._planned = plan.trials_in(arm)
+        self.timetable = Timetable(plan.window, self._planned, plan.stops, plan.scheduler, REDUCTION_FACTOR)
         self.trials: list[TrialSpec] = []
         self.confirming = self.closed = False
         # Those that left their worker where it was not clear yet whether they go on, by epoch a heap of numbers.
@@ -30,7 +31,7 @@ class ArmSearch:
     @property
     def proposed(self) -> bool:
         """Whether all its trials were proposed."""
-        return len(self.trials) >= self.plan.trials_in(self.arm)
+        return len(self.trials) >= self._planned
 
     @property
     def given_up(self) -> bool:
