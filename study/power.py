@@ -8,7 +8,7 @@ from study.plan import Plan
 
 
 @dataclass(frozen=True)
-class Luck:
+class KnownLuck:
     """Standard deviations of a difference in test accuracy between two arms, as fractions, at a scale in words.
 
     seed: between seeds of the same two winners. search: between searches, beyond that. image: over 3,589 test images.
@@ -24,17 +24,17 @@ class Luck:
 # them anew): at full size from results/reference/se_placement-fer2013-full, where searches were not repeated, so that
 # theirs are those of se_placement-fer2013-quarter-searches; at a small scale from se_placement-fer2013-searches, the
 # images' from se_placement-fer2013-tuned.
-FULL_SIZE = Luck("at full size", seed=0.0096, search=0.0065, image=0.0019)
-REDUCED = Luck("at a small scale", seed=0.0148, search=0.0240, image=0.0007)
+FULL_SIZE = KnownLuck("at full size", seed=0.0096, search=0.0065, image=0.0019)
+REDUCED = KnownLuck("at a small scale", seed=0.0148, search=0.0240, image=0.0007)
 
 
-def luck_of(plan: Plan) -> Luck:
+def luck_of(plan: Plan) -> KnownLuck:
     """What is known of it at the plan's scale."""
     reduced = plan.base.model.width < 1 or plan.base.data.train_images is not None
     return REDUCED if reduced else FULL_SIZE
 
 
-def detectable(plan: Plan, luck: Luck) -> float | None:
+def detectable(plan: Plan, luck: KnownLuck) -> float | None:
     """The smallest true difference between two arms, a fraction, that the study finds in four of five cases.
 
     With one search of every arm between their winners, with several between the arms as tuned; corrected for all
