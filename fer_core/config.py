@@ -2,6 +2,8 @@
 
 The same dotted names (`model.se_placement`, `train.learning_rate`) stand for a setting everywhere: in a
 search space, on the command line, in Optuna's journal and as columns of `trials.parquet`.
+
+A trainer of the user's own (`fer_core.trainer`) has settings of any other names, and of those here only `SHARED`.
 """
 
 import hashlib
@@ -16,7 +18,13 @@ from fer_core.errors import InputError
 
 Value = str | int | float | bool | None
 
+PARTS = ("data", "model", "augment", "train")
+TRAINER = "trainer"  # the name under which a flat configuration says whose settings it has
+# What holds whoever trains: which images, for how many epochs, and when it may end before.
+SHARED = ("data.protocol", "data.train_images", "data.val_images", "train.epochs", "train.stop_patience")
+
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 def _setting(
@@ -131,34 +139,63 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A trainer of the user's, by its name, and what it is set to: None where the space has nothing to say."""
+
+    trainer: str
+    settings: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True)
 class TrialConfig:
-    """Everything that decides a training but its seed. The defaults are the paper's original CNN."""
+    """Everything that decides a training but its seed. The defaults are the paper's original CNN.
+
+    own: where a trainer of the user's trains; then only `SHARED` counts of the other parts.
+    """
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    own: Own | None = None
 
     def flat(self) -> dict[str, Value]:
-        """The settings as one dictionary of dotted names, in the order of declaration."""
-        return {
-            f"{part.name}.{setting.name}": getattr(getattr(self, part.name), setting.name)
-            for part in fields(self)
-            for setting in fields(getattr(self, part.name))
+        """The settings that count, as one dictionary of dotted names, in the order of declaration."""
+        values = {
+            f"{part}.{setting.name}": getattr(getattr(self, part), setting.name)
+            for part in PARTS
+            for setting in fields(getattr(self, part))
         }
+        if self.own is None:
+            return values
+        return {**{name: values[name] for name in SHARED}, TRAINER: self.own.trainer, **dict(self.own.settings)}
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Value]) -> "TrialConfig":
         """The inverse of `flat`; settings not named keep their defaults. Raises InputError."""
-        return cls().override(values)
+        if TRAINER not in values:
+            return cls().override(values)
+        own = {name: value for name, value in values.items() if not _is_standard(name) and name != TRAINER}
+        shared = {name: value for name, value in values.items() if _is_standard(name)}
+        return cls(own=Own(str(values[TRAINER]), tuple(own.items()))).override(shared)
 
     def override(self, values: Mapping[str, Any]) -> "TrialConfig":
-        """A copy with the dotted names in `values` set, each checked. Raises InputError."""
+        """A copy with the dotted names in `values` set, each checked. Raises InputError.
+
+        A trainer's settings are taken as they are.
+        """
         parts: dict[str, dict[str, Value]] = {}
+        own = {} if self.own is None else dict(self.own.settings)
         for name, value in values.items():
+            if name in own:
+                own[name] = value
+                continue
+            if self.own is not None and name not in SHARED:
+                raise InputError(f"{name}: no setting of {self.own.trainer}. It has: {', '.join([*SHARED, *own])}.")
             part, setting = _split(name)
             parts.setdefault(part, {})[setting] = check(name, value)
-        return replace(self, **{part: replace(getattr(self, part), **new) for part, new in parts.items()})
+        changed = replace(self, **{part: replace(getattr(self, part), **new) for part, new in parts.items()})
+        return changed if self.own is None else replace(changed, own=replace(self.own, settings=tuple(own.items())))
 
     def digest(self) -> str:
         """Ten hexadecimal digits of the content's SHA-256: equal settings, equal digest."""
@@ -173,12 +210,28 @@ def trial_id(config: TrialConfig, seed: int) -> str:
 
 
 def setting_names() -> list[str]:
+    """Those of the paper's network; a trainer's own are known to its space."""
     return list(TrialConfig().flat())
 
 
 def setting_type(name: str) -> Any:
     """The annotation of the setting: a type, or a union of one with None."""
     return _type(name)
+
+
+def in_cell(name: str, cell: Any) -> Value:
+    """The value of a setting from a table's cell, which may hold a whole number as another one, or nothing as NaN."""
+    if cell is None or cell != cell:
+        return None
+    return check(name, cell) if _is_standard(name) else cell
+
+
+def read_value(name: str, value: Any, kind: type) -> Value:
+    """`value` of a trainer's setting `name` in its `kind`, read from text if need be. Raises InputError."""
+    try:
+        return None if value is None else _convert(value, kind)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise InputError(f"{name}={value}: expected {_NOUNS[kind]}.") from None
 
 
 def value_before(name: str) -> Value:
@@ -206,6 +259,10 @@ def check(name: str, value: Any) -> Value:
     return value
 
 
+def _is_standard(name: str) -> bool:
+    return name.partition(".")[0] in PARTS
+
+
 def _split(name: str) -> tuple[str, str]:
     if name not in setting_names():
         raise InputError(f"{name}: no such setting. There are: {', '.join(setting_names())}.")
@@ -224,6 +281,8 @@ def _field(name: str) -> Any:
 
 
 def _unchanged_addition(name: str, value: Value) -> bool:
+    if not _is_standard(name):
+        return value is None and name != TRAINER  # nothing said: a space may come to say more later
     setting = _field(name)
     return setting.metadata["added"] and value == setting.default
 
@@ -257,8 +316,7 @@ def _expected(name: str) -> str:
     optional = isinstance(kind, UnionType)
     plain = next(k for k in get_args(kind) if k is not NoneType) if optional else kind
     if plain is bool:
-        return "true or false"
+        return _NOUNS[bool]
     bounds = [f"at least {meta['low']:g}"] if meta["low"] > -1e308 else []
     bounds += [f"at most {meta['high']:g}"] if meta["high"] < 1e308 else []
-    noun = {int: "a whole number", float: "a number", str: "text"}[plain]
-    return " ".join(filter(None, [noun, " and ".join(bounds)])) + (", or none" if optional else "")
+    return " ".join(filter(None, [_NOUNS[plain], " and ".join(bounds)])) + (", or none" if optional else "")

@@ -8,7 +8,13 @@ import subprocess
 
 # What CUDA's context and the libraries take beside the backend's own allocations, in bytes.
 CONTEXT = 700 << 20
-_EXHAUSTED = ("RESOURCE_EXHAUSTED", "OUT_OF_MEMORY", "OOM when allocating", "STATUS_ALLOC_FAILED")
+_EXHAUSTED = (
+    "RESOURCE_EXHAUSTED",
+    "OUT_OF_MEMORY",
+    "OOM when allocating",
+    "STATUS_ALLOC_FAILED",
+    "CUDA out of memory",
+)
 
 
 def total() -> int | None:
@@ -57,6 +63,6 @@ def peak() -> int | None:
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether `error` says, in the words of TensorFlow, JAX or CUDA, that the device's memory was too small."""
+    """Whether `error` says, in the words of a framework or of CUDA, that the device's memory was too small."""
     text = f"{type(error).__name__} {error}"
     return any(sign in text for sign in (*_EXHAUSTED, "ResourceExhaustedError"))

@@ -1,4 +1,4 @@
-"""What a trained network makes of the test images."""
+"""What a trained network makes of images, held against what they show."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,15 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Testing
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Fractions from 0 to 1, and the mean cross-entropy in nats, NaN where a probability is none."""
+
+    accuracy: float
+    loss: float
+    macro_f1: float
 
 
 @dataclass(frozen=True)
@@ -26,16 +35,25 @@ class Evaluation:
 
 def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
     """What a network says of the test images, as probabilities (n, 7), held against what they show."""
-    predicted = probabilities.argmax(axis=1)
-    correct = predicted == test.labels
+    found = measure(probabilities, test.labels)
+    correct = probabilities.argmax(axis=1) == test.labels
     return Evaluation(
-        accuracy=float(correct.mean()),
+        accuracy=found.accuracy,
         accuracy_distinct=float(correct[test.distinct].mean()) if test.distinct.any() else float("nan"),
-        loss=float(log_loss(test.labels, _normalised(probabilities), labels=range(len(EMOTIONS)))),
-        macro_f1=float(
-            f1_score(test.labels, predicted, labels=range(len(EMOTIONS)), average="macro", zero_division=0)
-        ),
+        loss=found.loss,
+        macro_f1=found.macro_f1,
         probabilities=probabilities,
+    )
+
+
+def measure(probabilities: np.ndarray, labels: np.ndarray) -> Measures:
+    """What probabilities (n, 7) are worth where the `labels` (n,) are true."""
+    predicted, classes = probabilities.argmax(axis=1), range(len(EMOTIONS))
+    finite = bool(np.isfinite(probabilities).all())
+    return Measures(
+        accuracy=float((predicted == labels).mean()),
+        loss=float(log_loss(labels, _normalised(probabilities), labels=classes)) if finite else float("nan"),
+        macro_f1=float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
     )
 
 

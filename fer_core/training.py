@@ -6,14 +6,10 @@ among them) and in the counters of Keras' callbacks; `Training.save` writes all 
 that was killed continues bit for bit as if it had not been.
 """
 
-import json
 import math
-import os
-import platform
 import time
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +18,18 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core import compiled
+from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
 from fer_core.config import TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
+from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
 from fer_core.passes import BATCH, Examples
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
 PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch, counted from 1: accuracies and macro F1 as fractions, losses as cross-entropy in nats an image.
-
-    Losses know of no class weights and no label smoothing, whatever the training minimised.
-    """
-
-    epoch: int
-    train_accuracy: float
-    train_loss: float
-    train_macro_f1: float
-    val_accuracy: float
-    val_loss: float
-    val_macro_f1: float
-    learning_rate: float
-    seconds: float
-
-    @property
-    def finite(self) -> bool:
-        return math.isfinite(self.train_loss) and math.isfinite(self.val_loss)
 
 
 class Training:
@@ -87,8 +63,8 @@ class Training:
         for callback in (self._stopping, self._plateau):
             callback.set_model(self.model)
             callback.on_train_begin()
-        if checkpoint is not None and checkpoint.exists():
-            self._load(checkpoint)
+        if (saved := read_checkpoint(checkpoint)) is not None:
+            self._load(*saved)
 
     @property
     def model(self) -> keras.Model:
@@ -106,8 +82,7 @@ class Training:
 
     @property
     def best(self) -> Epoch:
-        """The first epoch with the highest validation accuracy among those that did not diverge, if any."""
-        return max(self.history, key=lambda e: e.val_accuracy if e.finite else -1.0)
+        return best_of(self.history)
 
     @property
     def parameters(self) -> int:
@@ -152,7 +127,7 @@ class Training:
 
     def save_network(self, path: Path) -> None:
         """Write the network as it stands, without its optimiser, to `path` (.keras), whole or not at all."""
-        partial = path.with_name(f"partial-{_process()}-{path.name}")
+        partial = path.with_name(f"partial-{this_process()}-{path.name}")
         keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).save(partial)
         partial.replace(path)
 
@@ -170,20 +145,9 @@ class Training:
         }
         arrays: dict[str, Any] = {f"variable_{i:04}": np.asarray(v) for i, v in enumerate(self._variables())}
         arrays |= {f"best_{i:04}": np.asarray(w) for i, w in enumerate(self._stopping.best_weights or [])}
-        partial = path.with_name(f"{path.name}.{_process()}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, record=np.array(json.dumps(record)), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_checkpoint(path, record, arrays)
 
-    def _load(self, path: Path) -> None:
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
-            return  # damaged: begin anew, with the same numbers in the end
-        record = json.loads(str(arrays["record"]))
+    def _load(self, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"variable_{i:04}"])
         best = [arrays[name] for name in sorted(arrays) if name.startswith("best_")]
@@ -195,11 +159,6 @@ class Training:
 
     def _variables(self) -> list[Any]:
         return compiled.state_variables(self.model) + list(self.model.optimizer.variables)
-
-
-def _process() -> str:
-    """A name for this process. The worker of a lost node may still write what another one writes, too."""
-    return f"{platform.node()}-{os.getpid()}"
 
 
 def train(

@@ -6,6 +6,7 @@ A package offers its spaces as entry points of the group `fer_study.spaces`, eac
 import importlib
 import importlib.util
 import pkgutil
+import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -71,6 +72,8 @@ def _load_file(path: Path) -> Space:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # what lies beside it, as for a script
     try:
         spec.loader.exec_module(module)
     except Exception as problem:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fer_core import paper
-from fer_core.config import TrialConfig, Value, check
+from fer_core.config import PARTS, SHARED, TRAINER, Own, TrialConfig, Value, check
 from fer_core.errors import InputError
+from fer_core.trainer import Trainer
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
@@ -109,7 +110,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Space:
-    """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`.
+    """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`, or of `trainer`.
 
     scientific: the alternatives; the arms are all combinations, in this order, the first the baseline.
     variants: settings by a name of their own, each crossed with all combinations. Arms are compared within one;
@@ -118,7 +119,9 @@ class Space:
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
     measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
-    Raises InputError if a name or a value is none that `TrialConfig` takes, or a condition can never hold.
+    trainer: what trains, where it is not the paper's network: a class of one's own (`fer_core.trainer`). Its settings
+    may have any name but those of `TrialConfig`, of which the `SHARED` ones stay; a setting's values are of one kind.
+    Raises InputError if a name or a value is none that is taken, or a condition can never hold.
     """
 
     name: str
@@ -129,22 +132,22 @@ class Space:
     variants: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
     measure: str = "accuracy"
+    trainer: type[Trainer] | None = None
 
     def __post_init__(self) -> None:
         claimed = [*self.scientific, *self.nuisance, *self.fixed]
         for name in claimed:
             if claimed.count(name) > 1:
                 raise InputError(f"space {self.name}: {name} stands in it twice.")
-        for name, values in self.scientific.items():
-            for value in values:
-                check(name, value)
         for settings in self.variants.values():
-            for name, value in settings.items():
+            for name in settings:
                 if name in self.scientific or name in self.fixed:
                     raise InputError(f"space {self.name}: {name} stands in it twice.")
-                check(name, value)
-        for name, value in self.fixed.items():
-            check(name, value)
+        for name, values in self._given().items():
+            for value in values:
+                self._check(name, value)
+        for name in self.kinds:
+            self._check_own(name)
         if self.measure not in MEASURES:
             raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
         self._check_nuisance()
@@ -153,7 +156,7 @@ class Space:
         known = {*self.scientific, VARIANT} if self.variants else {*self.scientific}
         for name, parameter in self.nuisance.items():
             for unit in (0.0, 1.0):
-                check(name, parameter.at(unit))
+                self._check(name, parameter.at(unit))
             for other in parameter.when:
                 if other not in known:
                     raise InputError(
@@ -165,6 +168,60 @@ class Space:
             for name in self.tuned_in(arm):
                 if name in arm.values:
                     raise InputError(f"space {self.name}: {name} is both given and tuned in the arm {arm.name}.")
+
+    def _given(self) -> dict[str, list[Value]]:
+        """Every value that is given in the space, by the setting's name: compared, fixed or of a variant."""
+        given: dict[str, list[Value]] = {name: list(values) for name, values in self.scientific.items()}
+        for settings in (*self.variants.values(), self.fixed):
+            for name, value in settings.items():
+                given.setdefault(name, []).append(value)
+        return given
+
+    def _check(self, name: str, value: Value) -> None:
+        """Raises InputError if the trial's configuration does not take the value."""
+        if self.trainer is None or name in SHARED:
+            check(name, value)
+
+    def _check_own(self, name: str) -> None:
+        """Raises InputError if `name` cannot be a setting of the trainer."""
+        assert self.trainer is not None
+        trainer = self.trainer.__name__
+        if name.partition(".")[0] in PARTS:
+            raise InputError(
+                f"space {self.name}: {name} means nothing to its trainer {trainer}, which has settings of its own, "
+                f"and of the others {', '.join(SHARED)}."
+            )
+        if name == TRAINER or not all(part.isidentifier() for part in name.split(".")):
+            raise InputError(f"space {self.name}: {name} cannot be the name of a setting.")
+        kinds = self._kinds_of(name)
+        if len(kinds) > 1 and kinds != {int, float}:
+            kinds_text = " and ".join(sorted(kind.__name__ for kind in kinds))
+            raise InputError(f"space {self.name}: the values of {name} are {kinds_text}, expected one kind.")
+
+    def _kinds_of(self, name: str) -> set[type]:
+        values = self._given().get(name, [])
+        match self.nuisance.get(name):
+            case Choice(values=choices):
+                values = [*values, *choices]
+            case Float() | Int() as parameter:
+                values = [*values, parameter.at(0.0)]
+        return {type(value) for value in values if value is not None}
+
+    @property
+    def kinds(self) -> dict[str, type]:
+        """The settings of its trainer, with what a value of each is: str, bool, int or float."""
+        if self.trainer is None:
+            return {}
+        names = [name for name in dict.fromkeys([*self._given(), *self.nuisance]) if name not in SHARED]
+        found = {name: self._kinds_of(name) for name in names}
+        return {name: float if float in kinds else next(iter(kinds), str) for name, kinds in found.items()}
+
+    @property
+    def start(self) -> TrialConfig:
+        """What configurations differ from: the paper's, or the trainer's, which has nothing set."""
+        if self.trainer is None:
+            return TrialConfig()
+        return TrialConfig(own=Own(self.trainer.__name__, tuple((name, None) for name in self.kinds)))
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -222,6 +279,8 @@ class Space:
 
     def paper_trials(self) -> list[tuple[str, Arm]]:
         """The paper's configurations that lie in the space: each one's name and the arm it lies in."""
+        if self.trainer is not None:
+            return []
         return [
             (title, arm)
             for title, settings in paper.CONFIGURATIONS.items()

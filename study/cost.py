@@ -64,10 +64,10 @@ class Cost:
 
 
 def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
-    """The cost of `plan` on `cluster`; None on GPUs whose speed was not measured yet."""
+    """The cost of `plan` on `cluster`; None on GPUs, or by a user's trainer, whose speed was not measured yet."""
     networks = {arm.name: plan.arm_config(arm, {}) for arm in plan.arms}
     measured = all(known_speed(network, cluster) for network in networks.values())
-    if cluster.gpus_per_trial and not measured:
+    if not measured and (cluster.gpus_per_trial or plan.space.trainer):
         return None
     seconds = sum(_seconds(spec.config, networks[spec.arm], cluster) for spec in plan.fixed_trials())
     for arm in plan.arms:
@@ -159,7 +159,7 @@ def learn_from_study(
 def shape_key(config: TrialConfig, cluster: Cluster) -> str:
     """What decides the time of an epoch on this machine, in words."""
     settings = config.flat()
-    shape = [settings[name] for name in sorted(SHAPE)]
+    shape = list(settings.items()) if config.own else [settings[name] for name in sorted(SHAPE)]
     place = (cluster.address or platform.node(), _processor(), os.environ.get("KERAS_BACKEND", "tensorflow"))
     share = (math.floor(cluster.cpus_per_trial), cluster.gpus_per_trial, cluster.slots)
     return " ".join(map(str, (*place, *share, *shape)))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.command_line import Parser, run_command
-from fer_core.config import TrialConfig, setting_names
+from fer_core.config import TRAINER, TrialConfig, in_cell
 from fer_core.errors import InputError
-from study.folder import MODELS, read_study
+from study.folder import MODELS, network_file, read_study, settings_in
 from study.place import find_place
 from study.plan import study_seed
 from study.selection import best_confirmation, best_winner, winners
@@ -58,11 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as problem:
         raise InputError(f"--out {out}: cannot be written ({problem.strerror}).") from None
     print(f"configuration: {file}")
-    network = place.bring(f"{MODELS}/{record['network_of']}.keras")
+    own = TRAINER in record["settings"]
+    network = place.bring(f"{MODELS}/{network_file(record['network_of'], own)}")
     if network.is_file():
-        copied = out.with_name(out.name + ".keras")
+        copied = out.with_name(out.name + network.suffix)
         shutil.copyfile(network, copied)
-        print(f"network: {copied}")
+        print(f"network: {copied}" + (f", for {record['settings'][TRAINER]}.load" if own else ""))
     else:
         print("network: none; the arm has no confirmation yet that ended")
     return 0
@@ -82,7 +83,7 @@ def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", epochs: "pd.DataF
     confirmed = [row for row in rows if _origin(row) == _origin(best)]
     network = best_confirmation(confirmed, measure)
     tested = [row["test_accuracy"] for row in confirmed if row["status"] == "completed"]
-    config = TrialConfig.from_flat({name: _plain(best[f"config.{name}"]) for name in setting_names()})
+    config = TrialConfig.from_flat({name: in_cell(name, best[f"config.{name}"]) for name in settings_in(study)})
     return {
         "space": study["space"],
         "arm": arm,
@@ -115,11 +116,6 @@ def read_configuration(path: Path) -> TrialConfig:
         return TrialConfig.from_flat(settings)
     except InputError as problem:
         raise InputError(f"--fixed {path}: {problem}") from None
-
-
-def _plain(value: Any) -> Any:
-    """A table's empty number is None here."""
-    return None if value is None or value != value else value
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import TrialConfig, Value, trial_id
+from fer_core.config import TRAINER, TrialConfig, Value, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Space
@@ -291,15 +291,17 @@ def make_plan(
     for name in settings:
         if name in space.scientific or name in space.nuisance:
             raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
-    base = TrialConfig.from_flat({"train.epochs": amount.epochs, "data.protocol": protocol})
-    base = base.override({**amount.settings, **space.fixed})
+    scaled = {"train.epochs": amount.epochs, "data.protocol": protocol, **amount.settings}
+    known = space.start.flat()
+    base = space.start.override({**{name: value for name, value in scaled.items() if name in known}, **space.fixed})
     if epochs is not None:
         base = base.override({"train.epochs": epochs})
+    given = {name: _read(space, name, value) for name, value in settings.items()}
     trials = amount.trials if trials is None else trials
     return Plan(
         space=space,
         budget=budget,
-        base=base.override(settings),
+        base=base.override(given),
         trials=trials,
         seeds=amount.seeds if seeds is None else seeds,
         seed=seed,
@@ -307,5 +309,25 @@ def make_plan(
         sampler=sampler,
         scheduler=scheduler,
         searches=searches,
-        own=tuple(own),
+        own=tuple(_as_in(space, config) for config in own),
     )
+
+
+def _read(space: Space, name: str, value: Value) -> Value:
+    """A setting's value from its text; those of `TrialConfig` are read where they are set."""
+    return read_value(name, value, space.kinds[name]) if name in space.kinds else value
+
+
+def _as_in(space: Space, config: TrialConfig) -> TrialConfig:
+    """A configuration from a file with the settings that its trials have in this space. Raises InputError."""
+    here, there = space.start.own, config.own
+    if here is None and there is None:
+        return config
+    if here is None or there is None or here.trainer != there.trainer:
+        trainers = [own.trainer if own else "the paper's network" for own in (there, here)]
+        raise InputError(f"--fixed: a configuration of {trainers[0]}; in the space {space.name} it is {trainers[1]}.")
+    values = {name: _read(space, name, value) for name, value in config.flat().items() if name != TRAINER}
+    try:
+        return space.start.override(values)
+    except InputError as problem:
+        raise InputError(f"--fixed: {problem}") from None

@@ -43,7 +43,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
     )
     console.print(
         f"images: {_count(config.data.train_images)} train, {_count(config.data.val_images)} validate; "
-        f"network width {_width(plan)}, seed {plan.seed}",
+        f"{_network(plan)}, seed {plan.seed}",
         soft_wrap=True,
     )
     console.print(
@@ -51,7 +51,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
         soft_wrap=True,
     )
-    console.print(_cost_text(estimate(plan, cluster)), soft_wrap=True)
+    console.print(_cost_text(plan, estimate(plan, cluster)), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
         console.print(_power_text(plan), soft_wrap=True)
 
@@ -97,7 +97,9 @@ def _times(plan: Plan, trials: int) -> str:
     return f"{plan.searches} x {trials}" if plan.searches > 1 and trials else str(trials)
 
 
-def _cost_text(cost: Cost | None) -> str:
+def _cost_text(plan: Plan, cost: Cost | None) -> str:
+    if cost is None and plan.space.trainer is not None:
+        return f"time: not known until {plan.space.trainer.__name__} has run here once"
     if cost is None:
         return "time: not known on these GPUs; --calibrate measures it"
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
@@ -114,10 +116,11 @@ def _power_text(plan: Plan) -> str:
     between = "two arms" if several or not tuned else "the winners of two arms"
     moved = f"seeds move it by {100 * luck.seed:.1f}"
     moved += f" and searches by {100 * luck.search:.1f}" if several else ""
+    whose = "" if plan.space.trainer is None else "with the paper's network "
     hint = "; --searches counts the luck of a search, too" if tuned and not several else ""
     return (
         f"could see: a difference of {100 * smallest:.1f} points between {between}, in four of five cases, "
-        f"if {moved} points as on FER2013 {luck.scale}{hint}"
+        f"if {moved} points as {whose}on FER2013 {luck.scale}{hint}"
     )
 
 
@@ -129,9 +132,12 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _width(plan: Plan) -> str:
+def _network(plan: Plan) -> str:
+    if plan.space.trainer is not None:
+        return f"trained by {plan.space.trainer.__name__}"
     name = "model.width"
-    return str(plan.space.nuisance[name]) if name in plan.space.nuisance else f"{plan.base.model.width:g}"
+    tuned = plan.space.nuisance.get(name)
+    return f"network width {plan.base.model.width:g}" if tuned is None else f"network width {tuned}"
 
 
 def _count(images: int | None) -> str:

@@ -134,6 +134,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     arguments = plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
     plan = make_plan(load_space(options.space), **arguments)
     cluster = _make_cluster(options, cpus, gpus)
+    if options.calibrate and plan.space.trainer is not None:
+        raise InputError(f"--calibrate: what {plan.space.trainer.__name__} takes is known after a first study here.")
     if options.calibrate:
         from study.calibrate import calibrate
 
@@ -200,7 +202,7 @@ def _run(
                 window=before["window"] if before else None,
             )
             share = None
-            if gpus and options.gpus_per_trial is None:
+            if gpus and options.gpus_per_trial is None and space.trainer is None:
                 share = _measured_share(console, plan, cpus / gpus)
             cluster = _make_cluster(options, cpus, gpus, share)
             record = {
@@ -310,7 +312,7 @@ def _run_plan(
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(Tables(folder)) as tables,
+            closing(Tables(folder, plan.space.kinds)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):

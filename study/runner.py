@@ -4,7 +4,10 @@ Tune's own search, checkpoints and result files are not used: the engine propose
 record, and a resumed study is a new Ray run over what is missing.
 """
 
+import inspect
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 
@@ -14,6 +17,8 @@ from ray import tune
 
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
+from fer_core.trainer import Trainer
+from study.carried import Carried
 from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
@@ -39,6 +44,13 @@ def gpu_need(config: TrialConfig) -> Need | None:
         return None
 
 
+def carry(trainer: type[Trainer]) -> Carried:
+    """A user's trainer, ready to travel. Its module is a space's file if Python does not find it by its name."""
+    known = sys.modules.get(trainer.__module__)
+    folder = "" if known else str(Path(inspect.getfile(trainer.train_epoch)).parent)
+    return Carried(ray.cloudpickle.dumps(trainer), folder)
+
+
 def run_trials(
     engine: Engine,
     cluster: Cluster,
@@ -58,6 +70,7 @@ def run_trials(
     say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun` is.
     Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
+    trainer = engine.plan.space.trainer
     checkpoints, models = place.shared(CHECKPOINTS), place.shared(MODELS)
     informed = tune.with_parameters(
         trainable,
@@ -66,6 +79,7 @@ def run_trials(
         checkpoints=checkpoints,
         models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
+        **({} if trainer is None else {"trainer": carry(trainer)}),
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
     link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)

@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
-from fer_core.config import TrialConfig, Value
+from fer_core.config import Value
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Choice, Float, Int, Parameter
 from study.evolution import EvolutionSampler
@@ -201,10 +201,10 @@ def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
     if index:
         sobol.fast_forward(index)
     unit = dict(zip(names, map(float, sobol.random(1)[0]), strict=True))
-    paper = TrialConfig().flat()
+    paper = plan.space.start.flat()  # of a trainer of the user's own, nothing
 
     def pick(name: str, parameter: Parameter) -> Value:
-        if index == 0 and parameter.contains(paper[name]):
+        if index == 0 and paper[name] is not None and parameter.contains(paper[name]):
             return paper[name]
         return parameter.at(unit[name])
 

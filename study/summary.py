@@ -93,7 +93,7 @@ def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> 
         return "as given, nothing tuned"
     values = {name: ", ".join(value_text(config[name]) for config in configs) for name in tuned}
     between = "; " if len(configs) > 1 else ", "
-    return between.join(f"{name.partition('.')[2]} {text}" for name, text in values.items())
+    return between.join(f"{name.partition('.')[2] or name} {text}" for name, text in values.items())
 
 
 def value_text(value: Any) -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_core.config import setting_names, setting_type, value_before
+from fer_core.config import TRAINER, setting_names, setting_type, value_before
 from fer_core.errors import InputError
 from study.selection import best_epoch
 
@@ -46,7 +46,8 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema(columns.items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
 
 
-CONFIG_COLUMNS = {f"config.{name}": _arrow_type(setting_type(name)) for name in setting_names()}
+SETTING = "config."  # before the names of settings in a trial's row
+CONFIG_COLUMNS = {f"{SETTING}{name}": _arrow_type(setting_type(name)) for name in setting_names()}
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 SCHEMAS = {
     "trials": _schema(
@@ -70,11 +71,15 @@ KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["tria
 
 
 class Tables:
-    """The tables in `folder`, continued if they stand there already. One writer at a time."""
+    """The tables in `folder`, continued if they stand there already. One writer at a time.
 
-    def __init__(self, folder: Path) -> None:
+    own: the settings of the user's own trainer, with the type of each (`Space.kinds`): columns after all others.
+    """
+
+    def __init__(self, folder: Path, own: Mapping[str, type] | None = None) -> None:
         self.folder = folder
         self._written = {name: read_parquet(folder, name) for name in SCHEMAS}
+        self._written["trials"] = _with_own(self._written["trials"], own or {})
         self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
         self._finished = set(self._written["trials"]["trial"].to_pylist())
         epochs = self._written["epochs"]
@@ -90,7 +95,7 @@ class Tables:
 
     def trials(self) -> pd.DataFrame:
         """All finished trials, those not yet in the parquet file too."""
-        return self._whole("trials").to_pandas()
+        return _frame(self._whole("trials"))
 
     def all_epochs(self) -> pd.DataFrame:
         """All recorded epochs, those of unfinished trials too."""
@@ -151,7 +156,7 @@ class Tables:
         self._pending.flush()
 
     def _whole(self, name: str) -> pa.Table:
-        new = pa.Table.from_pylist(self._new[name], schema=SCHEMAS[name])
+        new = pa.Table.from_pylist(self._new[name], schema=self._written[name].schema)
         return pa.concat_tables([self._written[name], new])
 
     def _write_predictions(self, trial: str, predictions: pa.Table) -> None:
@@ -179,13 +184,13 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     """The table `name` of a study, with the rows that its parquet file lacks while the study runs."""
     table = read_parquet(folder, name)
     rows = [row for table_name, row in _read_pending(folder) if table_name == name]
-    frame = pa.concat_tables([table, pa.Table.from_pylist(rows, schema=SCHEMAS[name])]).to_pandas()
+    frame = _frame(pa.concat_tables([table, pa.Table.from_pylist(rows, schema=table.schema)]))
     return frame.drop_duplicates(KEYS[name], ignore_index=True)
 
 
 def read_parquet(folder: Path, name: str) -> pa.Table:
-    """The parquet file as the schema has it. In a column that an older version lacks is what was so in effect, if
-    anything.
+    """The parquet file as the schema has it, and after that the settings of a trainer of the user's own. In a column
+    that an older version lacks is what was so in effect, if anything.
 
     Raises InputError if the file cannot be read, or if a newer version wrote it.
     """
@@ -205,7 +210,31 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
         else pa.repeat(pa.scalar(_once(field.name), field.type), table.num_rows)
         for field in schema
     ]
+    own = [field for field in table.schema if field.name.startswith(SETTING) and field.name not in schema.names]
+    for field in own:
+        columns.append(table[field.name])
+        schema = schema.append(field)
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _with_own(trials: pa.Table, own: Mapping[str, type]) -> pa.Table:
+    """The table with a column for each setting of a trainer, empty if there was none."""
+    columns = {TRAINER: str, **own} if own else {}
+    for name, kind in columns.items():
+        if f"{SETTING}{name}" not in trials.column_names:
+            field = pa.field(f"{SETTING}{name}", _arrow_type(kind))
+            trials = trials.append_column(field, pa.nulls(trials.num_rows, field.type))
+    return trials
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """For pandas, whose whole numbers become others beside an empty cell: those of a trainer's settings do not."""
+    frame = table.to_pandas()
+    for field in table.schema:
+        own = field.name.startswith(SETTING) and field.name not in CONFIG_COLUMNS
+        if own and pa.types.is_integer(field.type) and table[field.name].null_count:
+            frame[field.name] = pd.Series(table[field.name].to_pylist(), frame.index, object)
+    return frame
 
 
 def _once(column: str) -> Any:

@@ -17,9 +17,14 @@ from ray import tune
 from fer_core import device_memory
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
+from study.carried import Carried
+from study.folder import network_file
 from study.shelf import Shelf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fer_core.own_training import OwnTraining
     from fer_core.training import Training
 
 
@@ -50,7 +55,7 @@ class TrialRun(tune.Trainable):
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
-    may use on the CPU.
+    may use on the CPU. trainer: the user's own, where the space has one.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -60,14 +65,17 @@ class TrialRun(tune.Trainable):
         checkpoints: str,
         models: str,
         threads: int,
+        trainer: Carried | None = None,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
         self._learning = learning
         self._checkpoints, self._models = Shelf(checkpoints), Shelf(models)
-        self._training: Training | None = None
+        self._training: Training | OwnTraining | None = None
+        self._trainer = None if trainer is None else trainer.unpack()
         self._gpu = config["gpu"]
-        device_memory.limit(self._gpu)
+        if self._trainer is None:
+            device_memory.limit(self._gpu)
         self._enter(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -88,8 +96,6 @@ class TrialRun(tune.Trainable):
         return self._gpu > 0 and device_memory.is_exhausted(problem)
 
     def _begin(self, config: dict[str, Any]) -> None:
-        from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
-
         self._phase, self._testing = config["phase"], config.get("testing")
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
         self._trial = config["trial"]
@@ -98,11 +104,20 @@ class TrialRun(tune.Trainable):
             self._training.release()
             self._training = None
         learning: Learning = ray.get(self._learning[settings.data.protocol][0])
-        self._training = Training(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
+        self._training = self._train(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
         self._reported = 0
 
+    def _train(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path) -> Training | OwnTraining:
+        if self._trainer is not None:
+            from fer_core.own_training import OwnTraining
+
+            return OwnTraining(self._trainer, config, seed, learning, checkpoint)
+        from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
+
+        return Training(config, seed, learning, checkpoint)
+
     @property
-    def _current(self) -> Training:
+    def _current(self) -> Training | OwnTraining:
         assert self._training is not None
         return self._training
 
@@ -122,10 +137,11 @@ class TrialRun(tune.Trainable):
 
     def _forget(self) -> None:
         """Leave the memory that this process holds to the next trial."""
-        from fer_core import compiled
-
         self._training = None
-        compiled.forget()
+        if self._trainer is None:
+            from fer_core import compiled
+
+            compiled.forget()
 
     def _step(self) -> dict[str, Any]:
         training = self._current
@@ -146,7 +162,7 @@ class TrialRun(tune.Trainable):
         testing: Testing = ray.get(self._testing[0])
         result = self._current.test(testing)
         if self._phase == "confirm":
-            network = f"{self._trial}.keras"
+            network = network_file(self._trial, self._trainer is not None)
             self._current.save_network(self._models.path(network))
             self._models.send(network)
         return {

@@ -22,6 +22,7 @@ from ray.tune.stopper import Stopper
 from study.cluster import Cluster
 from study.connection import nodes
 from study.engine import Engine, StudyFailedError
+from study.folder import network_file
 from study.place import Place
 from study.plan import TrialSpec
 from study.sharing import Shares
@@ -52,6 +53,7 @@ class Link(Watcher):
     ) -> None:
         self.engine, self.place, self.testing = engine, place, testing
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
+        self._own = engine.plan.space.trainer is not None
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -123,7 +125,7 @@ class Link(Watcher):
         best = self.engine.best_network(*spec.key)
         for trial in self.engine.confirmations(*spec.key):
             if trial != best:
-                self.models.remove(f"{trial}.keras")
+                self.models.remove(network_file(trial, self._own))
 
 
 class Room:

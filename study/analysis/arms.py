@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_core.config import Value, check, setting_names
+from fer_core.config import Value, in_cell
 from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.measures import MEASURES
+from study.folder import settings_in
 from study.plan import study_seed
 from study.selection import best_winner, winners
 
@@ -76,7 +77,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
     searched = zip(confirm["study"], study_seed(confirm["seed"]), strict=True)
     chosen = confirm[confirm["config"] == pd.Series([wanted.get(key) for key in searched], confirm.index, object)]
     ended = chosen[chosen["status"] == "completed"].set_index(KEY).sort_index()
-    rows_found = dict(enumerate(found.values()))
+    rows_found, names = dict(enumerate(found.values())), settings_in(evidence.record)
     best = best_winner(rows_found, evidence.measure)
     quartiles = search[f"val_{evidence.measure}"].quantile([0.25, 0.5, 0.75])
     parameters = ended["parameters"].dropna()
@@ -84,9 +85,9 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
         arm=arm,
         effort=_effort(search),
         winners=[row["trial"] for row in found.values()],
-        configs=[_settings(row) for row in found.values()],
-        config=None if best is None else _settings(rows_found[best]),
-        tuned=tuned_in(search),
+        configs=[_settings(row, names) for row in found.values()],
+        config=None if best is None else _settings(rows_found[best], names),
+        tuned=_tuned_in(search, names),
         validation=_validation(evidence, list(found.values())),
         untuned=tuple(map(float, quartiles)),  # type: ignore[arg-type]
         confirmations=ended,
@@ -138,15 +139,14 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> 
     ]
 
 
-def tuned_in(search: pd.DataFrame) -> tuple[str, ...]:
-    """The settings that differ between an arm's search trials."""
-    return tuple(name for name in setting_names() if search[f"config.{name}"].nunique(dropna=False) > 1)
+def _tuned_in(search: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """Which settings of these `names` differ between an arm's search trials."""
+    return tuple(name for name in names if search[f"config.{name}"].nunique(dropna=False) > 1)
 
 
-def _settings(row: Mapping[str, Any]) -> dict[str, Value]:
+def _settings(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Value]:
     """A row's configuration; None where a study of an older version lacks the setting."""
-    values = {name: row[f"config.{name}"] for name in setting_names()}
-    return {name: None if v is None or v != v else check(name, v) for name, v in values.items()}
+    return {name: in_cell(name, row[f"config.{name}"]) for name in names}
 
 
 def _winners(evidence: Evidence, arm: str, rows: pd.DataFrame) -> dict[tuple[int, int], Mapping[str, Any]]:

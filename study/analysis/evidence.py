@@ -69,7 +69,7 @@ class Evidence:
     def reduced(self) -> bool:
         """Whether network or training set are smaller than the paper's."""
         settings = self.record["settings"]
-        return settings.get("model.width") != 1 or settings.get("data.train_images") is not None
+        return settings.get("model.width", 1) != 1 or settings.get("data.train_images") is not None
 
     @property
     def running(self) -> bool:

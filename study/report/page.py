@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer_core import paper
+from fer_core.config import TRAINER
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
@@ -299,6 +300,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
     images = settings.get("data.train_images")
+    network = f"trained by {settings[TRAINER]}" if TRAINER in settings else f"width {settings['model.width']:g}"
     searches = study_seed(trials.loc[trials["phase"] == "confirm", "seed"]).nunique()
     return [
         *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
@@ -306,10 +308,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
-        (
-            "scale",
-            f"width {settings['model.width']:g}, " + (f"{images:,} training images" if images else "all images"),
-        ),
+        ("scale", f"{network}, " + (f"{images:,} training images" if images else "all images")),
         ("trials", ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "none yet"),
         ("status", ", ".join(sorted({record["status"] for record in records}))),
     ]

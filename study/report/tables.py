@@ -4,7 +4,7 @@ Their columns are documented in `results/README.md`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_core.config import setting_names
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
@@ -20,7 +19,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.summary import effect_text, percent, points
-from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, VERSION_KEY
+from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
@@ -62,18 +61,24 @@ def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Pat
     for name, table_rows in rows.items():
         if name == "effects" and not table_rows:
             continue
-        schema = pa.schema(COLUMNS[name].items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
-        table = pa.Table.from_pylist(table_rows, schema=schema)
+        columns = [*dict.fromkeys([*COLUMNS[name], *(column for row in table_rows for column in row)])]
+        table = _table(table_rows, columns, COLUMNS[name])
         for folder in folders:
             path = folder / f"{name}.parquet"
             partial = path.with_suffix(".parquet.partial")
             pq.write_table(table, partial, compression="zstd")
             partial.replace(path)
             written.append(path)
-        csv = pd.DataFrame(table_rows, columns=list(COLUMNS[name])).map(_joined)
+        csv = pd.DataFrame(table_rows, columns=columns).map(_joined)
         written.append(_write(report / f"{name}.csv", csv.to_csv(index=False)))
         written.append(_write(report / f"{name}.tex", texts[name]))
     return written
+
+
+def _table(rows: list[dict[str, Any]], columns: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Table:
+    """The rows in Arrow. Of the settings of a trainer of the user's own Arrow finds the type."""
+    arrays = [pa.array([row.get(column) for row in rows], types.get(column)) for column in columns]
+    return pa.table(arrays, names=columns, metadata={VERSION_KEY: str(SCHEMA_VERSION)})  # type: ignore[arg-type]
 
 
 def arm_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
@@ -155,8 +160,7 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
         row |= _bounds(f"test_{name}", one)
     tested = arm.estimates[found.evidence.measure]
     row |= {"seed_sd": tested.seed_sd, "search_sd": tested.search_sd}
-    config = arm.config or {}
-    row |= {f"config.{name}": config.get(name) for name in setting_names()}
+    row |= {f"{SETTING}{name}": value for name, value in (arm.config or {}).items()}
     return {name: _finite(value) for name, value in row.items()}
 
 

@@ -58,7 +58,7 @@ def hyperparameters(subject: Subject) -> Figure | None:
 
 def _scatter(subject: Subject, axes: Axes, name: str) -> None:
     column = f"config.{name}"
-    every = pd.concat([_search(subject, arm)[column] for arm in subject.arms]).dropna()
+    every = pd.concat([_search(subject, arm)[column] for arm in subject.arms]).dropna().infer_objects()
     places = _categories(every)
     for arm in subject.arms:
         rows, style = _search(subject, arm), style_of(subject, arm.arm)

@@ -1,0 +1,81 @@
+"""Do histograms of oriented gradients tell emotions better than pixels do, for a linear classifier?
+
+A space with a trainer of its own: no network of ours, no Keras. The trainer is a logistic regression by stochastic
+gradient descent on what `features` makes of an image: its pixels, or histograms of oriented gradients (Dalal and Triggs
+2005). Each has its own tuned rate and decay, the histograms the size of their cells, too.
+
+Command:  python -m study.run --space docs/examples/gradients.py --data fer2013.csv --budget standard --epochs 10
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.trainer import Trainer
+from search_spaces.space import Choice, Float, Space
+
+ORIENTATIONS = 9
+
+
+class Logistic(Trainer):
+    """Logistic regression on pixels or gradients, by stochastic gradient descent."""
+
+    def __init__(self, settings, seed, images, labels):
+        from sklearn.linear_model import SGDClassifier
+
+        self.settings = settings
+        self.features, self.labels = self._features(images), labels
+        self.classifier = SGDClassifier(
+            loss="log_loss", learning_rate="constant", eta0=settings["rate"], alpha=settings["decay"], random_state=seed
+        )
+        self.learning_rate = settings["rate"]
+        self.parameters = 7 * (self.features.shape[1] + 1)
+
+    def train_epoch(self, number):
+        order = np.random.permutation(len(self.labels))
+        self.classifier.partial_fit(self.features[order], self.labels[order], classes=np.arange(7))
+
+    def predict(self, images):
+        return self.classifier.predict_proba(self._features(images))
+
+    def save(self, path: Path):
+        fitted = {name: getattr(self.classifier, name) for name in ("coef_", "intercept_", "t_")}
+        with path.open("wb") as file:
+            np.savez(file, **fitted)
+
+    def load(self, path: Path):
+        # An epoch on one image, which makes what is then overwritten.
+        self.classifier.partial_fit(self.features[:1], self.labels[:1], classes=np.arange(7))
+        with np.load(path) as fitted:
+            for name in fitted.files:
+                setattr(self.classifier, name, fitted[name])
+
+    def _features(self, images):
+        pixels = images.astype(np.float32) / 255
+        if self.settings["features"] == "pixels":
+            return pixels.reshape(len(pixels), -1) - 0.5
+        return histograms(pixels, self.settings["cell"])
+
+
+def histograms(pixels: np.ndarray, cell: int) -> np.ndarray:
+    """Of images (n, 48, 48) the histograms of unsigned orientations in cells of `cell` pixels, each image of length 1."""
+    down, right = np.gradient(pixels, axis=(1, 2))
+    strength = np.hypot(down, right)
+    bins = (np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS).astype(int) % ORIENTATIONS
+    cells = len(pixels), 48 // cell, cell, 48 // cell, cell
+    found = [(strength * (bins == bin)).reshape(cells).sum(axis=(2, 4)) for bin in range(ORIENTATIONS)]
+    flat = np.sqrt(np.stack(found, axis=-1).reshape(len(pixels), -1))
+    return (10 * flat / np.linalg.norm(flat, axis=1, keepdims=True).clip(1e-6)).astype(np.float32)
+
+
+SPACE = Space(
+    name="gradients",
+    question="Do histograms of oriented gradients tell emotions better than pixels do, for a linear classifier?",
+    trainer=Logistic,
+    scientific={"features": ("pixels", "gradients")},
+    nuisance={
+        "rate": Float(1e-4, 1e-1, log=True),
+        "decay": Float(1e-6, 1e-2, log=True),
+        "cell": Choice((4, 6, 8, 12), when={"features": ("gradients",)}),
+    },
+)

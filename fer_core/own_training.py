@@ -1,0 +1,185 @@
+"""A training by a trainer of the user's own, behind the same methods as `fer_core.training.Training`.
+
+Imports no framework: the trainer does.
+"""
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
+from fer_core.config import Own, TrialConfig, Value
+from fer_core.data.dataset import EMOTIONS
+from fer_core.data.protocols import Learning, Testing, stratified
+from fer_core.epoch import Epoch, best_of
+from fer_core.evaluation import Evaluation, Measures, evaluate, measure
+from fer_core.trainer import Trainer
+
+EPOCHS = "train.epochs"
+BATCH = 512  # images that `predict` is given at a time
+SUM_TOLERANCE = 1e-3  # of a row of probabilities, which half precision leaves so far from 1
+
+
+class OwnTraining:
+    """The training of `config`, which names a trainer's settings, by that trainer, with `seed`, on `learning`.
+
+    Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved there
+    goes on from its last epoch.
+    """
+
+    def __init__(
+        self,
+        trainer: type[Trainer],
+        config: TrialConfig,
+        seed: int,
+        learning: Learning,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.config, self.seed = config, seed
+        self.history: list[Epoch] = []
+        rows = stratified(learning.train_labels, config.data.train_images)
+        images, labels = learning.train_images[rows], learning.train_labels[rows]
+        rows = stratified(learning.val_labels, config.data.val_images)
+        self._val = learning.val_images[rows], learning.val_labels[rows]
+        rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
+        self._train = images[rows], labels[rows]
+        _seed_all(seed, 0)
+        self._trainer = trainer(own_settings(config), seed, images, labels)
+        self._state = self._best_state = b""
+        if (saved := read_checkpoint(checkpoint)) is not None:
+            self._load(*saved)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss of the last epoch was not finite."""
+        return bool(self.history) and not self.history[-1].finite
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, validation accuracy has stopped to rise, or the training diverged."""
+        done, train = len(self.history), self.config.train
+        return done > 0 and (done >= train.epochs or done - self.best.epoch >= train.stop_patience or self.diverged)
+
+    @property
+    def best(self) -> Epoch:
+        return best_of(self.history)
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers are trained, as far as the trainer says so."""
+        return self._trainer.parameters
+
+    def run_epoch(self) -> Epoch:
+        """Train for one epoch, validate, and keep what stands then.
+
+        Raises RuntimeError once finished, and whatever the trainer raises.
+        """
+        if self.finished:
+            raise RuntimeError("the training has finished.")
+        start, number = time.perf_counter(), len(self.history) + 1
+        _seed_all(self.seed, number)
+        self._trainer.train_epoch(number)
+        trained, validated = self._measure(*self._train), self._measure(*self._val)
+        epoch = Epoch(
+            epoch=number,
+            **{f"train_{name}": value for name, value in asdict(trained).items()},
+            **{f"val_{name}": value for name, value in asdict(validated).items()},
+            learning_rate=self._trainer.learning_rate,
+            seconds=time.perf_counter() - start,
+        )
+        self.history.append(epoch)
+        self._trainer.validated(validated.accuracy, validated.loss)
+        self._state = self._saved()
+        if self.best is epoch:
+            self._best_state = self._state
+        return epoch
+
+    def test(self, testing: Testing) -> Evaluation:
+        """Go back to the best epoch and evaluate what stood then."""
+        self._restore(self._best_state)
+        return evaluate(self._predict(testing.images).astype(np.float32), testing)
+
+    def save_network(self, path: Path) -> None:
+        """Write what the trainer saved after the best epoch to `path`, whole or not at all."""
+        partial = path.with_name(f"partial-{this_process()}-{path.name}")
+        partial.write_bytes(self._best_state)
+        partial.replace(path)
+
+    def release(self) -> None:
+        """This one is over."""
+        del self._trainer
+
+    def save(self, path: Path) -> None:
+        """Write everything the next epoch depends on to `path`, whole or not at all."""
+        arrays = {"state": np.frombuffer(self._state, np.uint8)}
+        if self._best_state is not self._state:
+            arrays["best"] = np.frombuffer(self._best_state, np.uint8)
+        write_checkpoint(path, {"history": [asdict(epoch) for epoch in self.history]}, arrays)
+
+    def _load(self, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        self.history = [Epoch(**epoch) for epoch in record["history"]]
+        self._state = arrays["state"].tobytes()
+        self._best_state = arrays["best"].tobytes() if "best" in arrays else self._state
+        self._restore(self._state)
+
+    def _measure(self, images: np.ndarray, labels: np.ndarray) -> Measures:
+        return measure(self._predict(images), labels)
+
+    def _predict(self, images: np.ndarray) -> np.ndarray:
+        batches = range(0, len(images), BATCH)
+        return np.concatenate([self._probabilities(images[at : at + BATCH]) for at in batches])
+
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        name = f"{type(self._trainer).__name__}.predict"
+        found, expected = np.asarray(self._trainer.predict(images)), (len(images), len(EMOTIONS))
+        if found.shape != expected:
+            raise ValueError(f"{name} gave an array {found.shape}, expected probabilities {expected}")
+        sums = found.sum(axis=1, dtype=float)
+        wrong = np.isfinite(sums) & ((np.abs(sums - 1) > SUM_TOLERANCE) | (found < 0).any(axis=1))
+        if wrong.any():
+            row = found[wrong][0]
+            raise ValueError(f"{name} gave a row {np.round(row, 3).tolist()}, expected probabilities, of sum 1")
+        return found
+
+    def _saved(self) -> bytes:
+        with _scratch() as path:
+            self._trainer.save(path)
+            if not path.is_file():
+                raise ValueError(f"{type(self._trainer).__name__}.save left no file {path.name}")
+            return path.read_bytes()
+
+    def _restore(self, state: bytes) -> None:
+        with _scratch() as path:
+            path.write_bytes(state)
+            self._trainer.load(path)
+
+
+def own_settings(config: TrialConfig) -> Mapping[str, Value]:
+    """What a trainer is told of `config`: its own settings, and how many epochs there will be at most."""
+    assert isinstance(config.own, Own)
+    return {**dict(config.own.settings), EPOCHS: config.train.epochs}
+
+
+def _seed_all(seed: int, number: int) -> None:
+    """Seed the global generators of the frameworks that are loaded, as `Trainer` promises."""
+    state = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    random.seed(state)
+    np.random.seed(state)  # the user's script may use it
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(state)
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(state)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fer-study-") as folder:
+        yield Path(folder) / "state"

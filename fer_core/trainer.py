@@ -1,0 +1,55 @@
+"""What a space gives where it is not the paper's network that trains: a trainer of one's own, in any framework.
+
+A trainer knows how to train for an epoch, what it makes of images, and how to put itself on disk and back. The
+harness does the rest: which images it sees, when it stops, what is measured, which epoch is tested, what happens when
+it is killed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.config import Value
+
+
+class Trainer(ABC):
+    """One training.
+
+    The global generators of Python, NumPy and, where they are loaded, PyTorch and Keras are seeded from the trial's
+    seed before it is made, and from seed and number before every epoch: what draws from them is reproducible, and a
+    training that was killed goes on as if it had not been.
+
+    What is slow to import belongs into the methods: `--dry-run` and an error's message read the space's file, too.
+    """
+
+    # To be set on `self`, and recorded: the rate of the last epoch, and how many numbers are trained.
+    learning_rate: float | None = None
+    parameters: int | None = None
+
+    @abstractmethod
+    def __init__(self, settings: Mapping[str, Value], seed: int, images: np.ndarray, labels: np.ndarray) -> None:
+        """settings: by their names in the space, None where a setting's condition does not hold, and `train.epochs`,
+        the most that there will be. seed: of the trial. images (n, 48, 48) uint8 and labels (n,), from 0 to 6 as
+        `fer_core.data.dataset.EMOTIONS` has them: those that train, as long as it lives.
+        """
+
+    @abstractmethod
+    def train_epoch(self, number: int) -> None:
+        """Train for epoch `number`, counted from 1."""
+
+    @abstractmethod
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities (n, 7) of the classes of images (n, 48, 48) uint8, as it stands."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write everything that `predict` and the next epoch depend on to the file `path`, which is not there yet."""
+
+    @abstractmethod
+    def load(self, path: Path) -> None:
+        """The inverse of `save`, on a trainer made with the same settings and seed."""
+
+    def validated(self, accuracy: float, loss: float) -> None:  # noqa: B027  # need not be written
+        """Hear what the validation images said after an epoch, for a rate that falls on a plateau. Before `save`."""
