@@ -7,7 +7,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from fer_core.trainer import Trainer
 
 EPOCHS = "train.epochs"
 BATCH = 512  # images that `predict` is given at a time
+FRAMEWORKS = {"torch", "keras"}  # which have generators of their own
 SUM_TOLERANCE = 1e-3  # of a row of probabilities, which half precision leaves so far from 1
 
 
@@ -37,7 +38,7 @@ class OwnTraining:
 
     def __init__(
         self,
-        trainer: type[Trainer],
+        trainer: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray], Trainer],
         config: TrialConfig,
         seed: int,
         learning: Learning,
@@ -51,8 +52,7 @@ class OwnTraining:
         self._val = learning.val_images[rows], learning.val_labels[rows]
         rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
         self._train = images[rows], labels[rows]
-        _seed_all(seed, 0)
-        self._trainer = trainer(own_settings(config), seed, images, labels)
+        self._trainer = _seeded(lambda: trainer(own_settings(config), seed, images, labels), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)
@@ -105,7 +105,7 @@ class OwnTraining:
     def test(self, testing: Testing) -> Evaluation:
         """Go back to the best epoch and evaluate what stood then."""
         self._restore(self._best_state)
-        return evaluate(self._predict(testing.images).astype(np.float32), testing)
+        return evaluate(self.answers(testing.images).astype(np.float32), testing)
 
     def save_network(self, path: Path) -> None:
         """Write what the trainer saved after the best epoch to `path`, whole or not at all."""
@@ -131,9 +131,10 @@ class OwnTraining:
         self._restore(self._state)
 
     def _measure(self, images: np.ndarray, labels: np.ndarray) -> Measures:
-        return measure(self._predict(images), labels)
+        return measure(self.answers(images), labels)
 
-    def _predict(self, images: np.ndarray) -> np.ndarray:
+    def answers(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities (n, 7) of the classes of `images`, as it stands. Raises ValueError if they are none."""
         batches = range(0, len(images), BATCH)
         return np.concatenate([self._probabilities(images[at : at + BATCH]) for at in batches])
 
@@ -168,15 +169,25 @@ def own_settings(config: TrialConfig) -> Mapping[str, Value]:
     return {**dict(config.own.settings), EPOCHS: config.train.epochs}
 
 
+def _seeded(make: Callable[[], Trainer], seed: int) -> Trainer:
+    """What `make` gives, once more if it has loaded a framework, whose generator was not seeded the first time."""
+    known = FRAMEWORKS & set(sys.modules)
+    _seed_all(seed, 0)
+    made = make()
+    if FRAMEWORKS & set(sys.modules) == known:
+        return made
+    _seed_all(seed, 0)
+    return make()
+
+
 def _seed_all(seed: int, number: int) -> None:
     """Seed the global generators of the frameworks that are loaded, as `Trainer` promises."""
     state = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     random.seed(state)
     np.random.seed(state)  # the user's script may use it
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(state)
-    if keras := sys.modules.get("keras"):
-        keras.utils.set_random_seed(state)
+    for name in FRAMEWORKS & set(sys.modules):
+        framework = sys.modules[name]
+        (framework.manual_seed if name == "torch" else framework.utils.set_random_seed)(state)
 
 
 @contextmanager

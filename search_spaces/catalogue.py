@@ -15,7 +15,7 @@ import search_spaces
 from fer_core.errors import InputError
 from search_spaces.space import Space
 
-NOT_SPACES = {"space", "catalogue"}
+NOT_SPACES = {"space", "parameter", "claim", "catalogue"}
 GROUP = "fer_study.spaces"
 
 

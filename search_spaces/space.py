@@ -5,7 +5,6 @@ every alternative, and fixes the rest. It is data only: nothing here draws, trai
 """
 
 import itertools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,90 +12,14 @@ from fer_core import paper
 from fer_core.config import PARTS, SHARED, TRAINER, Own, TrialConfig, Value, check
 from fer_core.errors import InputError
 from fer_core.trainer import Trainer
+from search_spaces.claim import Claim
+from search_spaces.parameter import Choice, Float, Int, Parameter
+
+__all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
 MEASURES = ("accuracy", "macro_f1")
-
-# Names with the values that each may have: of scientific factors, of other nuisance hyperparameters declared
-# before, or of `variant`.
-Condition = Mapping[str, tuple[Value, ...]]
-
-
-@dataclass(frozen=True)
-class Float:
-    """A number from `low` to `high`, even on a logarithmic scale if `log`. `when`: only where that holds."""
-
-    low: float
-    high: float
-    log: bool = False
-    when: Condition = field(default_factory=dict)
-
-    def contains(self, value: Value) -> bool:
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    def at(self, unit: float) -> float:
-        """The value at `unit` of the way, from 0 to 1, on the parameter's scale."""
-        if self.log:
-            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
-        else:
-            value = self.low + unit * (self.high - self.low)
-        return min(self.high, max(self.low, value))  # rounding leaves the range at its ends
-
-    def unit(self, value: float) -> float:
-        """The inverse of `at`."""
-        if self.log:
-            return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
-        return (value - self.low) / (self.high - self.low)
-
-    def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}" + (" (log)" if self.log else "")
-
-
-@dataclass(frozen=True)
-class Int:
-    """A whole number from `low` to `high`, both included. `when`: only where that holds."""
-
-    low: int
-    high: int
-    when: Condition = field(default_factory=dict)
-
-    def contains(self, value: Value) -> bool:
-        return isinstance(value, int) and self.low <= value <= self.high
-
-    def at(self, unit: float) -> int:
-        return min(self.high, self.low + int(unit * (self.high - self.low + 1)))
-
-    def unit(self, value: int) -> float:
-        """The middle of what `at` maps to `value`."""
-        return (value - self.low + 0.5) / (self.high - self.low + 1)
-
-    def __str__(self) -> str:
-        return f"{self.low} to {self.high}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of `values`. `when`: only where that holds."""
-
-    values: tuple[Value, ...]
-    when: Condition = field(default_factory=dict)
-
-    def contains(self, value: Value) -> bool:
-        return value in self.values
-
-    def at(self, unit: float) -> Value:
-        return self.values[min(len(self.values) - 1, int(unit * len(self.values)))]
-
-    def unit(self, value: Value) -> float:
-        """The middle of what `at` maps to `value`."""
-        return (self.values.index(value) + 0.5) / len(self.values)
-
-    def __str__(self) -> str:
-        return ", ".join(map(str, self.values))
-
-
-Parameter = Float | Int | Choice
 
 
 @dataclass(frozen=True)
@@ -121,6 +44,9 @@ class Space:
     measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
     trainer: what trains, where it is not the paper's network: a class of one's own (`fer_core.trainer`). Its settings
     may have any name but those of `TrialConfig`, of which the `SHARED` ones stay; a setting's values are of one kind.
+    published: its tuned settings as a paper has them, or a usual choice: the first trial of every search, and
+    a fixed trial of every arm.
+    claim: what is to be checked; the paper's own (`fer_core.paper`) need not be said.
     Raises InputError if a name or a value is none that is taken, or a condition can never hold.
     """
 
@@ -133,6 +59,8 @@ class Space:
     constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
     measure: str = "accuracy"
     trainer: type[Trainer] | None = None
+    published: Mapping[str, Value] = field(default_factory=dict)
+    claim: Claim | None = None
 
     def __post_init__(self) -> None:
         claimed = [*self.scientific, *self.nuisance, *self.fixed]
@@ -151,6 +79,39 @@ class Space:
         if self.measure not in MEASURES:
             raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
         self._check_nuisance()
+        self._check_published()
+        self._check_claim()
+
+    def _check_published(self) -> None:
+        if self.published and self.trainer is None:
+            raise InputError(f"space {self.name}: published settings are a trainer's; the network's are the paper's.")
+        for name, value in self.published.items():
+            if name not in self.nuisance:
+                raise InputError(f"space {self.name}: {name} is published, but not tuned.")
+            if not self.nuisance[name].contains(value):
+                raise InputError(f"space {self.name}: {name} is published as {value}, tuned {self.nuisance[name]}.")
+
+    def _check_claim(self) -> None:
+        if self.claim is None:
+            return
+        if self.claim.points <= 0:
+            raise InputError(
+                f"space {self.name}: it claims a gain of {self.claim.points:g} points, expected above 0."
+            )
+        for name in self.claim.pair:
+            if name not in [arm.name for arm in self.arms]:
+                raise InputError(f"space {self.name}: it claims something of {name}, which is no arm of it.")
+        if self.claim.measure not in MEASURES:
+            raise InputError(f"space {self.name}: it claims {self.claim.measure}, expected {' or '.join(MEASURES)}.")
+        groups = [[arm.name for arm in group] for group in self.comparable()]
+        positions = [
+            [group.index(name) for name in self.claim.pair] for group in groups if {*self.claim.pair} <= {*group}
+        ]
+        if not any(baseline < arm for baseline, arm in positions):
+            raise InputError(
+                f"space {self.name}: its claim is of {self.claim.arm} over {self.claim.baseline}, expected two arms "
+                "that differ in one factor, the baseline's value declared first."
+            )
 
     def _check_nuisance(self) -> None:
         known = {*self.scientific, VARIANT} if self.variants else {*self.scientific}
@@ -194,9 +155,11 @@ class Space:
         if name == TRAINER or not all(part.isidentifier() for part in name.split(".")):
             raise InputError(f"space {self.name}: {name} cannot be the name of a setting.")
         kinds = self._kinds_of(name)
-        if len(kinds) > 1 and kinds != {int, float}:
-            kinds_text = " and ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"space {self.name}: the values of {name} are {kinds_text}, expected one kind.")
+        if (len(kinds) > 1 and kinds != {int, float}) or not kinds <= {str, bool, int, float}:
+            found = " and ".join(sorted(kind.__name__ for kind in kinds))
+            raise InputError(
+                f"space {self.name}: the values of {name} are {found}, expected one kind of str, bool, int or float."
+            )
 
     def _kinds_of(self, name: str) -> set[type]:
         values = self._given().get(name, [])

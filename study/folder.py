@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -93,6 +94,7 @@ def space_record(space: Space) -> dict[str, Any]:
             for factor, values in crossed.items()
             if len(next(iter(values.values()))) > 1  # else an effect is a pair of arms
         },
+        "claim": None if space.claim is None else asdict(space.claim),
         "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
         "logarithmic": [name for name, parameter in space.nuisance.items() if getattr(parameter, "log", False)],
     }

@@ -212,7 +212,17 @@ class Plan:
             for title, arm in self.space.paper_trials()
         ]
         own = [TrialSpec(self._arm_of(config).name, "fixed", config, seed) for config in self.own]
-        return list({spec.trial: spec for spec in [*papers, *own]}.values())
+        return list({spec.trial: spec for spec in [*papers, *self._published(seed), *own]}.values())
+
+    def _published(self, seed: int) -> list[TrialSpec]:
+        """Every arm of which all that is tuned was published, as it was."""
+        given = self.space.published
+        found = []
+        for arm in self.arms if given else ():
+            tuned = self.space.draw(arm, lambda name, parameter: given.get(name))
+            if None not in tuned.values():
+                found.append(TrialSpec(arm.name, "fixed", self.arm_config(arm, tuned), seed))
+        return found
 
     def _arm_of(self, config: TrialConfig) -> Arm:
         values = config.flat()

@@ -194,18 +194,18 @@ def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
     """One of the arm's first points, the same in every arm for the parameters that arms share.
 
     Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the paper's own
-    value wherever the range holds it.
+    value, or the published one of a user's trainer, wherever the range holds it.
     """
     names = sorted(plan.space.nuisance)
     sobol = qmc.Sobol(len(names), seed=plan.seed)
     if index:
         sobol.fast_forward(index)
     unit = dict(zip(names, map(float, sobol.random(1)[0]), strict=True))
-    paper = plan.space.start.flat()  # of a trainer of the user's own, nothing
+    known = {**plan.space.start.flat(), **plan.space.published}
 
     def pick(name: str, parameter: Parameter) -> Value:
-        if index == 0 and paper[name] is not None and parameter.contains(paper[name]):
-            return paper[name]
+        if index == 0 and known[name] is not None and parameter.contains(known[name]):
+            return known[name]
         return parameter.at(unit[name])
 
     return plan.space.draw(arm, pick)

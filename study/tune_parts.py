@@ -5,6 +5,7 @@ Imported by `runner.py` alone.
 
 import errno
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,8 @@ from study.trial import OUT_OF_MEMORY, Report
 from study.watcher import Row, Watcher
 
 RETRIES = 2
+# What is nobody's own: files of packages, this project's among them wherever Ray puts them, and what is in no file.
+_INSTALLED = re.compile(r"site-packages|/lib/python3|^<|/(study|fer_core)/\w+\.py$")
 
 
 class Link(Watcher):
@@ -53,7 +56,7 @@ class Link(Watcher):
     ) -> None:
         self.engine, self.place, self.testing = engine, place, testing
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
-        self._own = engine.plan.space.trainer is not None
+        self.own = engine.plan.space.trainer is not None
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -125,7 +128,7 @@ class Link(Watcher):
         best = self.engine.best_network(*spec.key)
         for trial in self.engine.confirmations(*spec.key):
             if trial != best:
-                self.models.remove(network_file(trial, self._own))
+                self.models.remove(network_file(trial, self.own))
 
 
 class Room:
@@ -258,7 +261,7 @@ class Decisions(FIFOScheduler):
                 self.link.counted_twice(trial)
             if self.link.put_back(trial):
                 return
-            cause = _cause(trial)
+            cause = _cause(trial, self.link.own)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
@@ -305,8 +308,8 @@ class Watchdog(Callback):
                 ray.kill(actor)
 
 
-def _cause(trial: Any) -> str:
-    """The last line of the trial's traceback.
+def _cause(trial: Any, own: bool) -> str:
+    """The last line of the trial's traceback, with a trainer of the user's `own` also where in its file that is.
 
     From the file that Ray has just written: `trial.get_error` reads a copy of it, which is made later, if at all.
     """
@@ -315,4 +318,13 @@ def _cause(trial: Any) -> str:
     except OSError:
         text = ""
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[:500] if lines else "the worker ended without a word"
+    if not lines:
+        return "the worker ended without a word"
+    return lines[-1].strip()[:500] + (_place_of(text) if own else "")
+
+
+def _place_of(traceback: str) -> str:
+    """Where in a file that no package has installed, if in any, the error arose."""
+    frames = re.findall(r'File "(.+)", line (\d+)', traceback)
+    own = [(file, line) for file, line in frames if not _INSTALLED.search(file)]
+    return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""

@@ -1,8 +1,8 @@
 """Do histograms of oriented gradients tell emotions better than pixels do, for a linear classifier?
 
 A space with a trainer of its own: no network of ours, no Keras. The trainer is a logistic regression by stochastic
-gradient descent on what `features` makes of an image: its pixels, or histograms of oriented gradients (Dalal and Triggs
-2005). Each has its own tuned rate and decay, the histograms the size of their cells, too.
+gradient descent on what `features` makes of an image: its pixels, or histograms of oriented gradients (Dalal and
+Triggs 2005). Each has its own tuned rate and decay, the histograms the size of their cells, too.
 
 Command:  python -m study.run --space docs/examples/gradients.py --data fer2013.csv --budget standard --epochs 10
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.trainer import Trainer
-from search_spaces.space import Choice, Float, Space
+from search_spaces.space import Choice, Claim, Float, Space
 
 ORIENTATIONS = 9
 
@@ -26,7 +26,11 @@ class Logistic(Trainer):
         self.settings = settings
         self.features, self.labels = self._features(images), labels
         self.classifier = SGDClassifier(
-            loss="log_loss", learning_rate="constant", eta0=settings["rate"], alpha=settings["decay"], random_state=seed
+            loss="log_loss",
+            learning_rate="constant",
+            eta0=settings["rate"],
+            alpha=settings["decay"],
+            random_state=seed,
         )
         self.learning_rate = settings["rate"]
         self.parameters = 7 * (self.features.shape[1] + 1)
@@ -58,7 +62,7 @@ class Logistic(Trainer):
 
 
 def histograms(pixels: np.ndarray, cell: int) -> np.ndarray:
-    """Of images (n, 48, 48) the histograms of unsigned orientations in cells of `cell` pixels, each image of length 1."""
+    """Of images (n, 48, 48) the histograms of orientations in cells of `cell` pixels, scaled to one length."""
     down, right = np.gradient(pixels, axis=(1, 2))
     strength = np.hypot(down, right)
     bins = (np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS).astype(int) % ORIENTATIONS
@@ -78,4 +82,6 @@ SPACE = Space(
         "decay": Float(1e-6, 1e-2, log=True),
         "cell": Choice((4, 6, 8, 12), when={"features": ("gradients",)}),
     },
+    published={"rate": 0.01, "decay": 1e-4, "cell": 6},
+    claim=Claim("gradients", "pixels", 5.0, whose="the expected"),
 )

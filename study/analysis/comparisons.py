@@ -46,7 +46,7 @@ def compare_arms(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Compar
     by_name = {findings.arm: findings for findings in arms}
     pairs = [pair for group in evidence.comparable for pair in itertools.combinations(group, 2)]
     found = [_compare(evidence, by_name[baseline], by_name[arm]) for baseline, arm in pairs]
-    return judged([one for one in found if one is not None])
+    return judged([one for one in found if one is not None], evidence.margin)
 
 
 def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Comparison | None:
@@ -91,14 +91,15 @@ class Judgeable(Protocol):
 J = TypeVar("J", bound=Judgeable)
 
 
-def judged(found: list[J]) -> list[J]:
-    """With Holm's (1979) correction over all of them and the verdicts that follow."""
+def judged(found: list[J], margin: float) -> list[J]:
+    """With Holm's (1979) correction over all of them and the verdicts that follow. margin: what `verdict` takes."""
     if not found:
         return []
     p_values = [one.difference.p_value for one in found]
     corrected = multipletests(p_values, alpha=1 - CONFIDENCE, method="holm")[1]
     family = len(found)
+    verdicts = [verdict(one.difference, float(p), family, margin) for one, p in zip(found, corrected, strict=True)]
     return [
-        replace(one, p_corrected=float(p), family=family, verdict=verdict(one.difference, float(p), family))  # type: ignore[type-var]
-        for one, p in zip(found, corrected, strict=True)
+        replace(one, p_corrected=float(p), family=family, verdict=text)  # type: ignore[type-var]
+        for one, p, text in zip(found, corrected, verdicts, strict=True)
     ]

@@ -50,7 +50,7 @@ def find_effects(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Effect
             difference = estimate(means[value].minus(means[baseline]))
             if difference.seeds:
                 found.append(Effect(factor, value, baseline, len(rows[value]), difference))
-    return judged(found)
+    return judged(found, evidence.margin)
 
 
 def level_means(evidence: Evidence, arms: Sequence[ArmFindings], factor: str) -> dict[str, Estimate]:

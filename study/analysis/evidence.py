@@ -15,6 +15,7 @@ from fer_core import paper
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
+from search_spaces.claim import Claim
 from study.analysis.answers import Answers, answers_by_trial
 from study.folder import current_status, read_study, space_record
 from study.plan import study_seed
@@ -95,6 +96,21 @@ class Evidence:
     def paper_arms(self) -> dict[str, str]:
         """The arm of each of the paper's configurations, by the name it has in Table 1."""
         return self._of_space["paper_arms"]
+
+    @cached_property
+    def claim(self) -> Claim | None:
+        """What there is to check: the space's claim, or else the paper's, where the study has both its networks."""
+        if (given := self._of_space.get("claim")) is not None:
+            return Claim(**given)
+        if len(self.paper_arms) != 2:
+            return None
+        baseline, arm = self.paper_arms.values()
+        return Claim(arm, baseline, 100 * paper.REPORTED_GAIN, whose="the paper's", what="SE per block")
+
+    @property
+    def margin(self) -> float:
+        """What counts as no difference, a fraction: less than what is claimed, or than the paper's gain."""
+        return paper.REPORTED_GAIN if self.claim is None else self.claim.gain
 
     @property
     def logarithmic(self) -> list[str]:

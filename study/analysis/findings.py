@@ -30,7 +30,7 @@ class Luck:
 
 @dataclass(frozen=True)
 class Findings:
-    """claim: the verdict on the paper's gain, None where the study does not test it."""
+    """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it."""
 
     evidence: Evidence
     arms: Sequence[ArmFindings]
@@ -68,16 +68,16 @@ def findings(evidence: Evidence) -> Findings:
 
 
 def _claim(evidence: Evidence, comparisons: Sequence[Comparison]) -> str | None:
-    """Drawn faces say nothing of the paper; else the gain of its second configuration over its first."""
-    if evidence.synthetic or len(evidence.paper_arms) != 2:
+    """Drawn faces say nothing of it; else by the difference of its pair of arms."""
+    pair = _claimed(evidence, comparisons)
+    if evidence.claim is None or pair is None or evidence.synthetic:
         return None
-    gain = _claimed(evidence, comparisons)
-    return None if gain is None else claim_verdict(gain.differences["accuracy"])
+    return claim_verdict(pair.differences[evidence.claim.measure], evidence.claim.gain)
 
 
 def _claimed(evidence: Evidence, comparisons: Sequence[Comparison]) -> Comparison | None:
-    """The pair that the paper compares."""
-    pair = tuple(evidence.paper_arms.values())
+    """The pair of arms of which something is claimed."""
+    pair = None if evidence.claim is None else evidence.claim.pair
     return next((one for one in comparisons if (one.baseline, one.arm) == pair), None)
 
 
@@ -90,8 +90,8 @@ def _answer(found: Findings) -> str:
     text = _of_effects(found) if found.effects else _of_pairs(found)
     if evidence.synthetic:
         return text + ". These are drawn faces: they say nothing of FER2013."
-    if found.claim is not None:
-        text += f". The paper's gain of +1.03 points for SE per block: {found.claim}{_alone_decided(found)}"
+    if found.claim is not None and evidence.claim is not None:
+        text += f". {evidence.claim.text}: {found.claim}{_alone_decided(found)}"
         text += " (at this reduced scale)" if evidence.reduced else ""
     return text + "."
 
@@ -151,12 +151,12 @@ def _range(counts: Collection[float], unit: str) -> str:
 
 def _alone_decided(found: Findings) -> str:
     """How the claim can be replicated where the correction leaves its pair undecided."""
-    pair = _claimed(found.evidence, found.comparisons)
-    if pair is None or found.claim != "replicated" or is_decided(pair.verdict):
+    claim, pair = found.evidence.claim, _claimed(found.evidence, found.comparisons)
+    if claim is None or pair is None or found.claim != "replicated" or is_decided(pair.verdict):
         return ""
-    if found.evidence.measure != "accuracy":  # whose p this is
+    if found.evidence.measure != claim.measure:  # whose p this is
         return ""
-    gain = pair.differences["accuracy"]
+    gain = pair.differences[claim.measure]
     return (
         f" by this one pair's interval, {100 * gain.low:+.2f} to {100 * gain.high:+.2f} "
         f"(p = {pair.p_corrected:.3f} once corrected for all pairs)"

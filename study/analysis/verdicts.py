@@ -3,16 +3,17 @@
 Between two arms, and between two values of a factor on the mean over the others, by the study's measure:
 
 better, worse                        p < 0.05 after Holm's correction over all pairs of the study, or all its effects
-no difference larger than x          else, if the whole 95 % interval lies within the paper's gain of 1.03 points
-                                     of zero; x is the end of the interval that lies farther from it
+no difference larger than x          else, if the whole 95 % interval lies within the claimed gain of zero, or where
+                                     nothing is claimed within the paper's, 1.03 points; x is the end of the interval
+                                     that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is;
                                      searches, where every arm was searched more than once
 
-Of the paper's claim, +1.03 points for one SE block per block (Table 1), which was there before the study, by the 95 %
-interval alone, uncorrected:
+Of a claim that was there before the study, such as the paper's of +1.03 points for one SE block per block (Table 1),
+by the 95 % interval alone, uncorrected:
 
-contradicted                         the whole interval lies below the paper's gain
-replicated                           it lies above zero and holds the paper's gain
+contradicted                         the whole interval lies below the claimed gain
+replicated                           it lies above zero and holds the claimed gain
 undecided                            else
 """
 
@@ -24,34 +25,37 @@ from study.analysis.estimate import CONFIDENCE, Estimate
 MARGIN = paper.REPORTED_GAIN
 
 
-def verdict(difference: Estimate, p_corrected: float, comparisons: int) -> str:
-    """The verdict on an arm whose `difference` to its baseline is one of `comparisons` in the study."""
+def verdict(difference: Estimate, p_corrected: float, comparisons: int, margin: float = MARGIN) -> str:
+    """The verdict on an arm whose `difference` to its baseline is one of `comparisons` in the study.
+
+    margin: what counts as no difference, a fraction.
+    """
     if p_corrected < 1 - CONFIDENCE:
         return "better" if difference.value > 0 else "worse"
     bound = max(abs(difference.low), abs(difference.high))
-    if bound <= MARGIN:
+    if bound <= margin:
         return f"no difference larger than {math.ceil(round(1e4 * bound, 6)) / 100:.2f} points"
-    return f"undecided: {_what_would_decide(difference, comparisons)}"
+    return f"undecided: {_what_would_decide(difference, comparisons, margin)}"
 
 
 def is_decided(text: str) -> bool:
     return not text.startswith("undecided")
 
 
-def claim_verdict(gain: Estimate) -> str:
-    """What the gain of SE per block over no SE says of the paper's claim."""
-    if gain.high < paper.REPORTED_GAIN:
+def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
+    """What the gain of one arm over another says of the claim that it is `claimed`, a fraction above zero."""
+    if gain.high < claimed:
         return "contradicted"
-    if gain.low > 0 and gain.low <= paper.REPORTED_GAIN:
+    if gain.low > 0 and gain.low <= claimed:
         return "replicated"
     return "undecided"
 
 
-def _what_would_decide(difference: Estimate, comparisons: int) -> str:
+def _what_would_decide(difference: Estimate, comparisons: int, margin: float) -> str:
     if difference.repeats < 2:
         return f"{counted(2 - difference.repeats, difference.unit, ' more')} at least would show any spread"
     size = abs(difference.value)
-    enough = [difference.repeats_until(size, comparisons), difference.repeats_until(MARGIN - size)]
+    enough = [difference.repeats_until(size, comparisons), difference.repeats_until(margin - size)]
     found = min((n for n in enough if n is not None), default=None)
     if found is None:
         return f"no number of {plural(difference.unit)} would decide on these test images"

@@ -164,7 +164,7 @@ def _comparisons(found: Findings) -> PageTable:
     note = (
         f"Differences in test {measure} in points, paired by seed and test image; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
-        f"interval within {100 * paper.REPORTED_GAIN:.2f} points of zero. Could have seen: the smallest true "
+        f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
         "difference that such a study finds in four of five cases. McNemar: the exact p of each seed's pair of "
         "networks alone, which says nothing of other seeds."
     )

@@ -165,7 +165,7 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
 
 
 def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
-    tests_claim = (pair.baseline, pair.arm) == tuple(found.evidence.paper_arms.values())
+    claim = found.evidence.claim
     row = {
         "study": label(found),
         "arm": pair.arm,
@@ -173,7 +173,7 @@ def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
         "measure": pair.measure,
         **_judged_row(pair),
         "comparisons": pair.family,
-        "claim": found.claim if tests_claim else None,
+        "claim": found.claim if claim is not None and (pair.baseline, pair.arm) == claim.pair else None,
         "mcnemar_seeds": [seed for _, seed in pair.mcnemar],
         "mcnemar_p": list(pair.mcnemar.values()),
     }

@@ -14,7 +14,7 @@ MOST_PAIRS = 40
 
 
 def differences(subject: Subject) -> Figure | None:
-    """Every pair's difference with its interval, zero, and the paper's gain."""
+    """Every pair's difference with its interval, zero, and the gain that is claimed."""
     found = subject.found
     pairs = [one for one in found.comparisons if one.difference.repeats >= 2][:MOST_PAIRS]
     if not pairs:
@@ -23,10 +23,10 @@ def differences(subject: Subject) -> Figure | None:
     for row, one in enumerate(pairs):
         _interval(subject, axes, row, one)
     axes.axvline(0, color=INK, linewidth=1)
-    if found.evidence.measure == "accuracy" and found.evidence.paper_arms:
-        axes.axvline(
-            100 * paper.REPORTED_GAIN, color=INK, linestyle=":", linewidth=1.2, label="the paper's gain, +1.03"
-        )
+    claim = found.evidence.claim
+    if claim is not None and found.evidence.measure == claim.measure:
+        label = f"{claim.whose} gain, {claim.points:+.2f}"
+        axes.axvline(claim.points, color=INK, linestyle=":", linewidth=1.2, label=label)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
     axes.set_yticks(range(len(pairs)), [f"{one.arm} - {one.baseline}" for one in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.5)

@@ -1,0 +1,34 @@
+"""What somebody says of two arms, to be checked: that one has so many points more than the other."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That `arm` has `points` percentage points more of `measure` on the test images than `baseline`.
+
+    whose: as it stands in a sentence, such as "Woo et al.'s". what: what is compared, in words; if empty, the arms.
+    """
+
+    arm: str
+    baseline: str
+    points: float
+    measure: str = "accuracy"
+    whose: str = "the claimed"
+    what: str = ""
+
+    @property
+    def gain(self) -> float:
+        """As a fraction."""
+        return round(self.points / 100, 6)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The baseline and the arm."""
+        return self.baseline, self.arm
+
+    @property
+    def text(self) -> str:
+        """The subject of a sentence about it."""
+        whose = self.whose[:1].upper() + self.whose[1:]
+        return f"{whose} gain of {self.points:+.2f} points for {self.what or f'{self.arm} over {self.baseline}'}"

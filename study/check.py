@@ -1,0 +1,191 @@
+"""`python -m study.check FILE.py`: does a trainer of one's own keep what a study relies on?
+
+Two short epochs of every arm on a few faces, several times over: with the same seed, with another one, and with a
+stop in between, from which another trainer goes on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_core.command_line import Parser, at_least, run_command
+from fer_core.config import TrialConfig, Value
+from fer_core.data.sources import SYNTHETIC, find_source
+from fer_core.errors import InputError
+from fer_core.trainer import Trainer
+from search_spaces.catalogue import load_space
+from search_spaces.space import Arm, Space
+
+if TYPE_CHECKING:
+    from fer_core.data.protocols import Learning
+    from fer_core.own_training import OwnTraining
+
+EXAMPLES = """examples:
+  python -m study.check my_space.py                    on the embedded faces
+  python -m study.check my_space.py --data fer2013.csv --images 2000
+
+Exit status: 0 it does, 1 it does not, 2 the command or its input is wrong."""
+
+EPOCHS = 2
+SEED, OTHER_SEED = 1, 2
+
+
+@dataclass(frozen=True)
+class Held:
+    """One thing that a study relies on: whether it holds, and what follows if it does not."""
+
+    what: str
+    holds: bool
+    otherwise: str
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
+        prog="study.check",
+        description="Check a trainer of one's own: can it be repeated, does it go on after a stop, heed settings?",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("space", metavar="NAME|FILE.py", help="a space with a trainer")
+    parser.add_argument("--data", metavar="PATH", help="as of study.run (default: the embedded faces)")
+    parser.add_argument(
+        "--images", type=at_least(28), default=500, metavar="N", help="training images (default: 500)"
+    )
+    options = parser.parse_args(arguments)
+    space = load_space(options.space)
+    if space.trainer is None:
+        raise InputError(f"{options.space}: trains the paper's network, there is no trainer to check.")
+    learning = _some(options.data, options.images)
+    good = True
+    for arm in space.arms:
+        print(f"{arm.name}:", flush=True)
+        try:
+            for one in check_arm(space, arm, learning):
+                print(f"  ok   {one.what}" if one.holds else f"  NOT  {one.what}: {one.otherwise}", flush=True)
+                good = good and one.holds
+        except Exception:  # the user's own code: they want to see where
+            traceback.print_exc()
+            print(f"  NOT  works: {space.trainer.__name__} failed, see above")
+            good = False
+    print("A study can rely on it." if good else "A study cannot rely on it yet.")
+    return 0 if good else 1
+
+
+def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
+    """What holds of the trainer in this arm, at the first point of its search. Raises whatever the trainer raises."""
+    from study.plan import make_plan
+    from study.sampler import starting_point
+
+    assert space.trainer is not None
+    plan = make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
+    config = plan.arm_config(arm, starting_point(plan, arm, 0))
+    trainer = Watched(space.trainer)
+    with TemporaryDirectory(prefix="fer-study-") as folder:
+        checkpoint = Path(folder) / "half.npz"
+        whole = trainer.begin(config, SEED, learning)
+        whole.run_epoch()
+        whole.save(checkpoint)
+        epoch = whole.run_epoch()
+        answers = whole.answers(learning.val_images)
+        size = checkpoint.stat().st_size / 2**20
+        seconds = f"{epoch.seconds:.2g} s an epoch of {len(learning.train_labels):,} images"
+        yield Held(f"trains and predicts: {seconds}, a checkpoint of {size:.2g} MiB", True, "")
+        yield Held(
+            "predicts without changing",
+            np.array_equal(answers, whole.answers(learning.val_images)),
+            "two predictions of the same images differ (is a dropout or a normalisation still in training mode?)",
+        )
+        yield Held(
+            "can be repeated",
+            np.array_equal(answers, trainer.trained(config, SEED, learning)),
+            "two trainings with the same seed differ, so the study's numbers will not come back",
+        )
+        resumed = trainer.begin(config, SEED, learning, checkpoint)
+        resumed.run_epoch()
+        yield Held(
+            "goes on after a stop as if there had been none",
+            np.array_equal(answers, resumed.answers(learning.val_images)),
+            "`save` leaves out something that the next epoch depends on, such as an optimiser's state",
+        )
+        yield Held(
+            "heeds the seed",
+            not np.array_equal(answers, trainer.trained(config, OTHER_SEED, learning)),
+            "trainings with different seeds are the same, so their spread says nothing",
+        )
+        assert config.own is not None
+        unread = sorted({name for name, value in config.own.settings if value is not None} - trainer.read)
+        yield Held("heeds its settings", not unread, f"it never asks for {', '.join(unread)}")
+
+
+class Watched:
+    """The trainer of a space, and which of its settings it has asked for."""
+
+    def __init__(self, trainer: type[Trainer]) -> None:
+        self._trainer = trainer
+        self.read: set[str] = set()
+
+    def begin(
+        self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None
+    ) -> OwnTraining:
+        from fer_core.own_training import OwnTraining
+
+        def noting(settings: Mapping[str, Value], *others: Any) -> Trainer:
+            return self._trainer(_Noting(settings, self.read), *others)
+
+        return OwnTraining(noting, config, seed, learning, checkpoint)
+
+    def trained(self, config: TrialConfig, seed: int, learning: Learning) -> np.ndarray:
+        """What it makes of the validation images after all epochs (n, 7)."""
+        training = self.begin(config, seed, learning)
+        while not training.finished:
+            training.run_epoch()
+        return training.answers(learning.val_images)
+
+
+class _Noting(dict[str, Value]):
+    """Settings that note which of them are asked for."""
+
+    def __init__(self, settings: Mapping[str, Value], read: set[str]) -> None:
+        super().__init__(settings)
+        self._read = read
+
+    def __getitem__(self, name: str) -> Value:
+        self._read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._read.add(name)
+        return super().get(name, default)
+
+    def __iter__(self) -> Iterator[str]:  # by which `**settings` and `dict(settings)` go, too
+        self._read.update(self.keys())
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self._read.update(self.keys())
+        return super().items()
+
+
+def _some(data: str | None, images: int) -> Learning:
+    """So many training images, and a quarter as many to validate."""
+    from fer_core.data.progress import read_with_progress
+    from fer_core.data.protocols import Learning, default_protocol, split, stratified
+    from study.display import make_console
+
+    dataset = read_with_progress(find_source(data or SYNTHETIC), make_console())
+    learning, _ = split(dataset, default_protocol(dataset))
+    train = stratified(learning.train_labels, images)
+    val = stratified(learning.val_labels, max(1, len(train) // 4))
+    return Learning(
+        learning.train_images[train], learning.train_labels[train], learning.val_images[val], learning.val_labels[val]
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
