@@ -154,7 +154,7 @@ class Engine:
     def on_end(self, spec: TrialSpec, status: str, **details: Any) -> None:
         """Record that a trial ended as `status`, with the details that `_finish` takes.
 
-        Raises StudyFailedError if too many in a row have failed.
+        Raises StudyFailedError if too many in a row have failed, or all that there are.
         """
         self._finish(spec, status, **details)
         self._extend()
@@ -203,6 +203,8 @@ class Engine:
         if spec.number is not None:
             self._searches[spec.key].timetable.end(spec.number)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
+        if self._failures_in_a_row == self.plan.trial_count:
+            raise StudyFailedError(f"every trial failed, the last with: {error}")
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
             raise StudyFailedError(f"{self._failures_in_a_row} trials in a row failed, the last with: {error}")
 

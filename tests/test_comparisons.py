@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from study.analysis.estimate import Observed, estimate
 from study.analysis.findings import Findings, find, findings
+from study.report.tables import comparison_rows
 from tests.conftest import ROOT
 from tests.made import make_study
 
@@ -106,6 +107,28 @@ def test_a_claim_that_only_its_own_interval_bears_out_is_said_to() -> None:
         "No arm can be told from none with 5 seeds. The paper's gain of +1.03 points for SE per block: replicated by "
         "this one pair's interval, +0.39 to +2.67 (p = 0.053 once corrected for all pairs)."
     )
+
+
+def test_a_study_is_judged_by_the_claim_of_its_space(tmp_path: Path) -> None:
+    claim = {"arm": "new", "baseline": "old", "points": 6.0, "whose": "Doe's"}
+    found = found_in(make_study(tmp_path / "a", {"old": 0.5, "new": 0.5}, claim=claim, images=2000))
+    assert found.evidence.margin == 0.06
+    assert found.comparisons[0].verdict.startswith("no difference larger than")  # than six points, not than 1.03
+    assert found.answer.endswith("Doe's gain of +6.00 points for new over old: contradicted.")
+    high = 100 * found.comparisons[0].difference.high
+    near = claim | {"points": round(high, 2) - 0.01, "whose": "the claimed", "what": "novelty"}
+    again = found_in(make_study(tmp_path / "b", {"old": 0.5, "new": 0.5}, claim=near, images=2000))
+    assert "The claimed gain of" in again.answer
+    assert "points for novelty: undecided" in again.answer
+
+
+def test_a_claim_of_another_measure_is_judged_by_that(tmp_path: Path) -> None:
+    claim = {"arm": "new", "baseline": "old", "points": 90.0, "measure": "macro_f1"}
+    found = found_in(make_study(tmp_path, {"old": 0.5, "new": 0.9}, claim=claim))
+    assert found.comparisons[0].verdict == "better"
+    assert found.claim == "contradicted"
+    (row,) = comparison_rows([found])
+    assert (row["arm"], row["claim"]) == ("new", "contradicted")
 
 
 def test_the_answer_says_what_the_data_were(tmp_path: Path) -> None:
