@@ -146,8 +146,14 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     else:
         print_plan(Console(highlight=False, markup=False, emoji=False), plan, cluster, source)
         if gpus and options.gpus_per_trial is None:
-            print("The study measures at its start whether several trials fit on one GPU; then more run at a time.")
+            print(_sharing_text(plan))
     return 0
+
+
+def _sharing_text(plan: Plan) -> str:
+    if plan.space.trainer is not None:
+        return "A trainer of your own gets a whole GPU; with --gpus-per-trial 0.5 two share one."
+    return "The study measures at its start whether several trials fit on one GPU; then more run at a time."
 
 
 def _automatic_budget(gpus: float) -> str:
