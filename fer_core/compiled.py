@@ -15,9 +15,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from fer_core.config import ModelConfig, TrainConfig, TrialConfig
+from fer_core.config import ModelConfig, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
-from fer_core.model import build_model, set_augmentation
+from fer_core.model import Network, build_model, set_augmentation
 from fer_core.passes import Passes
 
 MOST_KEPT = 4
@@ -34,6 +34,8 @@ MACRO_F1 = "macro_f1"
 class _Shape(NamedTuple):
     """What is compiled into a network. Everything else can be set on it afterwards."""
 
+    network: Network | None
+    own: Own | None
     model: ModelConfig
     optimizer: str
     weight_decay: float
@@ -44,14 +46,17 @@ class _Shape(NamedTuple):
 _pool: dict[_Shape, Passes] = {}
 
 
-def take(config: TrialConfig, seed: int) -> Passes:
-    """A compiled network for `config`, initialised from `seed`, as if it had just been built."""
+def take(config: TrialConfig, seed: int, network: Network | None = None) -> Passes:
+    """A compiled network for `config`, initialised from `seed`, as if it had just been built.
+
+    network: the user's own, where it is one of those.
+    """
     if keras.backend.backend() == "jax":
         _keep_gpu_programs()
     # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
     random.seed(seed)
-    model = build_model(config)
-    pooled = _pool.pop(_shape(config), None)
+    model = build_model(config, network)
+    pooled = _pool.pop(_shape(config, network), None)
     if pooled is None:
         model.compile(
             optimizer=_optimizer(config.train),
@@ -72,11 +77,11 @@ def take(config: TrialConfig, seed: int) -> Passes:
     return passes
 
 
-def give_back(passes: Passes, config: TrialConfig) -> None:
+def give_back(passes: Passes, config: TrialConfig, network: Network | None = None) -> None:
     """Keep a network, which nobody uses any more, for the next training that can use it."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[_shape(config)] = passes
+    _pool[_shape(config, network)] = passes
 
 
 def _keep_gpu_programs() -> None:
@@ -106,9 +111,11 @@ def forget() -> None:
     _pool.clear()
 
 
-def _shape(config: TrialConfig) -> _Shape:
+def _shape(config: TrialConfig, network: Network | None) -> _Shape:
     train = config.train
-    return _Shape(config.model, train.optimizer, train.weight_decay, train.label_smoothing, train.precision)
+    return _Shape(
+        network, config.own, config.model, train.optimizer, train.weight_decay, train.label_smoothing, train.precision
+    )
 
 
 def _optimizer(train: TrainConfig) -> keras.optimizers.Optimizer:

@@ -3,7 +3,8 @@
 The same dotted names (`model.se_placement`, `train.learning_rate`) stand for a setting everywhere: in a
 search space, on the command line, in Optuna's journal and as columns of `trials.parquet`.
 
-A trainer of the user's own (`fer_core.trainer`) has settings of any other names, and of those here only `SHARED`.
+Where a network or a trainer of the user's own stands in for the paper's, it has settings of any other names, and of
+those here the ones that `names_beside` says.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ from fer_core.errors import InputError
 Value = str | int | float | bool | None
 
 PARTS = ("data", "model", "augment", "train")
-TRAINER = "trainer"  # the name under which a flat configuration says whose settings it has
+# The kinds of what a user may bring, and the names under which a flat configuration says what it is.
+NETWORK, TRAINER = "network", "trainer"
 # What holds whoever trains: which images, for how many epochs, and when it may end before.
 SHARED = ("data.protocol", "data.train_images", "data.val_images", "train.epochs", "train.stop_patience")
 
@@ -140,9 +142,12 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Own:
-    """A trainer of the user's, by its name, and what it is set to: None where the space has nothing to say."""
+    """What the user has brought, a NETWORK or a TRAINER, by its name, and what it is set to: None where the space has
+    nothing to say.
+    """
 
-    trainer: str
+    kind: str
+    name: str
     settings: tuple[tuple[str, Value], ...] = ()
 
 
@@ -150,7 +155,7 @@ class Own:
 class TrialConfig:
     """Everything that decides a training but its seed. The defaults are the paper's original CNN.
 
-    own: where a trainer of the user's trains; then only `SHARED` counts of the other parts.
+    own: the user's, where it stands in for the paper's; then only `names_beside` count of the other parts.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -168,21 +173,23 @@ class TrialConfig:
         }
         if self.own is None:
             return values
-        return {**{name: values[name] for name in SHARED}, TRAINER: self.own.trainer, **dict(self.own.settings)}
+        shared = {name: values[name] for name in names_beside(self.own.kind)}
+        return {**shared, self.own.kind: self.own.name, **dict(self.own.settings)}
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Value]) -> "TrialConfig":
         """The inverse of `flat`; settings not named keep their defaults. Raises InputError."""
-        if TRAINER not in values:
+        kind = own_kind(values)
+        if kind is None:
             return cls().override(values)
-        own = {name: value for name, value in values.items() if not _is_standard(name) and name != TRAINER}
+        own = {name: value for name, value in values.items() if not _is_standard(name) and name != kind}
         shared = {name: value for name, value in values.items() if _is_standard(name)}
-        return cls(own=Own(str(values[TRAINER]), tuple(own.items()))).override(shared)
+        return cls(own=Own(kind, str(values[kind]), tuple(own.items()))).override(shared)
 
     def override(self, values: Mapping[str, Any]) -> "TrialConfig":
         """A copy with the dotted names in `values` set, each checked. Raises InputError.
 
-        A trainer's settings are taken as they are.
+        The settings of what the user has brought are taken as they are.
         """
         parts: dict[str, dict[str, Value]] = {}
         own = {} if self.own is None else dict(self.own.settings)
@@ -190,8 +197,8 @@ class TrialConfig:
             if name in own:
                 own[name] = value
                 continue
-            if self.own is not None and name not in SHARED:
-                raise InputError(f"{name}: no setting of {self.own.trainer}. It has: {', '.join([*SHARED, *own])}.")
+            if self.own is not None and name not in (beside := names_beside(self.own.kind)):
+                raise InputError(f"{name}: no setting of {self.own.name}. It has: {', '.join([*beside, *own])}.")
             part, setting = _split(name)
             parts.setdefault(part, {})[setting] = check(name, value)
         changed = replace(self, **{part: replace(getattr(self, part), **new) for part, new in parts.items()})
@@ -210,8 +217,18 @@ def trial_id(config: TrialConfig, seed: int) -> str:
 
 
 def setting_names() -> list[str]:
-    """Those of the paper's network; a trainer's own are known to its space."""
+    """Those of the paper's network; the space knows those of what its user has brought."""
     return list(TrialConfig().flat())
+
+
+def names_beside(kind: str) -> tuple[str, ...]:
+    """Which of these count beside a user's own network (all but the network's) or trainer."""
+    return SHARED if kind == TRAINER else tuple(name for name in setting_names() if not name.startswith("model."))
+
+
+def own_kind(settings: Mapping[str, Any]) -> str | None:
+    """What the user has brought to a flat configuration: a NETWORK, a TRAINER, or nothing."""
+    return next((kind for kind in (NETWORK, TRAINER) if kind in settings), None)
 
 
 def setting_type(name: str) -> Any:
@@ -227,7 +244,7 @@ def in_cell(name: str, cell: Any) -> Value:
 
 
 def read_value(name: str, value: Any, kind: type) -> Value:
-    """`value` of a trainer's setting `name` in its `kind`, read from text if need be. Raises InputError."""
+    """`value` of a user's own setting `name` in its `kind`, read from text if need be. Raises InputError."""
     try:
         return None if value is None else _convert(value, kind)
     except (TypeError, ValueError, KeyError, OverflowError):
@@ -282,7 +299,7 @@ def _field(name: str) -> Any:
 
 def _unchanged_addition(name: str, value: Value) -> bool:
     if not _is_standard(name):
-        return value is None and name != TRAINER  # nothing said: a space may come to say more later
+        return value is None  # nothing said: a space may come to say more later
     setting = _field(name)
     return setting.metadata["added"] and value == setting.default
 

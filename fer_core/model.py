@@ -1,6 +1,7 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import keras
 from keras import layers
 
 from fer_core.augmentation import RandomFlip, RandomShift
-from fer_core.config import AugmentConfig, ModelConfig, TrialConfig
+from fer_core.config import AugmentConfig, ModelConfig, TrialConfig, Value
 from fer_core.data.dataset import EMOTIONS, SIDE
 from fer_core.errors import InputError
 from fer_core.normalisation import BatchNormalization
@@ -16,24 +17,43 @@ from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
 
+# A network of the user's own: from scaled images (batch, 48, 48, 1) and its settings to features (batch, n).
+Network = Callable[[keras.KerasTensor, dict[str, Value]], keras.KerasTensor]
 
-def build_model(config: TrialConfig) -> keras.Model:
+
+def build_model(config: TrialConfig, network: Network | None = None) -> keras.Model:
     """The network for `config`, from uint8 images (batch, 48, 48, 1) to seven class probabilities.
+
+    network: the user's own, where `config.own` has its settings. Raises ValueError if it gives no features.
 
     Rescaling and the augmentation are its first layers; the latter work while training only. With mixed precision,
     these and the softmax still compute in float32, and so do all variables.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
     with _precision(config.train.precision):
-        return _build(config)
+        return _build(config, network)
 
 
-def _build(config: TrialConfig) -> keras.Model:
-    model = config.model
+def _build(config: TrialConfig, network: Network | None) -> keras.Model:
     inputs = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
     x = RandomShift(config.augment.shift, dtype="float32", name="shift")(x)
     x = RandomFlip(config.augment.flip, dtype="float32", name="flip")(x)
+    x = _features(x, config.model) if network is None else _own_features(x, config, network)
+    outputs = layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="emotion")(x)
+    return keras.Model(inputs, outputs, name="fer")
+
+
+def _own_features(x: keras.KerasTensor, config: TrialConfig, network: Network) -> keras.KerasTensor:
+    assert config.own is not None
+    features = network(x, dict(config.own.settings))
+    if len(features.shape) != 2:
+        raise ValueError(f"{config.own.name} gave a tensor {features.shape}, expected features (None, n)")
+    return features
+
+
+def _features(x: keras.KerasTensor, model: ModelConfig) -> keras.KerasTensor:
+    """Those of the paper's network."""
     for number, filters in enumerate(BLOCKS, start=1):
         for position, count in enumerate(filters, start=1):
             x = _convolution(x, scaled(count, model.width), model, f"conv{number}_{position}")
@@ -46,9 +66,7 @@ def _build(config: TrialConfig) -> keras.Model:
     if model.dense_norm:
         x = BatchNormalization(momentum=model.batch_norm_momentum, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
-    x = layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
-    outputs = layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="emotion")(x)
-    return keras.Model(inputs, outputs, name="fer")
+    return layers.Dropout(model.dense_dropout, name="dense_dropout")(x)
 
 
 @contextmanager
@@ -68,14 +86,16 @@ def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
     model.get_layer("flip").on.assign(float(augment.flip))
 
 
-def load_network(path: Path) -> keras.Model:
-    """The network saved as .keras in `path`; no code in the file is run.
+def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Model:
+    """The network saved as .keras in `path`; no code in the file is run. own: classes of its layers, by name.
 
     Raises InputError if it is none, or not one from (48, 48, 1) images to seven classes.
     """
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError) as problem:
+        if unknown := re.search(r"Could not locate class '(\w+)'", str(problem)):
+            raise InputError(f"{path}: has a layer of its own, {unknown[1]}. Give its file: --code FILE.py") from None
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
         raise InputError(f"{path}: not a network saved as .keras ({reason})") from None
     shapes = model.input_shape, model.output_shape

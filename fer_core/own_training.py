@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
-from fer_core.config import Own, TrialConfig, Value
+from fer_core.config import TrialConfig, Value
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
@@ -165,7 +165,7 @@ class OwnTraining:
 
 def own_settings(config: TrialConfig) -> Mapping[str, Value]:
     """What a trainer is told of `config`: its own settings, and how many epochs there will be at most."""
-    assert isinstance(config.own, Own)
+    assert config.own is not None
     return {**dict(config.own.settings), EPOCHS: config.train.epochs}
 
 

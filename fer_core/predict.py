@@ -1,6 +1,7 @@
 """`python -m fer_core.predict MODEL IMAGE...`: class probabilities for image files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import numpy as np
 from fer_core.command_line import Parser, run_command
 from fer_core.data.dataset import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.own_code import load_code
 
 EXAMPLES = """examples:
   python -m fer_core.predict model.keras face.jpg
   python -m fer_core.predict model.keras faces/*.png --json | jq '.[].predicted'
+  python -m fer_core.predict own.keras face.jpg --code my_space.py    a network with layers of its own
 
 Exit status: 0 done, 2 the command or its input is wrong."""
 
@@ -26,12 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "images", metavar="IMAGE", type=Path, nargs="+", help="a PNG or JPEG file, the face filling it as in FER2013"
     )
+    parser.add_argument("--code", metavar="FILE.py", type=Path, help="where layers of its own are, such as the space")
     parser.add_argument("--json", action="store_true", help="print a list with an object an image")
     options = parser.parse_args(arguments)
     if not options.model.is_file():
         raise InputError(f"{options.model}: no such file. Expected a network saved as .keras.")
+    if options.code is not None and not options.code.is_file():
+        raise InputError(f"--code {options.code}: no such file.")
     images = read_images(options.images)  # before the slow part
-    probabilities = predict(options.model, images)
+    probabilities = predict(options.model, images, _classes(options.code))
     print(as_json(options.images, probabilities) if options.json else as_text(options.images, probabilities))
     return 0
 
@@ -43,11 +49,20 @@ def read_images(paths: list[Path]) -> np.ndarray:
     return np.stack([read_image(path) for path in paths])
 
 
-def predict(network: Path, images: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 7) of EMOTIONS for images (n, 48, 48) uint8. Raises InputError if `network` is none."""
+def _classes(code: Path | None) -> dict[str, type]:
+    """What a user's file defines."""
+    module = {} if code is None else vars(load_code(code.resolve()))
+    return {name: value for name, value in module.items() if isinstance(value, type)}
+
+
+def predict(network: Path, images: np.ndarray, own: Mapping[str, type] | None = None) -> np.ndarray:
+    """Probabilities (n, 7) of EMOTIONS for images (n, 48, 48) uint8. Raises InputError if `network` is none.
+
+    own: classes of the network's layers, by name, that are neither Keras' nor this project's.
+    """
     from fer_core.model import load_network
 
-    return np.asarray(load_network(network).predict(images[..., None], verbose=0))
+    return np.asarray(load_network(network, own).predict(images[..., None], verbose=0))
 
 
 def as_text(paths: list[Path], probabilities: np.ndarray) -> str:

@@ -25,6 +25,7 @@ from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
+from fer_core.model import Network
 from fer_core.passes import BATCH, Examples
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
@@ -36,14 +37,21 @@ class Training:
     """The training of `config` with `seed` on the images of `learning`.
 
     Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved
-    there goes on from its last epoch.
+    there goes on from its last epoch. network: the user's own, where `config` has its settings.
     """
 
-    def __init__(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: TrialConfig,
+        seed: int,
+        learning: Learning,
+        checkpoint: Path | None = None,
+        network: Network | None = None,
+    ) -> None:
         _make_deterministic()
-        self.config, self.seed = config, seed
+        self.config, self.seed, self._network = config, seed, network
         self.history: list[Epoch] = []
-        self._passes = compiled.take(config, seed)
+        self._passes = compiled.take(config, seed, network)
         rows = stratified(learning.train_labels, config.data.train_images)
         self._train = _examples(learning.train_images[rows], learning.train_labels[rows], config.train.class_weights)
         rows = stratified(learning.val_labels, config.data.val_images)
@@ -121,9 +129,12 @@ class Training:
         """Restore the weights of the best epoch (the paper's ModelCheckpoint) and evaluate them."""
         if self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
-        images = keras.ops.convert_to_tensor(testing.images[..., None])
-        answers = keras.ops.convert_to_numpy(self._passes.predict(images, BATCH))
-        return evaluate(answers.astype(np.float32), testing)
+        return evaluate(self.answers(testing.images), testing)
+
+    def answers(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities (n, 7) float32 of the classes of images (n, 48, 48) uint8, as the network stands."""
+        given = keras.ops.convert_to_tensor(images[..., None])
+        return keras.ops.convert_to_numpy(self._passes.predict(given, BATCH)).astype(np.float32)
 
     def save_network(self, path: Path) -> None:
         """Write the network as it stands, without its optimiser, to `path` (.keras), whole or not at all."""
@@ -133,7 +144,7 @@ class Training:
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
-        compiled.give_back(self._passes, self.config)
+        compiled.give_back(self._passes, self.config, self._network)
         del self._passes
 
     def save(self, path: Path) -> None:

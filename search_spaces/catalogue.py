@@ -4,15 +4,13 @@ A package offers its spaces as entry points of the group `fer_study.spaces`, eac
 """
 
 import importlib
-import importlib.util
 import pkgutil
-import sys
-import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import search_spaces
 from fer_core.errors import InputError
+from fer_core.own_code import load_code
 from search_spaces.space import Space
 
 NOT_SPACES = {"space", "parameter", "claim", "catalogue"}
@@ -68,25 +66,7 @@ def _load_offered(point: EntryPoint) -> Space:
 
 
 def _load_file(path: Path) -> Space:
-    spec = importlib.util.spec_from_file_location(f"space_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))  # what lies beside it, as for a script
-    try:
-        spec.loader.exec_module(module)
-    except Exception as problem:
-        raise InputError(f"{path}, line {_line(path, problem)}: {type(problem).__name__}: {problem}") from None
-    space = getattr(module, "SPACE", None)
+    space = getattr(load_code(path), "SPACE", None)
     if not isinstance(space, Space):
         raise InputError(f"{path}: defines no SPACE. Expected SPACE = search_spaces.space.Space(...).")
     return space
-
-
-def _line(path: Path, problem: Exception) -> int:
-    """Where in the user's own file `problem` arose."""
-    if isinstance(problem, SyntaxError):
-        return problem.lineno or 1
-    lines = [f.lineno for f in traceback.extract_tb(problem.__traceback__) if f.filename == str(path)]
-    return lines[-1] or 1 if lines else 1

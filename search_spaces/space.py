@@ -7,15 +7,18 @@ every alternative, and fixes the rest. It is data only: nothing here draws, trai
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fer_core import paper
-from fer_core.config import PARTS, SHARED, TRAINER, Own, TrialConfig, Value, check
+from fer_core.config import NETWORK, PARTS, TRAINER, Own, TrialConfig, Value, check, names_beside
 from fer_core.errors import InputError
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
 from search_spaces.parameter import Choice, Float, Int, Parameter
 
 __all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
+
+Network = Callable[[Any, dict[str, Value]], Any]  # from a Keras tensor and settings to a Keras tensor
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
@@ -33,7 +36,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Space:
-    """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`, or of `trainer`.
+    """A question with what it compares, tunes and fixes. Every name is a setting of `TrialConfig`, or the user's own.
 
     scientific: the alternatives; the arms are all combinations, in this order, the first the baseline.
     variants: settings by a name of their own, each crossed with all combinations. Arms are compared within one;
@@ -42,10 +45,13 @@ class Space:
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
     measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
-    trainer: what trains, where it is not the paper's network: a class of one's own (`fer_core.trainer`). Its settings
-    may have any name but those of `TrialConfig`, of which the `SHARED` ones stay; a setting's values are of one kind.
-    published: its tuned settings as a paper has them, or a usual choice: the first trial of every search, and
-    a fixed trial of every arm.
+    network: a function of one's own instead of the paper's network: from a tensor (batch, 48, 48, 1) of pixels, 0 to
+    1, augmented, and the settings, to features (batch, n), which a softmax layer then reads. All but the settings
+    `model.*` stay.
+    trainer: a class of one's own that trains, in any framework (`fer_core.trainer`). Of the settings of `TrialConfig`
+    the `SHARED` ones stay. Settings of a network or a trainer have any other names, each with values of one kind.
+    published: what is tuned in them as a paper has it, or as is usual: the first trial of every search, and a fixed
+    trial of every arm.
     claim: what is to be checked; the paper's own (`fer_core.paper`) need not be said.
     Raises InputError if a name or a value is none that is taken, or a condition can never hold.
     """
@@ -58,6 +64,7 @@ class Space:
     variants: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
     measure: str = "accuracy"
+    network: Network | None = None
     trainer: type[Trainer] | None = None
     published: Mapping[str, Value] = field(default_factory=dict)
     claim: Claim | None = None
@@ -76,6 +83,8 @@ class Space:
                 self._check(name, value)
         for name in self.kinds:
             self._check_own(name)
+        if self.network is not None and self.trainer is not None:
+            raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
         if self.measure not in MEASURES:
             raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
         self._check_nuisance()
@@ -83,8 +92,8 @@ class Space:
         self._check_claim()
 
     def _check_published(self) -> None:
-        if self.published and self.trainer is None:
-            raise InputError(f"space {self.name}: published settings are a trainer's; the network's are the paper's.")
+        if self.published and self.brought is None:
+            raise InputError(f"space {self.name}: publishes settings, but has no network or trainer of its own.")
         for name, value in self.published.items():
             if name not in self.nuisance:
                 raise InputError(f"space {self.name}: {name} is published, but not tuned.")
@@ -130,6 +139,16 @@ class Space:
                 if name in arm.values:
                     raise InputError(f"space {self.name}: {name} is both given and tuned in the arm {arm.name}.")
 
+    @property
+    def brought(self) -> Network | type[Trainer] | None:
+        """The user's own network or trainer, where there is one."""
+        return self.trainer or self.network
+
+    @property
+    def own_kind(self) -> str | None:
+        """What that is."""
+        return TRAINER if self.trainer else NETWORK if self.network else None
+
     def _given(self) -> dict[str, list[Value]]:
         """Every value that is given in the space, by the setting's name: compared, fixed or of a variant."""
         given: dict[str, list[Value]] = {name: list(values) for name, values in self.scientific.items()}
@@ -140,19 +159,20 @@ class Space:
 
     def _check(self, name: str, value: Value) -> None:
         """Raises InputError if the trial's configuration does not take the value."""
-        if self.trainer is None or name in SHARED:
+        if self.own_kind is None or name in names_beside(self.own_kind):
             check(name, value)
 
     def _check_own(self, name: str) -> None:
-        """Raises InputError if `name` cannot be a setting of the trainer."""
-        assert self.trainer is not None
-        trainer = self.trainer.__name__
+        """Raises InputError if `name` cannot be a setting of what the user has brought."""
+        kind, brought = self.own_kind, self.brought
+        assert kind is not None
+        assert brought is not None
         if name.partition(".")[0] in PARTS:
             raise InputError(
-                f"space {self.name}: {name} means nothing to its trainer {trainer}, which has settings of its own, "
-                f"and of the others {', '.join(SHARED)}."
+                f"space {self.name}: {name} means nothing to its {kind} {brought.__name__}, which has settings of "
+                f"its own, and of the others {', '.join(names_beside(kind))}."
             )
-        if name == TRAINER or not all(part.isidentifier() for part in name.split(".")):
+        if name in (NETWORK, TRAINER) or not all(part.isidentifier() for part in name.split(".")):
             raise InputError(f"space {self.name}: {name} cannot be the name of a setting.")
         kinds = self._kinds_of(name)
         if (len(kinds) > 1 and kinds != {int, float}) or not kinds <= {str, bool, int, float}:
@@ -172,19 +192,25 @@ class Space:
 
     @property
     def kinds(self) -> dict[str, type]:
-        """The settings of its trainer, with what a value of each is: str, bool, int or float."""
-        if self.trainer is None:
+        """The settings of its own network or trainer, with what a value of each is: str, bool, int or float."""
+        if self.own_kind is None:
             return {}
-        names = [name for name in dict.fromkeys([*self._given(), *self.nuisance]) if name not in SHARED]
+        shared = names_beside(self.own_kind)
+        names = [name for name in dict.fromkeys([*self._given(), *self.nuisance]) if name not in shared]
         found = {name: self._kinds_of(name) for name in names}
         return {name: float if float in kinds else next(iter(kinds), str) for name, kinds in found.items()}
 
     @property
+    def columns(self) -> dict[str, type]:
+        """The same with what says whose they are: the columns that its trials have beside the usual ones."""
+        return {} if self.own_kind is None else {self.own_kind: str, **self.kinds}
+
+    @property
     def start(self) -> TrialConfig:
-        """What configurations differ from: the paper's, or the trainer's, which has nothing set."""
-        if self.trainer is None:
+        """What configurations differ from: the paper's, in which nothing is set of what the user has brought."""
+        if self.own_kind is None or self.brought is None:
             return TrialConfig()
-        return TrialConfig(own=Own(self.trainer.__name__, tuple((name, None) for name in self.kinds)))
+        return TrialConfig(own=Own(self.own_kind, self.brought.__name__, tuple((name, None) for name in self.kinds)))
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -242,7 +268,7 @@ class Space:
 
     def paper_trials(self) -> list[tuple[str, Arm]]:
         """The paper's configurations that lie in the space: each one's name and the arm it lies in."""
-        if self.trainer is not None:
+        if self.brought is not None:
             return []
         return [
             (title, arm)

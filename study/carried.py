@@ -1,14 +1,12 @@
-"""A trainer of the user's own on its way to the workers: its code travels with the trials, as the project's does.
+"""A network or trainer of the user's own on its way to the workers: its code travels with the trials.
 
-A class from a space's file is pickled with its code; one from an installed package by name.
+What a space's file defines is pickled with its code; what an installed package does, by name.
 """
 
 import pickle
 import sys
 from dataclasses import dataclass
 from typing import Any
-
-from fer_core.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -18,9 +16,8 @@ class Carried:
     pickled: bytes
     folder: str
 
-    def unpack(self) -> type[Trainer]:
-        """The trainer, in another process."""
+    def unpack(self) -> Any:
+        """The network or trainer, in another process."""
         if self.folder and self.folder not in sys.path:
             sys.path.insert(0, self.folder)
-        trainer: Any = pickle.loads(self.pickled)
-        return trainer
+        return pickle.loads(self.pickled)

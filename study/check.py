@@ -1,11 +1,13 @@
-"""`python -m study.check FILE.py`: does a trainer of one's own keep what a study relies on?
+"""`python -m study.check FILE.py`: does a network or trainer of one's own keep what a study relies on?
 
 Two short epochs of every arm on a few faces, several times over: with the same seed, with another one, and with a
-stop in between, from which another trainer goes on.
+stop in between, from which another training goes on.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from search_spaces.space import Arm, Space
 if TYPE_CHECKING:
     from fer_core.data.protocols import Learning
     from fer_core.own_training import OwnTraining
+    from fer_core.training import Training
 
 EXAMPLES = """examples:
   python -m study.check my_space.py                    on the embedded faces
@@ -49,18 +52,19 @@ class Held:
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(
         prog="study.check",
-        description="Check a trainer of one's own: can it be repeated, does it go on after a stop, heed settings?",
+        description="Check a network or trainer of one's own: can it be repeated, resumed, does it heed settings?",
         examples=EXAMPLES,
     )
-    parser.add_argument("space", metavar="NAME|FILE.py", help="a space with a trainer")
+    parser.add_argument("space", metavar="NAME|FILE.py", help="a space with a network or trainer of its own")
     parser.add_argument("--data", metavar="PATH", help="as of study.run (default: the embedded faces)")
     parser.add_argument(
         "--images", type=at_least(28), default=500, metavar="N", help="training images (default: 500)"
     )
     options = parser.parse_args(arguments)
     space = load_space(options.space)
-    if space.trainer is None:
-        raise InputError(f"{options.space}: trains the paper's network, there is no trainer to check.")
+    if space.brought is None:
+        raise InputError(f"{options.space}: trains the paper's network, there is nothing of your own to check.")
+    _quiet()
     learning = _some(options.data, options.images)
     good = True
     for arm in space.arms:
@@ -71,24 +75,23 @@ def main(arguments: list[str] | None = None) -> int:
                 good = good and one.holds
         except Exception:  # the user's own code: they want to see where
             traceback.print_exc()
-            print(f"  NOT  works: {space.trainer.__name__} failed, see above")
+            print(f"  NOT  works: {space.brought.__name__} failed, see above")
             good = False
     print("A study can rely on it." if good else "A study cannot rely on it yet.")
     return 0 if good else 1
 
 
 def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
-    """What holds of the trainer in this arm, at the first point of its search. Raises whatever the trainer raises."""
+    """What holds of the trainer in this arm, at the first point of its search. Raises whatever is raised in it."""
     from study.plan import make_plan
     from study.sampler import starting_point
 
-    assert space.trainer is not None
     plan = make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
     config = plan.arm_config(arm, starting_point(plan, arm, 0))
-    trainer = Watched(space.trainer)
+    watched = Watched(space)
     with TemporaryDirectory(prefix="fer-study-") as folder:
         checkpoint = Path(folder) / "half.npz"
-        whole = trainer.begin(config, SEED, learning)
+        whole = watched.begin(config, SEED, learning)
         whole.run_epoch()
         whole.save(checkpoint)
         epoch = whole.run_epoch()
@@ -103,10 +106,10 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         )
         yield Held(
             "can be repeated",
-            np.array_equal(answers, trainer.trained(config, SEED, learning)),
+            np.array_equal(answers, watched.trained(config, SEED, learning)),
             "two trainings with the same seed differ, so the study's numbers will not come back",
         )
-        resumed = trainer.begin(config, SEED, learning, checkpoint)
+        resumed = watched.begin(config, SEED, learning, checkpoint)
         resumed.run_epoch()
         yield Held(
             "goes on after a stop as if there had been none",
@@ -115,30 +118,39 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         )
         yield Held(
             "heeds the seed",
-            not np.array_equal(answers, trainer.trained(config, OTHER_SEED, learning)),
+            not np.array_equal(answers, watched.trained(config, OTHER_SEED, learning)),
             "trainings with different seeds are the same, so their spread says nothing",
         )
         assert config.own is not None
-        unread = sorted({name for name, value in config.own.settings if value is not None} - trainer.read)
+        unread = sorted({name for name, value in config.own.settings if value is not None} - watched.read)
         yield Held("heeds its settings", not unread, f"it never asks for {', '.join(unread)}")
 
 
 class Watched:
-    """The trainer of a space, and which of its settings it has asked for."""
+    """What the user has brought to a space, and which of its settings it has asked for."""
 
-    def __init__(self, trainer: type[Trainer]) -> None:
-        self._trainer = trainer
+    def __init__(self, space: Space) -> None:
+        self._network, self._trainer = space.network, space.trainer
         self.read: set[str] = set()
 
     def begin(
         self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path | None = None
-    ) -> OwnTraining:
-        from fer_core.own_training import OwnTraining
+    ) -> Training | OwnTraining:
+        if self._trainer is not None:
+            from fer_core.own_training import OwnTraining
 
-        def noting(settings: Mapping[str, Value], *others: Any) -> Trainer:
-            return self._trainer(_Noting(settings, self.read), *others)
+            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint)
+        from fer_core.training import Training
 
-        return OwnTraining(noting, config, seed, learning, checkpoint)
+        return Training(config, seed, learning, checkpoint, self._noting_network)
+
+    def _noting_trainer(self, settings: Mapping[str, Value], *others: Any) -> Trainer:
+        assert self._trainer is not None
+        return self._trainer(_Noting(settings, self.read), *others)
+
+    def _noting_network(self, x: Any, settings: Mapping[str, Value]) -> Any:
+        assert self._network is not None
+        return self._network(x, _Noting(settings, self.read))
 
     def trained(self, config: TrialConfig, seed: int, learning: Learning) -> np.ndarray:
         """What it makes of the validation images after all epochs (n, 7)."""
@@ -170,6 +182,12 @@ class _Noting(dict[str, Value]):
     def items(self) -> Any:
         self._read.update(self.keys())
         return super().items()
+
+
+def _quiet() -> None:
+    """TensorFlow tells of its processor and of repeated tracing; here every training is anew on purpose."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _some(data: str | None, images: int) -> Learning:

@@ -64,10 +64,10 @@ class Cost:
 
 
 def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
-    """The cost of `plan` on `cluster`; None on GPUs, or by a user's trainer, whose speed was not measured yet."""
+    """The cost of `plan` on `cluster`; None where it was not measured yet on GPUs, or of what a user has brought."""
     networks = {arm.name: plan.arm_config(arm, {}) for arm in plan.arms}
     measured = all(known_speed(network, cluster) for network in networks.values())
-    if not measured and (cluster.gpus_per_trial or plan.space.trainer):
+    if not measured and (cluster.gpus_per_trial or plan.space.brought):
         return None
     seconds = sum(_seconds(spec.config, networks[spec.arm], cluster) for spec in plan.fixed_trials())
     for arm in plan.arms:

@@ -58,12 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as problem:
         raise InputError(f"--out {out}: cannot be written ({problem.strerror}).") from None
     print(f"configuration: {file}")
-    own = TRAINER in record["settings"]
-    network = place.bring(f"{MODELS}/{network_file(record['network_of'], own)}")
+    trainer = record["settings"].get(TRAINER)
+    network = place.bring(f"{MODELS}/{network_file(record['network_of'], bool(trainer))}")
     if network.is_file():
         copied = out.with_name(out.name + network.suffix)
         shutil.copyfile(network, copied)
-        print(f"network: {copied}" + (f", for {record['settings'][TRAINER]}.load" if own else ""))
+        print(f"network: {copied}" + (f", for {trainer}.load" if trainer else ""))
     else:
         print("network: none; the arm has no confirmation yet that ended")
     return 0

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fer_core.config import TRAINER, setting_names
+from fer_core.config import own_kind, setting_names
 from fer_core.errors import InputError
 from search_spaces.space import PROTOCOL, Space
 
@@ -69,14 +69,14 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
             )
 
 
-def network_file(trial: str, own: bool) -> str:
-    """The name of the file with a trial's network, or with what a trainer of the user's `own` has saved."""
-    return f"{trial}.state" if own else f"{trial}.keras"
+def network_file(trial: str, by_trainer: bool) -> str:
+    """The name of the file with a trial's network, or with what a trainer of the user's own has saved."""
+    return f"{trial}.state" if by_trainer else f"{trial}.keras"
 
 
 def settings_in(study: Mapping[str, Any]) -> list[str]:
-    """The names of the settings that the trials of this record have: all that there are today, or a trainer's."""
-    return list(study["settings"]) if TRAINER in study["settings"] else setting_names()
+    """The names of the settings that the study's trials have: all that there are today, or with the user's own."""
+    return list(study["settings"]) if own_kind(study["settings"]) else setting_names()
 
 
 def space_record(space: Space) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import TRAINER, TrialConfig, Value, read_value, trial_id
+from fer_core.config import TrialConfig, Value, own_kind, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Space
@@ -333,10 +333,11 @@ def _as_in(space: Space, config: TrialConfig) -> TrialConfig:
     here, there = space.start.own, config.own
     if here is None and there is None:
         return config
-    if here is None or there is None or here.trainer != there.trainer:
-        trainers = [own.trainer if own else "the paper's network" for own in (there, here)]
-        raise InputError(f"--fixed: a configuration of {trainers[0]}; in the space {space.name} it is {trainers[1]}.")
-    values = {name: _read(space, name, value) for name, value in config.flat().items() if name != TRAINER}
+    if here is None or there is None or (here.kind, here.name) != (there.kind, there.name):
+        theirs, ours = (own.name if own else "the paper's network" for own in (there, here))
+        raise InputError(f"--fixed: a configuration of {theirs}; in the space {space.name} it is {ours}.")
+    given = config.flat()
+    values = {name: _read(space, name, value) for name, value in given.items() if name != own_kind(given)}
     try:
         return space.start.override(values)
     except InputError as problem:

@@ -98,8 +98,8 @@ def _times(plan: Plan, trials: int) -> str:
 
 
 def _cost_text(plan: Plan, cost: Cost | None) -> str:
-    if cost is None and plan.space.trainer is not None:
-        return f"time: not known until {plan.space.trainer.__name__} has run here once"
+    if cost is None and plan.space.brought is not None:
+        return f"time: not known until {plan.space.brought.__name__} has run here once"
     if cost is None:
         return "time: not known on these GPUs; --calibrate measures it"
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
@@ -116,7 +116,7 @@ def _power_text(plan: Plan) -> str:
     between = "two arms" if several or not tuned else "the winners of two arms"
     moved = f"seeds move it by {100 * luck.seed:.1f}"
     moved += f" and searches by {100 * luck.search:.1f}" if several else ""
-    whose = "" if plan.space.trainer is None else "with the paper's network "
+    whose = "" if plan.space.brought is None else "with the paper's network "
     hint = "; --searches counts the luck of a search, too" if tuned and not several else ""
     return (
         f"could see: a difference of {100 * smallest:.1f} points between {between}, in four of five cases, "
@@ -135,6 +135,8 @@ def _time(seconds: float) -> str:
 def _network(plan: Plan) -> str:
     if plan.space.trainer is not None:
         return f"trained by {plan.space.trainer.__name__}"
+    if plan.space.network is not None:
+        return f"network {plan.space.network.__name__}"
     name = "model.width"
     tuned = plan.space.nuisance.get(name)
     return f"network width {plan.base.model.width:g}" if tuned is None else f"network width {tuned}"

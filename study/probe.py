@@ -3,11 +3,12 @@
 from fer_core import device_memory
 from fer_core.config import TrialConfig
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING
+from study.carried import Carried
 from study.sharing import Need
 
 
-def measure(config: TrialConfig) -> Need | None:
-    """In a process of its own, which sees one GPU; None where it sees none."""
+def measure(config: TrialConfig, network: Carried | None = None) -> Need | None:
+    """In a process of its own, which sees one GPU; None where it sees none. network: the user's own, if any."""
     from fer_core.data.protocols import split
     from fer_core.data.synthetic import synthetic_faces
     from fer_core.passes import BATCH
@@ -18,6 +19,8 @@ def measure(config: TrialConfig) -> Need | None:
         return None
     counts = {TRAINING: 2 * config.train.batch_size, PUBLIC_TEST: BATCH, PRIVATE_TEST: BATCH}
     learning, _ = split(synthetic_faces(counts), "challenge")
-    Training(config.override({"data.train_images": None, "data.val_images": None}), 0, learning).run_epoch()
+    own = None if network is None else network.unpack()
+    every = config.override({"data.train_images": None, "data.val_images": None})
+    Training(every, 0, learning, network=own).run_epoch()
     peak = device_memory.peak()
     return None if peak is None else Need(peak, device_memory.CONTEXT, total)

@@ -107,9 +107,12 @@ def _measured_share(console: "Console", plan: Plan, cpus_a_gpu: float) -> float 
     from study.runner import gpu_need
     from study.sharing import share
 
-    largest = max((plan.arm_config(arm, {}) for arm in plan.arms), key=parameters)
+    configs = [plan.arm_config(arm, {}) for arm in plan.arms]
+    if plan.space.network is None:
+        configs = [max(configs, key=parameters)]
     with console.status("measuring what a trial needs of a GPU"):
-        need = gpu_need(largest)
+        needs = [gpu_need(config, plan.space.network) for config in configs]
+    need = max((need for need in needs if need is not None), key=lambda need: need.peak, default=None)
     if need is None:
         return None
     found = share(need, cpus_a_gpu)
@@ -134,8 +137,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     arguments = plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
     plan = make_plan(load_space(options.space), **arguments)
     cluster = _make_cluster(options, cpus, gpus)
-    if options.calibrate and plan.space.trainer is not None:
-        raise InputError(f"--calibrate: what {plan.space.trainer.__name__} takes is known after a first study here.")
+    if options.calibrate and plan.space.brought is not None:
+        raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
     if options.calibrate:
         from study.calibrate import calibrate
 
@@ -318,7 +321,7 @@ def _run_plan(
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(Tables(folder, plan.space.kinds)) as tables,
+            closing(Tables(folder, plan.space.columns)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 
@@ -18,6 +19,7 @@ from ray import tune
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.trainer import Trainer
+from search_spaces.space import Network
 from study.carried import Carried
 from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError
@@ -35,20 +37,23 @@ CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
 
 
-def gpu_need(config: TrialConfig) -> Need | None:
-    """What a trial of `config` takes of the memory of one of the cluster's GPUs; None if that cannot be measured."""
-    task = ray.remote(num_gpus=1, num_cpus=1, max_retries=0)(measure)
+def gpu_need(config: TrialConfig, network: Network | None = None) -> Need | None:
+    """What a trial of `config` takes of the memory of one of the cluster's GPUs; None if that cannot be measured.
+
+    network: the user's own, if there is one.
+    """
+    task: Any = ray.remote(num_gpus=1, num_cpus=1, max_retries=0)(measure)
     try:
-        return ray.get(task.remote(config))
+        return ray.get(task.remote(config, None if network is None else carry(network)))
     except ray.exceptions.RayError:
         return None
 
 
-def carry(trainer: type[Trainer]) -> Carried:
-    """A user's trainer, ready to travel. Its module is a space's file if Python does not find it by its name."""
-    known = sys.modules.get(trainer.__module__)
-    folder = "" if known else str(Path(inspect.getfile(trainer.train_epoch)).parent)
-    return Carried(ray.cloudpickle.dumps(trainer), folder)
+def carry(brought: Network | type[Trainer]) -> Carried:
+    """A user's network or trainer, ready to travel. Its module is a space's file if Python does not know its name."""
+    code: Any = brought.train_epoch if isinstance(brought, type) else brought  # type: ignore[attr-defined]
+    folder = "" if sys.modules.get(brought.__module__) else str(Path(inspect.getfile(code)).parent)
+    return Carried(ray.cloudpickle.dumps(brought), folder)
 
 
 def run_trials(
@@ -70,7 +75,7 @@ def run_trials(
     say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun` is.
     Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
-    trainer = engine.plan.space.trainer
+    brought = engine.plan.space.brought
     checkpoints, models = place.shared(CHECKPOINTS), place.shared(MODELS)
     informed = tune.with_parameters(
         trainable,
@@ -79,7 +84,7 @@ def run_trials(
         checkpoints=checkpoints,
         models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
-        **({} if trainer is None else {"trainer": carry(trainer)}),
+        **({} if brought is None else {"brought": carry(brought)}),
     )
     testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
     link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)

@@ -194,7 +194,7 @@ def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
     """One of the arm's first points, the same in every arm for the parameters that arms share.
 
     Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the paper's own
-    value, or the published one of a user's trainer, wherever the range holds it.
+    value, or the published one of a user's own settings, wherever the range holds it.
     """
     names = sorted(plan.space.nuisance)
     sobol = qmc.Sobol(len(names), seed=plan.seed)

@@ -2,7 +2,6 @@
 
 from fer_core.command_line import Parser, run_command
 from fer_core.errors import InputError
-from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space, space_names, space_text
 from search_spaces.space import Arm, Parameter, Space
 
@@ -39,8 +38,8 @@ def full_text(name: str) -> str:
     lines = [space_text(name), "", f"Compared ({len(space.arms)} arms, by {space.measure.replace('_', ' ')}):"]
     for arm in space.arms:
         lines.append(f"  {arm.name}" + "".join(f"\n      {setting}" for setting in _settings(arm)))
-    if space.trainer is not None:
-        lines += ["", f"Trained by {space.trainer.__name__}" + _first_line(space.trainer)]
+    if space.brought is not None:
+        lines += ["", f"{'Trained by' if space.trainer else 'Network:'} {space.brought.__name__}{_first_line(space)}"]
     if space.nuisance:
         lines += ["", "Tuned:"]
         lines += [f"  {name} from {parameter}{_condition(parameter)}" for name, parameter in space.nuisance.items()]
@@ -48,13 +47,13 @@ def full_text(name: str) -> str:
         lines += ["", "Subject to:", *(f"  {words}" for words in space.constraints)]
     if space.fixed:
         lines += ["", "Fixed:", *(f"  {name} = {value}" for name, value in space.fixed.items())]
-    lines += ["", *_paper_lines(space)] if space.trainer is None else []
+    lines += ["", *_paper_lines(space)] if space.brought is None else []
     return "\n".join(lines)
 
 
-def _first_line(trainer: type[Trainer]) -> str:
-    text = (trainer.__doc__ or "").strip().partition("\n")[0]
-    return f": {text}" if text else ""
+def _first_line(space: Space) -> str:
+    text = (space.brought.__doc__ or "").strip().partition("\n")[0]
+    return f", {text[0].lower()}{text[1:]}" if text else ""
 
 
 def _question(name: str) -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_core.config import TRAINER, setting_names, setting_type, value_before
+from fer_core.config import setting_names, setting_type, value_before
 from fer_core.errors import InputError
 from study.selection import best_epoch
 
@@ -73,7 +73,7 @@ KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["tria
 class Tables:
     """The tables in `folder`, continued if they stand there already. One writer at a time.
 
-    own: the settings of the user's own trainer, with the type of each (`Space.kinds`): columns after all others.
+    own: the settings of a user's own network or trainer, with the type of each: columns after all others.
     """
 
     def __init__(self, folder: Path, own: Mapping[str, type] | None = None) -> None:
@@ -189,8 +189,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def read_parquet(folder: Path, name: str) -> pa.Table:
-    """The parquet file as the schema has it, and after that the settings of a trainer of the user's own. In a column
-    that an older version lacks is what was so in effect, if anything.
+    """The parquet file as the schema has it, and after that the settings of a user's own network or trainer. In a
+    column that an older version lacks is what was so in effect, if anything.
 
     Raises InputError if the file cannot be read, or if a newer version wrote it.
     """
@@ -218,9 +218,8 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
 
 
 def _with_own(trials: pa.Table, own: Mapping[str, type]) -> pa.Table:
-    """The table with a column for each setting of a trainer, empty if there was none."""
-    columns = {TRAINER: str, **own} if own else {}
-    for name, kind in columns.items():
+    """The table with a column for each setting of the user's own, empty if there was none."""
+    for name, kind in own.items():
         if f"{SETTING}{name}" not in trials.column_names:
             field = pa.field(f"{SETTING}{name}", _arrow_type(kind))
             trials = trials.append_column(field, pa.nulls(trials.num_rows, field.type))
@@ -228,7 +227,7 @@ def _with_own(trials: pa.Table, own: Mapping[str, type]) -> pa.Table:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """For pandas, whose whole numbers become others beside an empty cell: those of a trainer's settings do not."""
+    """For pandas, whose whole numbers become others beside an empty cell: those of the user's own settings do not."""
     frame = table.to_pandas()
     for field in table.schema:
         own = field.name.startswith(SETTING) and field.name not in CONFIG_COLUMNS

@@ -15,7 +15,7 @@ import ray
 from ray import tune
 
 from fer_core import device_memory
-from fer_core.config import TrialConfig
+from fer_core.config import TRAINER, TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from study.carried import Carried
 from study.folder import network_file
@@ -55,7 +55,7 @@ class TrialRun(tune.Trainable):
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
-    may use on the CPU. trainer: the user's own, where the space has one.
+    may use on the CPU. brought: the user's own network or trainer.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -65,16 +65,17 @@ class TrialRun(tune.Trainable):
         checkpoints: str,
         models: str,
         threads: int,
-        trainer: Carried | None = None,
+        brought: Carried | None = None,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
         self._learning = learning
         self._checkpoints, self._models = Shelf(checkpoints), Shelf(models)
         self._training: Training | OwnTraining | None = None
-        self._trainer = None if trainer is None else trainer.unpack()
+        self._brought = None if brought is None else brought.unpack()
+        self._by_trainer = TRAINER in config["settings"]
         self._gpu = config["gpu"]
-        if self._trainer is None:
+        if not self._by_trainer:
             device_memory.limit(self._gpu)
         self._enter(config)
 
@@ -108,13 +109,14 @@ class TrialRun(tune.Trainable):
         self._reported = 0
 
     def _train(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path) -> Training | OwnTraining:
-        if self._trainer is not None:
+        if self._by_trainer:
             from fer_core.own_training import OwnTraining
 
-            return OwnTraining(self._trainer, config, seed, learning, checkpoint)
+            assert self._brought is not None
+            return OwnTraining(self._brought, config, seed, learning, checkpoint)
         from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
 
-        return Training(config, seed, learning, checkpoint)
+        return Training(config, seed, learning, checkpoint, self._brought)
 
     @property
     def _current(self) -> Training | OwnTraining:
@@ -138,7 +140,7 @@ class TrialRun(tune.Trainable):
     def _forget(self) -> None:
         """Leave the memory that this process holds to the next trial."""
         self._training = None
-        if self._trainer is None:
+        if not self._by_trainer:
             from fer_core import compiled
 
             compiled.forget()
@@ -162,7 +164,7 @@ class TrialRun(tune.Trainable):
         testing: Testing = ray.get(self._testing[0])
         result = self._current.test(testing)
         if self._phase == "confirm":
-            network = network_file(self._trial, self._trainer is not None)
+            network = network_file(self._trial, self._by_trainer)
             self._current.save_network(self._models.path(network))
             self._models.send(network)
         return {

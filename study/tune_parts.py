@@ -56,7 +56,7 @@ class Link(Watcher):
     ) -> None:
         self.engine, self.place, self.testing = engine, place, testing
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
-        self.own = engine.plan.space.trainer is not None
+        self.space = engine.plan.space
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -128,7 +128,7 @@ class Link(Watcher):
         best = self.engine.best_network(*spec.key)
         for trial in self.engine.confirmations(*spec.key):
             if trial != best:
-                self.models.remove(network_file(trial, self.own))
+                self.models.remove(network_file(trial, self.space.trainer is not None))
 
 
 class Room:
@@ -261,7 +261,7 @@ class Decisions(FIFOScheduler):
                 self.link.counted_twice(trial)
             if self.link.put_back(trial):
                 return
-            cause = _cause(trial, self.link.own)
+            cause = _cause(trial, self.link.space.brought is not None)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)
@@ -309,7 +309,7 @@ class Watchdog(Callback):
 
 
 def _cause(trial: Any, own: bool) -> str:
-    """The last line of the trial's traceback, with a trainer of the user's `own` also where in its file that is.
+    """The last line of the trial's traceback, and of `own` code of the user's, where in it that is.
 
     From the file that Ray has just written: `trial.get_error` reads a copy of it, which is made later, if at all.
     """

@@ -115,8 +115,8 @@ def test_a_space_that_makes_no_sense_says_why(given: dict[str, Any], message: st
         space_with(**given)
 
 
-def test_published_settings_belong_to_a_trainer() -> None:
-    with pytest.raises(InputError, match="published settings are a trainer's"):
+def test_published_settings_belong_to_what_a_user_has_brought() -> None:
+    with pytest.raises(InputError, match="publishes settings, but has no network or trainer of its own"):
         Space("plain", "Plain?", nuisance={"augment.shift": Float(0, 0.1)}, published={"augment.shift": 0.1})
 
 
@@ -291,8 +291,8 @@ def test_a_study_can_rely_on_the_examples(name: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.endswith("A study can rely on it.\n")
 
 
-def test_the_check_is_of_a_trainer() -> None:
-    with pytest.raises(InputError, match="trains the paper's network, there is no trainer to check"):
+def test_the_check_is_of_what_a_user_has_brought() -> None:
+    with pytest.raises(InputError, match="trains the paper's network, there is nothing of your own to check"):
         check.main(["se_placement"])
 
 
@@ -327,7 +327,7 @@ def test_the_report_and_the_export_know_the_settings_of_a_trainer(own_study: Fin
     reported = run_module("study.report", own_study.folder)
     assert reported.status == 0, reported.err
     page = (own_study.folder / "report" / "index.html").read_text()
-    assert "trained by Logistic" in page
+    assert "trainer Logistic, 1,000 training images" in page
     arms = pd.read_parquet(own_study.folder / "arms.parquet").set_index("arm")
     assert arms.at["gradients", "config.cell"] in (4, 6, 8, 12)
     exported = run_module("study.export", own_study.folder, "--arm", "gradients", "--out", tmp_path / "best")

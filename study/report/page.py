@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer_core import paper
-from fer_core.config import TRAINER
+from fer_core.config import own_kind
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
@@ -300,7 +300,8 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
     images = settings.get("data.train_images")
-    network = f"trained by {settings[TRAINER]}" if TRAINER in settings else f"width {settings['model.width']:g}"
+    kind = own_kind(settings)
+    network = f"{kind} {settings[kind]}" if kind else f"width {settings['model.width']:g}"
     searches = study_seed(trials.loc[trials["phase"] == "confirm", "seed"]).nunique()
     return [
         *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),

@@ -76,7 +76,7 @@ def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Pat
 
 
 def _table(rows: list[dict[str, Any]], columns: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Table:
-    """The rows in Arrow. Of the settings of a trainer of the user's own Arrow finds the type."""
+    """The rows in Arrow. Of the settings of a user's own network or trainer Arrow finds the type."""
     arrays = [pa.array([row.get(column) for row in rows], types.get(column)) for column in columns]
     return pa.table(arrays, names=columns, metadata={VERSION_KEY: str(SCHEMA_VERSION)})  # type: ignore[arg-type]
 
