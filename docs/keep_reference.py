@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.tables import SCHEMAS, read_table
+from study.tables import read_parquet, read_table
 
 TABLES = ("trials", "epochs", "predictions")
 HOST = "a machine with {cpus:g} CPUs and {gpus:g} GPUs"
@@ -31,10 +31,11 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], "data": name}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
+        schema = read_parquet(study, table).schema
         frame: pd.DataFrame = read_table(study, table)
         if "node" in frame:
             frame["node"] = host
-        frame.to_parquet(reference / f"{table}.parquet", compression="zstd", schema=SCHEMAS[table], index=False)
+        frame.to_parquet(reference / f"{table}.parquet", compression="zstd", schema=schema, index=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """A study's folder: `study.json`, which says what the study is, and the lock that keeps it to one driver."""
 
 import fcntl
+import hashlib
+import inspect
 import json
 import os
 import platform
@@ -24,6 +26,7 @@ LOCK = "study.lock"
 JOURNAL = "optuna.log"
 MODELS = "models"  # the network of every arm's best confirmation
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
+CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
 IDENTITY = ("space", "fingerprint", "protocol", "seed")
 
@@ -98,6 +101,16 @@ def space_record(space: Space) -> dict[str, Any]:
         "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
         "logarithmic": [name for name, parameter in space.nuisance.items() if getattr(parameter, "log", False)],
     }
+
+
+def code_record(space: Space, before: Mapping[str, Any] | None) -> list[str]:
+    """Digests of the file with the user's own network or trainer: one, or more where it was changed under way."""
+    earlier = list(before.get("code", [])) if before else []
+    if space.brought is None:
+        return earlier
+    code: Any = space.trainer.train_epoch if space.trainer else space.network
+    digest = hashlib.sha256(Path(inspect.getfile(code)).read_bytes()).hexdigest()[:16]
+    return [*earlier, *([] if earlier[-1:] == [digest] else [digest])]
 
 
 def environment_record() -> dict[str, Any]:

@@ -28,8 +28,10 @@ from study.cluster import Cluster, keep_ray_private, share_out, this_machine
 from study.cost import learn_from_study
 from study.deadline import Deadline
 from study.folder import (
+    CHANGED_CODE,
     JOURNAL,
     check_same_study,
+    code_record,
     default_folder,
     environment_record,
     locked,
@@ -214,9 +216,13 @@ def _run(
             if gpus and options.gpus_per_trial is None and space.trainer is None:
                 share = _measured_share(console, plan, cpus / gpus)
             cluster = _make_cluster(options, cpus, gpus, share)
+            code = code_record(space, before)
+            if len(code) > 1:
+                console.print(f"note: {CHANGED_CODE}. The trials so far are kept.", soft_wrap=True)
             record = {
                 **identity,
                 **space_record(space),
+                "code": code,
                 "budget": plan.budget,
                 "window": plan.window,
                 "stops": plan.stops,

@@ -353,6 +353,32 @@ def test_a_study_with_a_trainer_grows_and_repeats_nothing(own_study: FinishedStu
     assert (after.loc[~after.index.isin(before.index), "phase"] == "confirm").all()
 
 
+def test_a_study_whose_trainer_is_changed_under_way_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(EXAMPLE.read_text())
+    arguments = (
+        "--data",
+        "synthetic",
+        "--budget",
+        "quick",
+        "--trials",
+        "2",
+        "--epochs",
+        "1",
+        "--out",
+        tmp_path / "s",
+    )
+    begun = run_module("study.run", "--space", file, *arguments, "--seeds", "1")
+    assert "was changed" not in begun.out
+    file.write_text(EXAMPLE.read_text() + "\n# Another line.\n")
+    grown = run_module("study.run", "--resume", "--out", tmp_path / "s", "--seeds", "2")
+    assert grown.status == 0, grown.err
+    assert "note: the file of its network or trainer was changed while the study was under way" in grown.out
+    reported = run_module("study.report", tmp_path / "s")
+    assert reported.status == 0, reported.err
+    assert "was changed while the study was under way" in (tmp_path / "s" / "report" / "index.html").read_text()
+
+
 BROKEN = """
 from beside import wrong
 from fer_core.trainer import Trainer

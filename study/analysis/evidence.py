@@ -17,7 +17,7 @@ from fer_core.errors import InputError
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, answers_by_trial
-from study.folder import current_status, read_study, space_record
+from study.folder import CHANGED_CODE, current_status, read_study, space_record
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
@@ -214,7 +214,7 @@ def _equal(cell: Any, value: Any) -> bool:
 
 
 def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame) -> list[str]:
-    notes = []
+    notes = [f"{folder.name}: {CHANGED_CODE}." for folder, record in studies if len(record.get("code", [])) > 1]
     for position, (folder, record) in enumerate(studies):
         if record["status"] != "complete":
             search = trials[(trials["study"] == position) & (trials["phase"] == "search")]

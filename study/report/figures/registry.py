@@ -33,7 +33,7 @@ FIGURES = (
         "differences",
         "Differences between arms",
         "Mean difference of every pair with its 95 % interval, as in the table. Ticks: single seeds, or the searches "
-        "where every arm was searched more than once. Filled: decided. Dotted: the paper's gain.",
+        "where every arm was searched more than once. Filled: decided. Dotted: the gain that is claimed.",
         "two arms confirmed with two common seeds",
         differences,
     ),
@@ -50,7 +50,7 @@ FIGURES = (
         "The paper's Table 1 beside ours",
         "Star: the test accuracy of Table 1, one run. Cross: the paper's configuration as it is, at this study's "
         "scale, one seed. Below it: the arm's confirmation.",
-        "a space in which the paper's configurations lie, and one of them tested",
+        "",  # nor does one in whose space the paper's configurations do not lie
         table_1,
     ),
     Figure(

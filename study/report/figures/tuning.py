@@ -14,6 +14,9 @@ from study.analysis.measures import MEASURES
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 from study.summary import value_text
 
+WIDEST_WITH_ALL_TICKS = (
+    2000.0  # a scale's end over its beginning: beyond, only powers of ten have room for their names
+)
 MOST_CATEGORIES = 8  # different whole numbers of a setting that stand side by side rather than on a scale
 
 
@@ -73,7 +76,8 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
         axes.set_xticks(list(places.values()), [value_text(value) for value in places])
     elif name in subject.found.evidence.logarithmic:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        wide = every.max() / every.min() > WIDEST_WITH_ALL_TICKS
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="x", labelrotation=30)
