@@ -221,6 +221,7 @@ def setting_names() -> list[str]:
     return list(TrialConfig().flat())
 
 
+@cache
 def names_beside(kind: str) -> tuple[str, ...]:
     """Which of these count beside a user's own network (all but the network's) or trainer."""
     return SHARED if kind == TRAINER else tuple(name for name in setting_names() if not name.startswith("model."))

@@ -346,6 +346,8 @@ def _run_plan(
                 )
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, place)
+        if isinstance(problem, StudyFailedError) and plan.space.brought is not None:
+            print("Failed trials are not tried again: if its code was wrong, begin a new study.", file=sys.stderr)
         return "failed"
     sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)

@@ -403,6 +403,7 @@ def test_a_mistake_in_a_trainer_is_reported_with_its_place(tmp_path: Path) -> No
                       tmp_path / "study")  # fmt: skip
     assert done.status == 1
     assert "every trial failed, the last with: LookupError: here (beside.py, line 2)" in done.err
+    assert "if its code was wrong, begin a new study" in done.err
     assert "Traceback" not in done.err
 
 
