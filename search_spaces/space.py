@@ -4,6 +4,7 @@ A space compares the values of its scientific factors, tunes its nuisance hyperp
 every alternative, and fixes the rest. It is data only: nothing here draws, trains or knows of Optuna.
 """
 
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,13 +84,27 @@ class Space:
                 self._check(name, value)
         for name in self.kinds:
             self._check_own(name)
-        if self.network is not None and self.trainer is not None:
-            raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
+        self._check_brought()
         if self.measure not in MEASURES:
             raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
         self._check_nuisance()
         self._check_published()
         self._check_claim()
+
+    def _check_brought(self) -> None:
+        if self.network is not None and self.trainer is not None:
+            raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
+        if self.network is not None and not inspect.isfunction(self.network):
+            raise InputError(f"space {self.name}: its network is {self.network!r}, expected a function.")
+        if self.trainer is None:
+            return
+        if not (isinstance(self.trainer, type) and issubclass(self.trainer, Trainer)):
+            raise InputError(
+                f"space {self.name}: its trainer is {self.trainer!r}, expected a class derived from Trainer "
+                "(fer_core.trainer)."
+            )
+        if missing := sorted(self.trainer.__abstractmethods__):
+            raise InputError(f"space {self.name}: its trainer {self.trainer.__name__} lacks {', '.join(missing)}.")
 
     def _check_published(self) -> None:
         if self.published and self.brought is None:

@@ -115,6 +115,18 @@ def test_a_space_that_makes_no_sense_says_why(given: dict[str, Any], message: st
         space_with(**given)
 
 
+def test_a_trainer_is_a_class_with_all_its_methods() -> None:
+    class Half(Trainer):
+        def train_epoch(self, number: int) -> None: ...
+
+    with pytest.raises(InputError, match="its trainer Half lacks __init__, load, predict, save"):
+        space_with(Half)
+    with pytest.raises(InputError, match="its trainer is <class 'dict'>, expected a class derived from Trainer"):
+        space_with(dict)
+    with pytest.raises(InputError, match="its network is 3, expected a function"):
+        Space("three", "Three?", network=3)  # type: ignore[arg-type]
+
+
 def test_published_settings_belong_to_what_a_user_has_brought() -> None:
     with pytest.raises(InputError, match="publishes settings, but has no network or trainer of its own"):
         Space("plain", "Plain?", nuisance={"augment.shift": Float(0, 0.1)}, published={"augment.shift": 0.1})
