@@ -5,13 +5,17 @@ harness does the rest: which images it sees, when it stops, what is measured, wh
 it is killed.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fer_core.config import Value
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Trainer(ABC):
