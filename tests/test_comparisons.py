@@ -87,6 +87,13 @@ def test_only_seeds_that_both_arms_have_are_paired(tmp_path: Path) -> None:
     assert [arm.seeds for arm in found.arms] == [3, 3]
 
 
+def test_studies_with_other_code_of_the_users_own_are_not_pooled(tmp_path: Path) -> None:
+    for name, code in {"a": ["1"], "b": ["1"], "c": ["2"], "d": ["1", "2"]}.items():
+        make_study(tmp_path / name, {"none": 0.5, "block": 0.6}, code=code)
+    found = find([tmp_path / name for name in "abcd"])
+    assert [len(one.evidence.folders) for one in found] == [2, 1, 1]
+
+
 def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Path) -> None:
     found = found_in(make_study(tmp_path, {"none": 0.3, "block": 0.9}))
     assert found.comparisons[0].verdict == "better"

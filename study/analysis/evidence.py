@@ -22,7 +22,8 @@ from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
 
-# Studies that agree in these, and in the settings shared by all their trials, answer the same question.
+# Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
+# is any, answer the same question.
 SAME = ("space", "fingerprint", "protocol", "measure", "arms", "settings")
 # What a report cannot show without each table.
 WITHOUT = {
@@ -160,7 +161,8 @@ def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
         if record is None:
             raise InputError(f"{folder}: there is no study in it (study.json is missing).")
         record["status"] = current_status(folder, record)
-        groups.setdefault(str([record.get(name) for name in SAME]), []).append((folder, record))
+        alike = [*(record.get(name) for name in SAME), record.get("code") or []]
+        groups.setdefault(str(alike), []).append((folder, record))
     return [_pooled(group) for group in groups.values()]
 
 
