@@ -1,23 +1,32 @@
 """A network or trainer of the user's own on its way to the workers: its code travels with the trials.
 
-What a space's file defines is pickled with its code; what an installed package does, by name.
+What a space's file defines is pickled with its code; what another module does, by name.
 """
 
+import inspect
 import pickle
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+
+def file_of(brought: Any) -> Path:
+    """The file that defines a network or trainer. That of a class by its methods: a space's file is no module."""
+    classes = inspect.getmro(brought) if isinstance(brought, type) else ()
+    methods = (value for one in classes for value in vars(one).values() if inspect.isfunction(value))
+    return Path(inspect.getfile(next(methods, brought))).resolve()
 
 
 @dataclass(frozen=True)
 class Carried:
-    """folder: where the space's file lies, for what it imports from beside it; empty for an installed one."""
+    """folder: where its module lies, for what that imports from beside it, on nodes that have the folder."""
 
     pickled: bytes
     folder: str
 
     def unpack(self) -> Any:
         """The network or trainer, in another process."""
-        if self.folder and self.folder not in sys.path:
-            sys.path.insert(0, self.folder)
+        if self.folder not in sys.path:
+            sys.path.append(self.folder)
         return pickle.loads(self.pickled)

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import inspect
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ from typing import Any
 from fer_core.config import own_kind, setting_names
 from fer_core.errors import InputError
 from search_spaces.space import PROTOCOL, Space
+from study.carried import file_of
 
 STUDY = "study.json"
 LOCK = "study.lock"
@@ -108,8 +108,7 @@ def code_record(space: Space, before: Mapping[str, Any] | None) -> list[str]:
     earlier = list(before.get("code", [])) if before else []
     if space.brought is None:
         return earlier
-    code: Any = space.trainer.train_epoch if space.trainer else space.network
-    digest = hashlib.sha256(Path(inspect.getfile(code)).read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(file_of(space.brought).read_bytes()).hexdigest()[:16]
     return [*earlier, *([] if earlier[-1:] == [digest] else [digest])]
 
 

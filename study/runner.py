@@ -4,10 +4,7 @@ Tune's own search, checkpoints and result files are not used: the engine propose
 record, and a resumed study is a new Ray run over what is missing.
 """
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import study.connection  # noqa: F401  # sets what Ray reads when it is imported
@@ -20,7 +17,7 @@ from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.trainer import Trainer
 from search_spaces.space import Network
-from study.carried import Carried
+from study.carried import Carried, file_of
 from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
@@ -50,10 +47,9 @@ def gpu_need(config: TrialConfig, network: Network | None = None) -> Need | None
 
 
 def carry(brought: Network | type[Trainer]) -> Carried:
-    """A user's network or trainer, ready to travel. Its module is a space's file if Python does not know its name."""
-    code: Any = brought.train_epoch if isinstance(brought, type) else brought  # type: ignore[attr-defined]
-    folder = "" if sys.modules.get(brought.__module__) else str(Path(inspect.getfile(code)).parent)
-    return Carried(ray.cloudpickle.dumps(brought), folder)
+    """A user's network or trainer, ready to travel."""
+    packages = brought.__module__.count(".")
+    return Carried(ray.cloudpickle.dumps(brought), str(file_of(brought).parents[packages]))
 
 
 def run_trials(
