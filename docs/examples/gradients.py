@@ -5,6 +5,9 @@ gradient descent on what `features` makes of an image: its pixels, or histograms
 Triggs 2005). Each has its own tuned rate and decay, the histograms the size of their cells, too.
 
 Command:  python -m study.run --space docs/examples/gradients.py --data fer2013.csv --budget standard --epochs 10
+Cost:     7 minutes on two CPU cores, beside other work
+Outcome:  gradients 43.75 %, pixels 37.56 %, +6.19 points (+4.56 to +7.82): better, and the claim of 5 points is
+          replicated (results/reference/gradients-fer2013). With the published rate, one run of each, 8.1
 """
 
 from pathlib import Path

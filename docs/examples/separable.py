@@ -4,6 +4,8 @@ A space with a network of its own, in Keras: `blocks` is the network, all else i
 schedule. (Separable: Chollet 2017.)
 
 Command:  python -m study.run --space docs/examples/separable.py --data fer2013.csv
+Cost:     not measured at any budget yet
+Outcome:  not yet known
 """
 
 from search_spaces.space import Choice, Float, Space
