@@ -17,6 +17,7 @@ from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Claim, Float, Int, Space
 from study import check
+from study.analysis.evidence import read_evidence
 from study.plan import make_plan
 from study.sampler import starting_point
 from tests.conftest import ROOT, FinishedStudy, run_module
@@ -311,7 +312,9 @@ def test_the_check_is_of_what_a_user_has_brought() -> None:
 @pytest.fixture(scope="module")
 def own_study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     folder = tmp_path_factory.mktemp("own") / "study"
-    arguments = ("--space", EXAMPLE, "--data", "synthetic", "--budget", "quick", "--trials", "3", "--seeds", "2")
+    space = folder.with_name("own.py")
+    space.write_text(EXAMPLE.read_text())
+    arguments = ("--space", space, "--data", "synthetic", "--budget", "quick", "--trials", "3", "--seeds", "2")
     return FinishedStudy(folder, run_module("study.run", *arguments, "--out", folder))
 
 
@@ -355,40 +358,21 @@ def test_the_report_and_the_export_know_the_settings_of_a_trainer(own_study: Fin
     assert "a configuration of Logistic; in the space se_placement it is the paper's network" in refused.err
 
 
-def test_a_study_with_a_trainer_grows_and_repeats_nothing(own_study: FinishedStudy) -> None:
+def test_a_study_grows_and_repeats_nothing_and_says_that_its_trainer_has_changed(own_study: FinishedStudy) -> None:
+    changed = "the file of its network or trainer was changed while the study was under way"
+    with own_study.folder.with_name("own.py").open("a") as file:
+        file.write("\n# Another line.\n")
     before = pd.read_parquet(own_study.folder / "trials.parquet").set_index("trial")
     grown = run_module("study.run", "--resume", "--out", own_study.folder, "--seeds", "3")
     assert grown.status == 0, grown.err
+    assert changed in grown.out
+    assert changed not in own_study.command.out
+    (evidence,) = read_evidence([own_study.folder])
+    assert evidence.missing == (f"study: {changed}.",)
     after = pd.read_parquet(own_study.folder / "trials.parquet").set_index("trial")
     assert set(after.index) > set(before.index)
     pd.testing.assert_frame_equal(after.loc[before.index], before)
     assert (after.loc[~after.index.isin(before.index), "phase"] == "confirm").all()
-
-
-def test_a_study_whose_trainer_is_changed_under_way_says_so(tmp_path: Path) -> None:
-    file = tmp_path / "own.py"
-    file.write_text(EXAMPLE.read_text())
-    arguments = (
-        "--data",
-        "synthetic",
-        "--budget",
-        "quick",
-        "--trials",
-        "2",
-        "--epochs",
-        "1",
-        "--out",
-        tmp_path / "s",
-    )
-    begun = run_module("study.run", "--space", file, *arguments, "--seeds", "1")
-    assert "was changed" not in begun.out
-    file.write_text(EXAMPLE.read_text() + "\n# Another line.\n")
-    grown = run_module("study.run", "--resume", "--out", tmp_path / "s", "--seeds", "2")
-    assert grown.status == 0, grown.err
-    assert "note: the file of its network or trainer was changed while the study was under way" in grown.out
-    reported = run_module("study.report", tmp_path / "s")
-    assert reported.status == 0, reported.err
-    assert "was changed while the study was under way" in (tmp_path / "s" / "report" / "index.html").read_text()
 
 
 BROKEN = """

@@ -15,7 +15,7 @@ from study.analysis.arms import ArmFindings, observe_all
 from study.analysis.estimate import CONFIDENCE, Estimate, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.measures import MEASURES
-from study.analysis.verdicts import verdict
+from study.analysis.verdicts import MARGIN, verdict
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Judgeable(Protocol):
 J = TypeVar("J", bound=Judgeable)
 
 
-def judged(found: list[J], margin: float) -> list[J]:
+def judged(found: list[J], margin: float = MARGIN) -> list[J]:
     """With Holm's (1979) correction over all of them and the verdicts that follow. margin: what `verdict` takes."""
     if not found:
         return []
