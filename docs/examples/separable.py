@@ -4,8 +4,9 @@ A space with a network of its own, in Keras: `blocks` is the network, all else i
 schedule. (Separable: Chollet 2017.)
 
 Command:  python -m study.run --space docs/examples/separable.py --data fer2013.csv
-Cost:     not measured at any budget yet
-Outcome:  not yet known
+Cost:     budget quick on FER2013, on two CPU cores: 3 minutes
+Outcome:  at that budget full 31.3 %, separable 30.6 % with an eighth of the parameters: -0.66 points (-7.78 to
+          +6.46), undecided. Longer: not yet known
 """
 
 from search_spaces.space import Choice, Float, Space
