@@ -15,9 +15,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from fer_core.config import ModelConfig, Own, TrainConfig, TrialConfig
+from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
-from fer_core.model import Network, build_model, set_augmentation
+from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
 
 MOST_KEPT = 4

@@ -9,7 +9,7 @@ those here the ones that `names_beside` says.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from types import NoneType, UnionType
@@ -18,6 +18,9 @@ from typing import Any, get_args, get_type_hints
 from fer_core.errors import InputError
 
 Value = str | int | float | bool | None
+# A network of the user's own: from a Keras tensor, scaled images (batch, 48, 48, 1), and its settings to another one,
+# features (batch, n). Keras is none of this module's business.
+Network = Callable[[Any, dict[str, Value]], Any]
 
 PARTS = ("data", "model", "augment", "train")
 # The kinds of what a user may bring, and the names under which a flat configuration says what it is.

@@ -1,7 +1,7 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,16 +9,13 @@ import keras
 from keras import layers
 
 from fer_core.augmentation import RandomFlip, RandomShift
-from fer_core.config import AugmentConfig, ModelConfig, TrialConfig, Value
+from fer_core.config import AugmentConfig, ModelConfig, Network, TrialConfig
 from fer_core.data.dataset import EMOTIONS, SIDE
 from fer_core.errors import InputError
 from fer_core.normalisation import BatchNormalization
 from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
-
-# A network of the user's own: from scaled images (batch, 48, 48, 1) and its settings to features (batch, n).
-Network = Callable[[keras.KerasTensor, dict[str, Value]], keras.KerasTensor]
 
 
 def build_model(config: TrialConfig, network: Network | None = None) -> keras.Model:

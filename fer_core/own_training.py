@@ -52,7 +52,7 @@ class OwnTraining:
         self._val = learning.val_images[rows], learning.val_labels[rows]
         rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
         self._train = images[rows], labels[rows]
-        self._trainer = _seeded(lambda: trainer(own_settings(config), seed, images, labels), seed)
+        self._trainer = _seeded(lambda: trainer(_settings_of(config), seed, images, labels), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)
@@ -163,7 +163,7 @@ class OwnTraining:
             self._trainer.load(path)
 
 
-def own_settings(config: TrialConfig) -> Mapping[str, Value]:
+def _settings_of(config: TrialConfig) -> Mapping[str, Value]:
     """What a trainer is told of `config`: its own settings, and how many epochs there will be at most."""
     assert config.own is not None
     return {**dict(config.own.settings), EPOCHS: config.train.epochs}

@@ -20,12 +20,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from fer_core import compiled
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
-from fer_core.config import TrainConfig, TrialConfig
+from fer_core.config import Network, TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
-from fer_core.model import Network
 from fer_core.passes import BATCH, Examples
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.

@@ -8,18 +8,15 @@ import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fer_core import paper
-from fer_core.config import NETWORK, PARTS, TRAINER, Own, TrialConfig, Value, check, names_beside
+from fer_core.config import NETWORK, PARTS, TRAINER, Network, Own, TrialConfig, Value, check, names_beside
 from fer_core.errors import InputError
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
 from search_spaces.parameter import Choice, Float, Int, Parameter
 
 __all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
-
-Network = Callable[[Any, dict[str, Value]], Any]  # from a Keras tensor and settings to a Keras tensor
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
@@ -71,6 +68,7 @@ class Space:
     claim: Claim | None = None
 
     def __post_init__(self) -> None:
+        self._check_brought()
         claimed = [*self.scientific, *self.nuisance, *self.fixed]
         for name in claimed:
             if claimed.count(name) > 1:
@@ -84,7 +82,6 @@ class Space:
                 self._check(name, value)
         for name in self.kinds:
             self._check_own(name)
-        self._check_brought()
         if self.measure not in MEASURES:
             raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
         self._check_nuisance()

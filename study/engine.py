@@ -203,6 +203,10 @@ class Engine:
         if spec.number is not None:
             self._searches[spec.key].timetable.end(spec.number)
         self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
+        if status == "failed":
+            self._watch_failures(error)
+
+    def _watch_failures(self, error: str | None) -> None:
         if self._failures_in_a_row == self.plan.trial_count:
             raise StudyFailedError(f"every trial failed, the last with: {error}")
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:

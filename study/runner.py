@@ -13,10 +13,9 @@ import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 import ray
 from ray import tune
 
-from fer_core.config import TrialConfig
+from fer_core.config import Network, TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.trainer import Trainer
-from search_spaces.space import Network
 from study.carried import Carried, file_of
 from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError

@@ -56,7 +56,6 @@ class Link(Watcher):
     ) -> None:
         self.engine, self.place, self.testing = engine, place, testing
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
-        self.space = engine.plan.space
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
         self.earlier: Counter[str] = Counter()  # failures of a trial's earlier Ray trials
@@ -125,10 +124,10 @@ class Link(Watcher):
             self._keep_best_network(spec)
 
     def _keep_best_network(self, spec: TrialSpec) -> None:
-        best = self.engine.best_network(*spec.key)
+        best, by_trainer = self.engine.best_network(*spec.key), self.engine.plan.space.trainer is not None
         for trial in self.engine.confirmations(*spec.key):
             if trial != best:
-                self.models.remove(network_file(trial, self.space.trainer is not None))
+                self.models.remove(network_file(trial, by_trainer))
 
 
 class Room:
@@ -261,7 +260,7 @@ class Decisions(FIFOScheduler):
                 self.link.counted_twice(trial)
             if self.link.put_back(trial):
                 return
-            cause = _cause(trial, self.link.space.brought is not None)
+            cause = _cause(trial, self.link.engine.plan.space.brought is not None)
             if os.strerror(errno.ENOSPC) in cause:  # no fault of the trial, and none of the next ones
                 raise StudyFailedError(f"a worker found no room on its disk ({cause})")
             self.link.end(trial, "failed", attempts=self.link.failures(trial), error=cause)

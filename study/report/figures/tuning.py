@@ -14,9 +14,8 @@ from study.analysis.measures import MEASURES
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 from study.summary import value_text
 
-WIDEST_WITH_ALL_TICKS = (
-    2000.0  # a scale's end over its beginning: beyond, only powers of ten have room for their names
-)
+# A logarithmic scale's end over its beginning: beyond, only powers of ten have room for their names.
+WIDEST_WITH_ALL_TICKS = 2000.0
 MOST_CATEGORIES = 8  # different whole numbers of a setting that stand side by side rather than on a scale
 
 
