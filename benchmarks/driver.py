@@ -60,6 +60,7 @@ def ours(trials: int) -> float:
     """A study of `trials` search trials over three arms. Milliseconds a reported epoch."""
     from rich.console import Console
 
+    from fer_core.config import TrialConfig
     from fer_core.data.protocols import split
     from fer_core.data.synthetic import synthetic_faces
     from search_spaces.catalogue import load_space
@@ -77,7 +78,7 @@ def ours(trials: int) -> float:
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013",
         trials=trials // 3, epochs=EPOCHS, seeds=0,
     )  # fmt: skip
-    parts = {"challenge": split(synthetic_faces({0: 70, 1: 14, 2: 14}), "challenge")}
+    parts = {TrialConfig().data.view: split(synthetic_faces({0: 70, 1: 14, 2: 14}), "challenge")}
     with tempfile.TemporaryDirectory() as name, connection.connected(None, num_cpus=2) as machine:
         folder, cluster, reports = Path(name), share_out(*machine), Reports()
         with closing(Tables(folder)) as tables, open(os.devnull, "w") as nowhere:

@@ -5,7 +5,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from fer_core.errors import InputError
@@ -80,3 +80,14 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}', expected a number above 0")
     return value
+
+
+def assignments(texts: Iterable[str] | None) -> dict[str, str]:
+    """What `--set NAME=VALUE`, given several times, sets. Raises InputError."""
+    found = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: expected NAME=VALUE, such as model.width=0.5.")
+        found[name] = value
+    return found

@@ -17,6 +17,8 @@ import numpy as np
 
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
+from fer_core.data.dataset import EMOTIONS
+from fer_core.form import Form
 from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
 
@@ -35,6 +37,8 @@ class _Shape(NamedTuple):
     """What is compiled into a network. Everything else can be set on it afterwards."""
 
     network: Network | None
+    classes: tuple[str, ...]
+    form: Form
     own: Own | None
     model: ModelConfig
     optimizer: str
@@ -46,8 +50,10 @@ class _Shape(NamedTuple):
 _pool: dict[_Shape, Passes] = {}
 
 
-def take(config: TrialConfig, seed: int, network: Network | None = None) -> Passes:
-    """A compiled network for `config`, initialised from `seed`, as if it had just been built.
+def take(
+    config: TrialConfig, seed: int, network: Network | None = None, classes: tuple[str, ...] = EMOTIONS
+) -> Passes:
+    """A compiled network for `config` and `classes`, initialised from `seed`, as if it had just been built.
 
     network: the user's own, where it is one of those.
     """
@@ -55,8 +61,8 @@ def take(config: TrialConfig, seed: int, network: Network | None = None) -> Pass
         _keep_gpu_programs()
     # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
     random.seed(seed)
-    model = build_model(config, network)
-    pooled = _pool.pop(_shape(config, network), None)
+    model = build_model(config, network, classes)
+    pooled = _pool.pop(_shape(config, network, classes), None)
     if pooled is None:
         model.compile(
             optimizer=_optimizer(config.train),
@@ -77,11 +83,13 @@ def take(config: TrialConfig, seed: int, network: Network | None = None) -> Pass
     return passes
 
 
-def give_back(passes: Passes, config: TrialConfig, network: Network | None = None) -> None:
+def give_back(
+    passes: Passes, config: TrialConfig, network: Network | None = None, classes: tuple[str, ...] = EMOTIONS
+) -> None:
     """Keep a network, which nobody uses any more, for the next training that can use it."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[_shape(config, network)] = passes
+    _pool[_shape(config, network, classes)] = passes
 
 
 def _keep_gpu_programs() -> None:
@@ -111,10 +119,18 @@ def forget() -> None:
     _pool.clear()
 
 
-def _shape(config: TrialConfig, network: Network | None) -> _Shape:
+def _shape(config: TrialConfig, network: Network | None, classes: tuple[str, ...]) -> _Shape:
     train = config.train
     return _Shape(
-        network, config.own, config.model, train.optimizer, train.weight_decay, train.label_smoothing, train.precision
+        network,
+        classes,
+        config.data.form,
+        config.own,
+        config.model,
+        train.optimizer,
+        train.weight_decay,
+        train.label_smoothing,
+        train.precision,
     )
 
 

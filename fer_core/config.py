@@ -16,17 +16,22 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from fer_core.errors import InputError
+from fer_core.form import Form
 
 Value = str | int | float | bool | None
-# A network of the user's own: from a Keras tensor, scaled images (batch, 48, 48, 1), and its settings to another one,
-# features (batch, n). Keras is none of this module's business.
+# A network of the user's own: from a Keras tensor, scaled images (batch, side, side, channels), and its settings to
+# another one, features (batch, n). Keras is none of this module's business.
 Network = Callable[[Any, dict[str, Value]], Any]
 
+View = tuple[str, Form]  # images divided by this protocol, in this form
 PARTS = ("data", "model", "augment", "train")
 # The kinds of what a user may bring, and the names under which a flat configuration says what it is.
 NETWORK, TRAINER = "network", "trainer"
 # What holds whoever trains: which images, for how many epochs, and when it may end before.
-SHARED = ("data.protocol", "data.train_images", "data.val_images", "train.epochs", "train.stop_patience")
+SHARED = (
+    *("data.protocol", "data.train_images", "data.val_images", "data.side", "data.colour", "data.interpolation"),
+    *("train.epochs", "train.stop_patience"),
+)
 
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -56,6 +61,26 @@ class DataConfig:
     val_images: int | None = _setting(
         None, "choose by this many images, every class keeping its share; none: by all of them", low=7
     )
+    side: int = _setting(
+        48, "images are brought to this many pixels a side; 48 is FER2013's", low=8, high=1024, added=True
+    )
+    colour: bool = _setting(False, "see images in colour; the paper's are grey", added=True)
+    interpolation: str = _setting(
+        "nearest",
+        "how images of another size are brought to it: nearest, as the paper's loader does, or smoothly",
+        among=("nearest", "bilinear", "bicubic", "lanczos"),
+        added=True,
+    )
+
+    @property
+    def form(self) -> Form:
+        """In which form images are seen."""
+        return Form(self.side, self.colour, self.interpolation)
+
+    @property
+    def view(self) -> View:
+        """Which images a training sees: configurations that agree in this share them."""
+        return self.protocol, self.form
 
 
 @dataclass(frozen=True)
@@ -259,6 +284,14 @@ def value_before(name: str) -> Value:
     """What a study had in effect that was run before there was this setting; None where that is not known."""
     setting = _field(name)
     return setting.default if setting.metadata["added"] else None
+
+
+def completed(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """The settings that a study has recorded, with what it had in effect of those that came later."""
+    kind = own_kind(settings)
+    names = setting_names() if kind is None else names_beside(kind)
+    later = {name: value_before(name) for name in names if name not in settings}
+    return {**settings, **{name: value for name, value in later.items() if value is not None}}
 
 
 def setting_doc(name: str) -> str:

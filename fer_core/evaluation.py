@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import f1_score, log_loss
 
-from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Testing
 
 
@@ -20,7 +19,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Test results: fractions from 0 to 1, the mean cross-entropy in nats, probabilities (n, 7) float32."""
+    """Test results: fractions from 0 to 1, the mean cross-entropy in nats, probabilities (n, classes) float32."""
 
     accuracy: float
     accuracy_distinct: float  # on the images without an identical twin in training
@@ -34,7 +33,7 @@ class Evaluation:
 
 
 def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
-    """What a network says of the test images, as probabilities (n, 7), held against what they show."""
+    """What a network says of the test images, as probabilities (n, classes), held against what they show."""
     found = measure(probabilities, test.labels)
     correct = probabilities.argmax(axis=1) == test.labels
     return Evaluation(
@@ -47,8 +46,8 @@ def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> Measures:
-    """What probabilities (n, 7) are worth where the `labels` (n,) are true."""
-    predicted, classes = probabilities.argmax(axis=1), range(len(EMOTIONS))
+    """What probabilities (n, classes) are worth where the `labels` (n,) are true."""
+    predicted, classes = probabilities.argmax(axis=1), range(probabilities.shape[1])
     finite = bool(np.isfinite(probabilities).all())
     return Measures(
         accuracy=float((predicted == labels).mean()),

@@ -1,7 +1,7 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,34 +10,40 @@ from keras import layers
 
 from fer_core.augmentation import RandomFlip, RandomShift
 from fer_core.config import AugmentConfig, ModelConfig, Network, TrialConfig
-from fer_core.data.dataset import EMOTIONS, SIDE
+from fer_core.data.dataset import EMOTIONS
+from fer_core.ends import ClassProbabilities, PixelScale
 from fer_core.errors import InputError
+from fer_core.form import Form
 from fer_core.normalisation import BatchNormalization
 from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
 
 
-def build_model(config: TrialConfig, network: Network | None = None) -> keras.Model:
-    """The network for `config`, from uint8 images (batch, 48, 48, 1) to seven class probabilities.
+def build_model(
+    config: TrialConfig, network: Network | None = None, classes: Sequence[str] = EMOTIONS
+) -> keras.Model:
+    """The network for `config`, from uint8 images (batch, side, side, channels) to the probabilities of `classes`.
 
-    network: the user's own, where `config.own` has its settings. Raises ValueError if it gives no features.
+    Side and channels, 48 and 1 in the paper, are those of `config.data.form`. network: the user's own, where
+    `config.own` has its settings. Raises ValueError if it gives no features.
 
     Rescaling and the augmentation are its first layers; the latter work while training only. With mixed precision,
     these and the softmax still compute in float32, and so do all variables.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
     with _precision(config.train.precision):
-        return _build(config, network)
+        return _build(config, network, classes)
 
 
-def _build(config: TrialConfig, network: Network | None) -> keras.Model:
-    inputs = keras.Input((SIDE, SIDE, 1), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
+def _build(config: TrialConfig, network: Network | None, classes: Sequence[str]) -> keras.Model:
+    form = config.data.form
+    inputs = keras.Input(form.shape, dtype="uint8", name="image")
+    x = PixelScale(form.interpolation, dtype="float32", name="rescale")(inputs)
     x = RandomShift(config.augment.shift, dtype="float32", name="shift")(x)
     x = RandomFlip(config.augment.flip, dtype="float32", name="flip")(x)
     x = _features(x, config.model) if network is None else _own_features(x, config, network)
-    outputs = layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="emotion")(x)
+    outputs = ClassProbabilities(classes, dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, outputs, name="fer")
 
 
@@ -86,7 +92,7 @@ def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
 def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Model:
     """The network saved as .keras in `path`; no code in the file is run. own: classes of its layers, by name.
 
-    Raises InputError if it is none, or not one from (48, 48, 1) images to seven classes.
+    Raises InputError if it is none, or not one from images to classes that it names, or to FER2013's.
     """
     try:
         model = keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
@@ -95,13 +101,25 @@ def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Mod
             raise InputError(f"{path}: has a layer of its own, {unknown[1]}. Give its file: --code FILE.py") from None
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
         raise InputError(f"{path}: not a network saved as .keras ({reason})") from None
-    shapes = model.input_shape, model.output_shape
-    if shapes != ((None, SIDE, SIDE, 1), (None, len(EMOTIONS))):
+    if form_of(model).shape != model.input_shape[1:] or model.output_shape != (None, len(classes_of(model))):
         raise InputError(
-            f"{path}: a network from {shapes[0]} to {shapes[1]}, "
-            f"expected one from {(None, SIDE, SIDE, 1)} to {(None, len(EMOTIONS))}."
+            f"{path}: a network from {model.input_shape} to {model.output_shape}, expected one from images "
+            f"{(None, 48, 48, 1)} to probabilities {(None, len(EMOTIONS))}, or one that `study.export` wrote."
         )
     return model
+
+
+def form_of(model: keras.Model) -> Form:
+    """In which form the network takes images."""
+    side, channels = (*model.input_shape, None, None)[1:4:2]
+    scale = next((layer for layer in model.layers if isinstance(layer, PixelScale)), None)
+    return Form(side, channels == 3, scale.interpolation if scale else Form().interpolation)
+
+
+def classes_of(model: keras.Model) -> tuple[str, ...]:
+    """What its probabilities are of: FER2013's emotions where it does not say."""
+    last = model.layers[-1]
+    return last.classes if isinstance(last, ClassProbabilities) else EMOTIONS
 
 
 def _convolution(x: keras.KerasTensor, filters: int, model: ModelConfig, name: str) -> keras.KerasTensor:

@@ -7,7 +7,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,6 @@ import numpy as np
 
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.config import TrialConfig, Value
-from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, Measures, evaluate, measure
@@ -38,7 +37,7 @@ class OwnTraining:
 
     def __init__(
         self,
-        trainer: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray], Trainer],
+        trainer: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray, Sequence[str]], Trainer],
         config: TrialConfig,
         seed: int,
         learning: Learning,
@@ -52,7 +51,8 @@ class OwnTraining:
         self._val = learning.val_images[rows], learning.val_labels[rows]
         rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
         self._train = images[rows], labels[rows]
-        self._trainer = _seeded(lambda: trainer(_settings_of(config), seed, images, labels), seed)
+        self._classes = learning.classes
+        self._trainer = _seeded(lambda: trainer(_settings_of(config), seed, images, labels, self._classes), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)
@@ -134,13 +134,13 @@ class OwnTraining:
         return measure(self.answers(images), labels)
 
     def answers(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, 7) of the classes of `images`, as it stands. Raises ValueError if they are none."""
+        """The probabilities (n, classes) of `images`, as it stands. Raises ValueError if they are none."""
         batches = range(0, len(images), BATCH)
         return np.concatenate([self._probabilities(images[at : at + BATCH]) for at in batches])
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         name = f"{type(self._trainer).__name__}.predict"
-        found, expected = np.asarray(self._trainer.predict(images)), (len(images), len(EMOTIONS))
+        found, expected = np.asarray(self._trainer.predict(images)), (len(images), len(self._classes))
         if found.shape != expected:
             raise ValueError(f"{name} gave an array {found.shape}, expected probabilities {expected}")
         sums = found.sum(axis=1, dtype=float)

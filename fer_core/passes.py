@@ -17,8 +17,8 @@ BATCH = 512  # images a step of validation and test; has no influence on the num
 
 
 class Examples(NamedTuple):
-    """Labelled images on the device: uint8 (n, 48, 48, 1), one-hot float32 (n, 7), and, if not all count
-    alike, the weight of each in the loss, float32 (n,).
+    """Labelled images on the device: uint8 (n, side, side, channels), one-hot float32 (n, classes), and, if not all
+    count alike, the weight of each in the loss, float32 (n,).
     """
 
     images: Any
@@ -54,7 +54,7 @@ class Passes:
         return self._metrics()
 
     def predict(self, images: Any, batch_size: int) -> Any:
-        """The probabilities (n, 7) that the model as it stands gives to images on the device, as in `Examples`."""
+        """The probabilities (n, classes) that the model as it stands gives to images on the device (`Examples`)."""
         answers = [self._answer(images, batches) for batches in _batches(np.arange(len(images)), batch_size)]
         return ops.concatenate([ops.reshape(part, (-1, part.shape[-1])) for part in answers])
 
@@ -80,8 +80,8 @@ def _build_measures(model: keras.Model) -> None:
 
 
 def _loops(model: keras.Model) -> tuple[Callable, Callable, Callable]:
-    """Of the backend: training on examples; the model's answers (steps, batch, 7) to images, both for the rows of
-    `batches` (steps, batch); and taking labels and answers (n, 7) into the model's metrics.
+    """Of the backend: training on examples; the model's answers (steps, batch, classes) to images, both for the rows
+    of `batches` (steps, batch); and taking labels and answers (n, classes) into the model's metrics.
     """
     if keras.backend.backend() == "jax":
         from fer_core.loops_jax import loops

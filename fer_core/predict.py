@@ -1,15 +1,18 @@
 """`python -m fer_core.predict MODEL IMAGE...`: class probabilities for image files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_core.command_line import Parser, run_command
-from fer_core.data.dataset import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.own_code import load_code
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 EXAMPLES = """examples:
   python -m fer_core.predict model.keras face.jpg
@@ -27,7 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="a network saved as .keras")
     parser.add_argument(
-        "images", metavar="IMAGE", type=Path, nargs="+", help="a PNG or JPEG file, the face filling it as in FER2013"
+        "images",
+        metavar="IMAGE",
+        type=Path,
+        nargs="+",
+        help="a PNG or JPEG file, like those that trained it (in FER2013 a face fills it)",
     )
     parser.add_argument("--code", metavar="FILE.py", type=Path, help="where layers of its own are, such as the space")
     parser.add_argument("--json", action="store_true", help="print a list with an object an image")
@@ -36,52 +43,63 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"{options.model}: no such file. Expected a network saved as .keras.")
     if options.code is not None and not options.code.is_file():
         raise InputError(f"--code {options.code}: no such file.")
-    images = read_images(options.images)  # before the slow part
-    probabilities = predict(options.model, images, _classes(options.code))
-    print(as_json(options.images, probabilities) if options.json else as_text(options.images, probabilities))
+    images = open_images(options.images)  # before the slow part
+    classes, probabilities = predict(options.model, images, _layers(options.code))
+    show = as_json if options.json else as_text
+    print(show(options.images, classes, probabilities))
     return 0
 
 
-def read_images(paths: list[Path]) -> np.ndarray:
-    """The files as (n, 48, 48) uint8, converted as the training images were. Raises InputError naming the file."""
-    from fer_core.data.folder_reader import read_image
+def open_images(paths: list[Path]) -> list["Image"]:
+    """The files' images, decoded. Raises InputError naming the file."""
+    from fer_core.data.image import open_image
 
-    return np.stack([read_image(path) for path in paths])
+    return [open_image(path, path) for path in paths]
 
 
-def _classes(code: Path | None) -> dict[str, type]:
-    """What a user's file defines."""
+def _layers(code: Path | None) -> dict[str, type]:
+    """The classes that a user's file defines."""
     module = {} if code is None else vars(load_code(code.resolve()))
     return {name: value for name, value in module.items() if isinstance(value, type)}
 
 
-def predict(network: Path, images: np.ndarray, own: Mapping[str, type] | None = None) -> np.ndarray:
-    """Probabilities (n, 7) of EMOTIONS for images (n, 48, 48) uint8. Raises InputError if `network` is none.
+def predict(
+    network: Path, images: Sequence["Image"], own: Mapping[str, type] | None = None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The network's classes, and their probabilities (n, classes) for n images, brought to the form of those that
+    trained it. Raises InputError if `network` is none.
 
     own: classes of the network's layers, by name, that are neither Keras' nor this project's.
     """
-    from fer_core.model import load_network
+    from fer_core.data.image import bring, with_channels
+    from fer_core.model import classes_of, form_of, load_network
 
-    return np.asarray(load_network(network, own).predict(images[..., None], verbose=0))
+    model = load_network(network, own)
+    given = np.stack([bring(image, form_of(model)) for image in images])
+    return classes_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
 
 
-def as_text(paths: list[Path], probabilities: np.ndarray) -> str:
+def as_text(paths: list[Path], classes: Sequence[str], probabilities: np.ndarray) -> str:
     """A line an image, aligned, under a line of headings."""
     width = max(len("image"), *(len(str(path)) for path in paths))
-    lines = [f"{'image':{width}}  predicted " + "".join(f"{emotion:>9}" for emotion in EMOTIONS)]
+    widest = max(9, *map(len, classes))
+    columns = [max(9, len(name) + 1) for name in classes]
+    head = "".join(f"{name:>{column}}" for name, column in zip(classes, columns, strict=True))
+    lines = [f"{'image':{width}}  {'predicted':{widest}} {head}"]
     for path, row in zip(paths, probabilities, strict=True):
-        lines.append(f"{path!s:{width}}  {EMOTIONS[row.argmax()]:10}" + "".join(f"{p:9.3f}" for p in row))
+        cells = "".join(f"{p:{column}.3f}" for p, column in zip(row, columns, strict=True))
+        lines.append(f"{path!s:{width}}  {classes[row.argmax()]:{widest}} {cells}")
     return "\n".join(lines)
 
 
-def as_json(paths: list[Path], probabilities: np.ndarray) -> str:
+def as_json(paths: list[Path], classes: Sequence[str], probabilities: np.ndarray) -> str:
     """A list of `image`, `predicted` and `probabilities` by class."""
     return json.dumps(
         [
             {
                 "image": str(path),
-                "predicted": EMOTIONS[row.argmax()],
-                "probabilities": dict(zip(EMOTIONS, map(float, row), strict=True)),
+                "predicted": classes[row.argmax()],
+                "probabilities": dict(zip(classes, map(float, row), strict=True)),
             }
             for path, row in zip(paths, probabilities, strict=True)
         ]

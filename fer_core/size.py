@@ -3,7 +3,7 @@
 from fer_core.config import TrialConfig
 
 BLOCKS = ((32, 64), (128, 128), (256, 256))  # filters of the convolutions; Figure 2: Conv1-32 to Conv5-256
-POOLED_SIDE = 6  # 48 after three poolings
+POOLED = 2 ** len(BLOCKS)  # pixels of a side that become one by a pooling after every block
 CLASSES = 7
 
 
@@ -12,10 +12,10 @@ def scaled(count: int, width: float) -> int:
     return max(1, round(count * width))
 
 
-def parameters(config: TrialConfig) -> int:
+def parameters(config: TrialConfig, classes: int = CLASSES) -> int:
     """The trained parameters of the network that `config` describes; the paper's has 3,487,975."""
-    model = config.model
-    total, channels = 0, 1
+    model, (side, _, channels) = config.model, config.data.form.shape
+    total = 0
     for block in BLOCKS:
         for position, full in enumerate(block, start=1):
             filters = scaled(full, model.width)
@@ -26,5 +26,5 @@ def parameters(config: TrialConfig) -> int:
                 hidden = max(1, channels // model.se_reduction)
                 total += 2 * channels * hidden + hidden + channels
     units = scaled(model.dense_units, model.width)
-    total += POOLED_SIDE**2 * channels * units + (2 if model.dense_norm else 1) * units
-    return total + CLASSES * units + CLASSES
+    total += (side // POOLED) ** 2 * channels * units + (2 if model.dense_norm else 1) * units
+    return total + classes * units + classes

@@ -8,7 +8,7 @@ it is killed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,13 @@ class Trainer(ABC):
     parameters: int | None = None
 
     @abstractmethod
-    def __init__(self, settings: Mapping[str, Value], seed: int, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(
+        self, settings: Mapping[str, Value], seed: int, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+    ) -> None:
         """settings: by their names in the space, None where a setting's condition does not hold, and `train.epochs`,
-        the most that there will be. seed: of the trial. images (n, 48, 48) uint8 and labels (n,), from 0 to 6 as
-        `fer_core.data.dataset.EMOTIONS` has them: those that train, as long as it lives.
+        the most that there will be. seed: of the trial. images and labels: those that train, as long as it lives.
+        Images are (n, side, side) uint8 in grey, of FER2013 (n, 48, 48), or (n, side, side, 3) in colour; labels (n,)
+        are indices into `classes`, the names, of which some may have no image.
         """
 
     @abstractmethod
@@ -45,7 +48,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, 7) of the classes of images (n, 48, 48) uint8, as it stands."""
+        """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands."""
 
     @abstractmethod
     def save(self, path: Path) -> None:

@@ -22,6 +22,7 @@ from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
 from fer_core.config import Network, TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
+from fer_core.data.image import with_channels
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
@@ -50,11 +51,13 @@ class Training:
         _make_deterministic()
         self.config, self.seed, self._network = config, seed, network
         self.history: list[Epoch] = []
-        self._passes = compiled.take(config, seed, network)
+        self._classes = learning.classes
+        self._passes = compiled.take(config, seed, network, self._classes)
         rows = stratified(learning.train_labels, config.data.train_images)
-        self._train = _examples(learning.train_images[rows], learning.train_labels[rows], config.train.class_weights)
+        images, labels = learning.train_images[rows], learning.train_labels[rows]
+        self._train = _examples(images, labels, len(self._classes), config.train.class_weights)
         rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = _examples(learning.val_images[rows], learning.val_labels[rows])
+        self._val = _examples(learning.val_images[rows], learning.val_labels[rows], len(self._classes))
         self._stopping = keras.callbacks.EarlyStopping(
             "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
@@ -131,8 +134,8 @@ class Training:
         return evaluate(self.answers(testing.images), testing)
 
     def answers(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, 7) float32 of the classes of images (n, 48, 48) uint8, as the network stands."""
-        given = keras.ops.convert_to_tensor(images[..., None])
+        """The probabilities (n, classes) float32 of n images like those that train, as the network stands."""
+        given = keras.ops.convert_to_tensor(with_channels(images))
         return keras.ops.convert_to_numpy(self._passes.predict(given, BATCH)).astype(np.float32)
 
     def save_network(self, path: Path) -> None:
@@ -143,7 +146,7 @@ class Training:
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
-        compiled.give_back(self._passes, self.config, self._network)
+        compiled.give_back(self._passes, self.config, self._network, self._classes)
         del self._passes
 
     def save(self, path: Path) -> None:
@@ -187,30 +190,31 @@ def train(
     return training
 
 
-def _examples(images: np.ndarray, labels: np.ndarray, weighting: str = "none") -> Examples:
-    weights = class_weights(weighting, labels)
-    return Examples.on_device(images[..., None], one_hot(labels), None if weights is None else weights[labels])
+def _examples(images: np.ndarray, labels: np.ndarray, classes: int, weighting: str = "none") -> Examples:
+    weights = class_weights(weighting, labels, classes)
+    given = None if weights is None else weights[labels]
+    return Examples.on_device(with_channels(images), one_hot(labels, classes), given)
 
 
-def one_hot(labels: np.ndarray) -> np.ndarray:
-    """Labels (n,) as (n, 7) float32, the `class_mode="categorical"` of section 2.1."""
-    return keras.utils.to_categorical(labels, len(EMOTIONS)).astype(np.float32)
+def one_hot(labels: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray:
+    """Labels (n,) as (n, classes) float32, the `class_mode="categorical"` of section 2.1."""
+    return keras.utils.to_categorical(labels, classes).astype(np.float32)
 
 
-def class_weights(kind: str, labels: np.ndarray) -> np.ndarray | None:
-    """The weight of each class's images in the loss (7,) float32, with a mean of 1 over the images. None: no weights.
+def class_weights(kind: str, labels: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray | None:
+    """The weight of each class's images in the loss (classes,) float32, of mean 1 over the images. None: no weights.
 
     balanced: every class has the same share of the loss. sqrt: a class's weight is the root of that, scaled.
     """
     if kind == "none":
         return None
-    classes, counts = np.unique(labels, return_counts=True)
-    weights = compute_class_weight("balanced", classes=classes, y=labels)
+    present, counts = np.unique(labels, return_counts=True)
+    weights = compute_class_weight("balanced", classes=present, y=labels)
     if kind == "sqrt":
         weights = np.sqrt(weights)
         weights *= counts.sum() / (weights * counts).sum()
-    found = np.zeros(len(EMOTIONS), np.float32)
-    found[classes] = weights
+    found = np.zeros(classes, np.float32)
+    found[present] = weights
     return found
 
 

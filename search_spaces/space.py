@@ -20,6 +20,7 @@ __all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
+FORM = ("data.side", "data.colour", "data.interpolation")  # in which images are seen
 MEASURES = ("accuracy", "macro_f1")
 
 
@@ -43,9 +44,9 @@ class Space:
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
     measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
-    network: a function of one's own instead of the paper's network: from a tensor (batch, 48, 48, 1) of pixels, 0 to
-    1, augmented, and the settings, to features (batch, n), which a softmax layer then reads. All but the settings
-    `model.*` stay.
+    network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
+    pixels, 0 to 1, augmented, and the settings, to features (batch, n), which a softmax layer then reads. All but the
+    settings `model.*` stay.
     trainer: a class of one's own that trains, in any framework (`fer_core.trainer`). Of the settings of `TrialConfig`
     the `SHARED` ones stay. Settings of a network or a trainer have any other names, each with values of one kind.
     published: what is tuned in them as a paper has it, or as is usual: the first trial of every search, and a fixed
@@ -139,6 +140,10 @@ class Space:
         for name, parameter in self.nuisance.items():
             for unit in (0.0, 1.0):
                 self._check(name, parameter.at(unit))
+            if name in FORM and not isinstance(parameter, Choice):
+                raise InputError(
+                    f"space {self.name}: {name} is tuned {parameter}, expected a Choice of a few values."
+                )
             for other in parameter.when:
                 if other not in known:
                     raise InputError(

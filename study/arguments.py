@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fer_core.command_line import Parser, at_least, duration, positive
+from fer_core.command_line import Parser, assignments, at_least, duration, positive
 from fer_core.config import TrialConfig
-from fer_core.data.sources import SYNTHETIC, Source
+from fer_core.data.sources import DATA_HELP, LABELS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
 from study.export import read_configuration
@@ -34,6 +34,7 @@ Exit status: 0 done, 1 the study failed, 2 the command or its input is wrong, 13
 REMEMBERED = (
     "space",
     "data",
+    "labels",
     "protocol",
     "budget",
     "trials",
@@ -64,9 +65,10 @@ def make_parser() -> Parser:
     add(
         "--data",
         metavar="PATH",
-        help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces "
+        help=f"{DATA_HELP}, or 'synthetic' for the embedded faces "
         "(default: the variable FER2013, then data/fer2013*, then the embedded faces)",
     )
+    add("--labels", metavar="CSV", help=LABELS_HELP)
     add(
         "--out",
         metavar="DIR|URI",
@@ -206,12 +208,6 @@ def remembered(options: argparse.Namespace) -> dict[str, Any]:
 
 def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, automatic: str) -> dict[str, Any]:
     """Arguments of `make_plan`; `automatic` is the budget that `auto` stands for."""
-    settings = {}
-    for text in options.set or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text}: expected NAME=VALUE, such as model.width=0.5.")
-        settings[name] = value
     return {
         "budget": automatic if options.budget in (None, "auto") else options.budget,
         "protocol": protocol,
@@ -221,7 +217,7 @@ def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, a
         "seeds": options.seeds,
         "seed": options.seed or 0,
         "searches": options.searches or 1,
-        "settings": settings,
+        "settings": assignments(options.set),
         "sampler": options.sampler or "tpe",
         "scheduler": options.scheduler or "asha",
         "own": [TrialConfig.from_flat(json.loads(text)) for text in options.fixed or []],

@@ -48,7 +48,8 @@ def measure(config: TrialConfig) -> Speed:
     from fer_core.training import Training
 
     images = BATCHES * config.train.batch_size
-    learning, _ = split(synthetic_faces({TRAINING: images, 1: VALIDATED, 2: VALIDATED}), "challenge")
+    faces = synthetic_faces({TRAINING: images, 1: VALIDATED, 2: VALIDATED}, form=config.data.form)
+    learning, _ = split(faces, "challenge")
     start = time.perf_counter()
     everything = {"data.train_images": None, "data.val_images": None, "train.epochs": 2}
     training = Training(config.override(everything), 0, learning)

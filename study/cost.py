@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_core.config import TrialConfig, Value
+from fer_core.config import TrialConfig, Value, View
 from fer_core.data.cache import cache_folder
 from search_spaces.space import Arm
 from study.cluster import Cluster
@@ -32,7 +32,7 @@ FER2013 = (28_709, 3_589)  # a data set of unknown size is taken for it
 # and what its convolutions take at the paper's width and kernel; and to build and compile a network.
 SECONDS_AN_IMAGE, SECONDS_OF_CONVOLUTIONS = 0.0004, 0.012
 SECONDS_A_TRIAL = 1.0
-PAPER_KERNEL = TrialConfig().model.kernel_size
+PAPER_KERNEL, PAPER_SIDE = TrialConfig().model.kernel_size, TrialConfig().data.side
 VALIDATING = 1 / 3  # of the time of a training image
 SHAPE = {
     "model.se_placement",
@@ -41,6 +41,8 @@ SHAPE = {
     "model.dense_units",
     "train.batch_size",
     "train.precision",
+    "data.side",
+    "data.colour",
 }
 # How many configurations stand for those of a search that tunes any of them.
 EXAMPLES = 64
@@ -108,7 +110,7 @@ def images_an_epoch(config: TrialConfig, size: tuple[int, int] = FER2013) -> flo
 
 
 def usual_speed(config: TrialConfig) -> Speed:
-    size = config.model.width * config.model.kernel_size / PAPER_KERNEL
+    size = config.model.width * config.model.kernel_size / PAPER_KERNEL * config.data.side / PAPER_SIDE
     an_image = SECONDS_AN_IMAGE + SECONDS_OF_CONVOLUTIONS * size**2
     return Speed(an_image, SECONDS_A_TRIAL)
 
@@ -136,10 +138,10 @@ def learn_from_study(
     plan: Plan,
     trials: "pd.DataFrame",
     epochs: "pd.DataFrame",
-    sizes: Mapping[str, tuple[int, int]],
+    sizes: Mapping[View, tuple[int, int]],
     cluster: Cluster,
 ) -> None:
-    """Keep the speed at which a study ran, arm by arm. `sizes`: of every protocol's training and validation images.
+    """Keep the speed at which a study ran, arm by arm. `sizes`: how many images train and validate, by view.
 
     The first epoch of a trial holds the building of its network.
     """
@@ -152,7 +154,7 @@ def learn_from_study(
             continue
         later = float(seconds[seconds.index > 1].median())
         first = float(seconds[seconds.index == 1].mean())
-        speeds[config] = Speed(later / images_an_epoch(config, sizes[config.data.protocol]), max(0.0, first - later))
+        speeds[config] = Speed(later / images_an_epoch(config, sizes[config.data.view]), max(0.0, first - later))
     remember(speeds, cluster)
 
 

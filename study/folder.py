@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fer_core.config import own_kind, setting_names
+from fer_core.config import completed, own_kind, setting_names
 from fer_core.errors import InputError
 from search_spaces.space import PROTOCOL, Space
 from study.carried import file_of
@@ -42,11 +42,12 @@ def read_study(folder: Path) -> dict[str, Any] | None:
     """The record in `folder`, None where there is no study. Raises InputError if it cannot be read."""
     path = folder / STUDY
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:
         raise InputError(f"{path}: not a study's record ({problem}).") from None
+    return {**record, "settings": completed(record["settings"])} if "settings" in record else record
 
 
 def write_study(folder: Path, record: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows it at once.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,8 @@ from fer_core import paper
 from fer_core.config import TrialConfig, Value, own_kind, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
-from search_spaces.space import Arm, Space
+from fer_core.form import Form
+from search_spaces.space import FORM, Arm, Choice, Space
 
 # A study's seed s decides every other one: the fixed trials', the n-th search trial's of each arm, and the
 # k-th confirmation's. Arms share them, so that they are compared on like terms.
@@ -129,6 +131,23 @@ class Plan:
     @property
     def protocols(self) -> tuple[str, ...]:
         return self.space.protocols(self.base.data.protocol)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms in which its trials may see the images, the first arm's first. Raises as `fixed_trials` does."""
+        configs = [
+            self.arm_config(arm, dict(zip(tuned, values, strict=True)))
+            for arm in self.arms
+            for tuned in [self._tuned_form(arm)]
+            for values in itertools.product(*tuned.values())
+        ]
+        configs += [spec.config for spec in self.fixed_trials()]
+        return tuple(dict.fromkeys(config.data.form for config in configs))
+
+    def _tuned_form(self, arm: Arm) -> dict[str, tuple[Value, ...]]:
+        """What is tuned in `arm` of the form of its images."""
+        tuned = self.space.tuned_in(arm).items()
+        return {name: choice.values for name, choice in tuned if name in FORM and isinstance(choice, Choice)}
 
     @property
     def epochs(self) -> int:

@@ -18,7 +18,7 @@ def measure(config: TrialConfig, network: Carried | None = None) -> Need | None:
     if total is None:
         return None
     counts = {TRAINING: 2 * config.train.batch_size, PUBLIC_TEST: BATCH, PRIVATE_TEST: BATCH}
-    learning, _ = split(synthetic_faces(counts), "challenge")
+    learning, _ = split(synthetic_faces(counts, form=config.data.form), "challenge")
     own = None if network is None else network.unpack()
     every = config.override({"data.train_images": None, "data.val_images": None})
     Training(every, 0, learning, network=own).run_epoch()

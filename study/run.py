@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -48,18 +49,21 @@ from study.watcher import Watcher
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fer_core.config import View
     from fer_core.data.dataset import Dataset
     from fer_core.data.protocols import Learning, Testing
+    from fer_core.form import Form
     from study.engine import Engine
 
-    Parts = dict[str, tuple[Learning, Testing]]  # the images of every protocol
+    Datasets = dict[Form, Dataset]  # one data set in every form that a trial may see
+    Parts = dict[View, tuple[Learning, Testing]]  # the images in every view
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     place = find_place(options.out) if options.out else None
     before = study_before(options, place)
-    source = find_source(options.data)
+    source = find_source(options.data, options.labels)
     space = load_space(options.space)
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
@@ -67,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return _dry_run(options, source)
     # What can be refused is refused here, before anything slow starts or is written.
-    make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick")).fixed_trials()
+    forms = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick")).forms
     if options.address is None:
         _make_cluster(options, *map(float, this_machine()))
 
@@ -76,14 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     console = make_console()
     console.print(f"data: {source.text} ({source.reason})", soft_wrap=True)
-    dataset = read_with_progress(source, console)
+    datasets = {form: read_with_progress(source, console, form) for form in forms}
+    dataset = datasets[forms[0]]
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
+    seen = f"{', '.join(map(str, forms))}, {len(dataset.classes)} classes"
     protocols = ", ".join(space.protocols(protocol))
-    console.print(f"      {len(dataset.labels):,} images ({counts}), protocol {protocols}", soft_wrap=True)
+    console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
-    return _run(options, console, source, dataset, protocol, place, before)
+    return _run(options, console, source, datasets, protocol, place, before)
 
 
 def _make_cluster(
@@ -104,24 +110,33 @@ def _make_cluster(
     return cluster
 
 
-def _measured_share(console: "Console", plan: Plan, cpus_a_gpu: float) -> float | None:
-    """Which share of a GPU a trial of the largest network gets, None if that cannot be measured."""
+def _measured_share(console: "Console", plan: Plan, parts: "Parts", cpus_a_gpu: float) -> float | None:
+    """Which share of a GPU a trial of the largest network gets, None if that cannot be measured.
+
+    It was measured on a few images; all of them will be there.
+    """
     from study.runner import gpu_need
     from study.sharing import share
 
     configs = [plan.arm_config(arm, {}) for arm in plan.arms]
     if plan.space.network is None:
-        configs = [max(configs, key=parameters)]
+        configs = [max(configs, key=lambda config: (config.data.side, parameters(config)))]
     with console.status("measuring what a trial needs of a GPU"):
         needs = [gpu_need(config, plan.space.network) for config in configs]
     need = max((need for need in needs if need is not None), key=lambda need: need.peak, default=None)
     if need is None:
         return None
+    need = replace(need, peak=need.peak + max(map(_bytes, parts.values())))
     found = share(need, cpus_a_gpu)
     console.print(
         f"a trial takes {need.peak / 2**30:.2f} of the {need.total / 2**30:.0f} GiB of a GPU and gets {found:g} of it"
     )
     return found
+
+
+def _bytes(part: "tuple[Learning, Testing]") -> int:
+    learning, testing = part
+    return learning.train_images.nbytes + learning.val_images.nbytes + testing.images.nbytes
 
 
 def _dry_run(options: argparse.Namespace, source: Source) -> int:
@@ -175,12 +190,12 @@ def _run(
     options: argparse.Namespace,
     console: "Console",
     source: Source,
-    dataset: "Dataset",
+    datasets: "Datasets",
     protocol: str,
     place: Place,
     before: dict[str, Any] | None,
 ) -> int:
-    from fer_core.data.protocols import split
+    from fer_core.data.protocols import split_all
 
     if options.address is None:
         keep_ray_private()
@@ -188,7 +203,7 @@ def _run(
 
     space, folder = load_space(options.space), place.folder
     protocols = space.protocols(protocol)
-    parts = {name: split(dataset, name) for name in protocols}
+    parts, dataset = split_all(datasets, protocols), next(iter(datasets.values()))
     identity = {
         "space": space.name,
         "fingerprint": dataset.fingerprint(),
@@ -214,7 +229,7 @@ def _run(
             )
             share = None
             if gpus and options.gpus_per_trial is None and space.trainer is None:
-                share = _measured_share(console, plan, cpus / gpus)
+                share = _measured_share(console, plan, parts, cpus / gpus)
             cluster = _make_cluster(options, cpus, gpus, share)
             code = code_record(space, before)
             if len(code) > 1:
@@ -229,10 +244,15 @@ def _run(
                 "trials": plan.trials,
                 "searches": plan.searches,
                 "data": dataset.name,
-                "class_names": _class_names(),
+                "class_names": list(dataset.classes),
+                "form": asdict(next(iter(datasets))),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)
-                | {"data": source.text, "protocol": protocol if len(protocols) == 1 else None},
+                | {
+                    "data": source.text,
+                    "labels": None if source.labels is None else str(source.labels),
+                    "protocol": protocol if len(protocols) == 1 else None,
+                },
                 **environment_record(),
                 "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
                 "start": before["start"] if before else now(),
@@ -322,12 +342,13 @@ def _run_plan(
     from study.tables import Tables
 
     folder, say = place.folder, partial(console.print, soft_wrap=True)
+    classes = len(next(iter(parts.values()))[0].classes)
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
     try:
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(Tables(folder, plan.space.columns)) as tables,
+            closing(Tables(folder, plan.space.columns, classes)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):
@@ -349,7 +370,7 @@ def _run_plan(
         if isinstance(problem, StudyFailedError) and plan.space.brought is not None:
             print("Failed trials are not tried again: if its code was wrong, begin a new study.", file=sys.stderr)
         return "failed"
-    sizes = {name: (len(part.train_labels), len(part.val_labels)) for name, (part, _) in parts.items()}
+    sizes = {view: (len(part.train_labels), len(part.val_labels)) for view, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
     status = ended_as(engine, deadline)
     if status != "interrupted":
@@ -370,12 +391,6 @@ def _close(console: "Console", folder: Path) -> None:
 
     for found in find([folder]):
         print_summary(console, found)
-
-
-def _class_names() -> list[str]:
-    from fer_core.data.dataset import EMOTIONS
-
-    return list(EMOTIONS)
 
 
 if __name__ == "__main__":

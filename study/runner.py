@@ -13,7 +13,7 @@ import study.connection  # noqa: F401  # sets what Ray reads when it is imported
 import ray
 from ray import tune
 
-from fer_core.config import Network, TrialConfig
+from fer_core.config import Network, TrialConfig, View
 from fer_core.data.protocols import Learning, Testing
 from fer_core.trainer import Trainer
 from study.carried import Carried, file_of
@@ -54,7 +54,7 @@ def carry(brought: Network | type[Trainer]) -> Carried:
 def run_trials(
     engine: Engine,
     cluster: Cluster,
-    parts: Mapping[str, tuple[Learning, Testing]],
+    parts: Mapping[View, tuple[Learning, Testing]],
     place: Place,
     *,
     seconds: float | None = None,
@@ -65,7 +65,7 @@ def run_trials(
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
-    parts: the images of every protocol. stalled_after: seconds of silence after which a trial is ended and tried
+    parts: the images in every view. stalled_after: seconds of silence after which a trial is ended and tried
     again, None for what its epochs suggest. lost: called from another thread when the cluster's head is gone.
     say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun` is.
     Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
@@ -75,13 +75,13 @@ def run_trials(
     informed = tune.with_parameters(
         trainable,
         # Within lists, references stay references: a trial fetches what it may see when it needs it.
-        learning={protocol: [ray.put(learning)] for protocol, (learning, _) in parts.items()},
+        learning={view: [ray.put(learning)] for view, (learning, _) in parts.items()},
         checkpoints=checkpoints,
         models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
         **({} if brought is None else {"brought": carry(brought)}),
     )
-    testing = {protocol: [ray.put(testing)] for protocol, (_, testing) in parts.items()}
+    testing = {view: [ray.put(testing)] for view, (_, testing) in parts.items()}
     link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)
     room, stalls = Room(cluster), Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():

@@ -23,11 +23,12 @@ from fer_core.config import setting_names, setting_type, value_before
 from fer_core.errors import InputError
 from study.selection import best_epoch
 
-# 2 added `distinct` to the predictions, 3 `config.train.precision` and 4 `search` to the trials. Tables of an older
-# version are read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 4
+# 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
+# `.interpolation` to the trials. Tables of an older version are read: what they lack is what was so in effect, or
+# empty.
+SCHEMA_VERSION = 5
 VERSION_KEY = b"fer_study_schema"
-CLASSES = 7
+FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
 MEASURED = ("accuracy", "loss", "macro_f1")  # after every epoch, on training and validation images
 # Pause between two writings of the parquet files, in units of what the last one took.
@@ -64,21 +65,25 @@ SCHEMAS = {
     ),
     "predictions": _schema(
         trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(),
-        probabilities=pa.list_(pa.float32(), CLASSES), distinct=pa.bool_(),
+        probabilities=pa.list_(pa.float32(), FER2013_CLASSES), distinct=pa.bool_(),
     ),
 }  # fmt: skip
+PROBABILITIES = "probabilities"
 KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["trial", "image"]}
 
 
 class Tables:
     """The tables in `folder`, continued if they stand there already. One writer at a time.
 
-    own: the settings of a user's own network or trainer, with the type of each: columns after all others.
+    own: the settings of a user's own network or trainer, with the type of each: columns after all others. classes:
+    how many the predictions are of.
     """
 
-    def __init__(self, folder: Path, own: Mapping[str, type] | None = None) -> None:
+    def __init__(self, folder: Path, own: Mapping[str, type] | None = None, classes: int = FER2013_CLASSES) -> None:
         self.folder = folder
         self._written = {name: read_parquet(folder, name) for name in SCHEMAS}
+        if not self._written["predictions"].num_rows:
+            self._written["predictions"] = predictions_schema(classes).empty_table()
         self._written["trials"] = _with_own(self._written["trials"], own or {})
         self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
         self._finished = set(self._written["trials"]["trial"].to_pylist())
@@ -168,16 +173,24 @@ class Tables:
 def prediction_rows(
     trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, distinct: np.ndarray
 ) -> pa.Table:
-    """A row a test image: its row in the data set, label, prediction, the seven probabilities, has it no twin."""
+    """A row a test image: its row in the data set, label, prediction, the probabilities, has it no twin."""
+    classes = probabilities.shape[1]
     columns = [
         pa.array([trial] * len(images)),
         pa.array(images.astype(np.int32)),
         pa.array(labels.astype(np.int8)),
         pa.array(probabilities.argmax(axis=1).astype(np.int8)),
-        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), CLASSES),
+        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), classes),
         pa.array(distinct.astype(bool)),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMAS["predictions"])
+    return pa.Table.from_arrays(columns, schema=predictions_schema(classes))
+
+
+def predictions_schema(classes: int) -> pa.Schema:
+    """That of predictions of so many classes."""
+    schema = SCHEMAS["predictions"]
+    field = pa.field(PROBABILITIES, pa.list_(pa.float32(), classes))
+    return schema.set(schema.get_field_index(PROBABILITIES), field)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -204,6 +217,8 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     version = int((table.schema.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION))
     if version > SCHEMA_VERSION:
         raise InputError(f"{path}: has schema {version}; this version of fer-study reads up to {SCHEMA_VERSION}.")
+    if PROBABILITIES in table.column_names:
+        schema = predictions_schema(_length(table.schema.field(PROBABILITIES).type))
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names
@@ -215,6 +230,10 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
         columns.append(table[field.name])
         schema = schema.append(field)
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _length(kind: pa.DataType) -> int:
+    return kind.list_size if pa.types.is_fixed_size_list(kind) else FER2013_CLASSES
 
 
 def _with_own(trials: pa.Table, own: Mapping[str, type]) -> pa.Table:

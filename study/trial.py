@@ -15,7 +15,7 @@ import ray
 from ray import tune
 
 from fer_core import device_memory
-from fer_core.config import TRAINER, TrialConfig
+from fer_core.config import TRAINER, TrialConfig, View
 from fer_core.data.protocols import Learning, Testing
 from study.carried import Carried
 from study.folder import network_file
@@ -51,7 +51,7 @@ class TrialRun(tune.Trainable):
     """Runs the trial in `config`: `trial` (its identity), `settings` (flat), `seed`, `phase`, `gpu` (its share of
     one, or 0), and `testing` unless the phase is `search`.
 
-    learning: for every protocol a list with one reference into Ray's object store, so that a node holds the images
+    learning: for every view of the images a list with one reference into Ray's object store: a node holds them
     once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
@@ -61,7 +61,7 @@ class TrialRun(tune.Trainable):
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
         self,
         config: dict[str, Any],
-        learning: dict[str, list],
+        learning: dict[View, list],
         checkpoints: str,
         models: str,
         threads: int,
@@ -104,7 +104,7 @@ class TrialRun(tune.Trainable):
         if self._training is not None:
             self._training.release()
             self._training = None
-        learning: Learning = ray.get(self._learning[settings.data.protocol][0])
+        learning: Learning = ray.get(self._learning[settings.data.view][0])
         self._training = self._train(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
         self._reported = 0
 

@@ -20,6 +20,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from fer_core.config import View
 from study.cluster import Cluster
 from study.connection import nodes
 from study.engine import Engine, StudyFailedError
@@ -50,7 +51,7 @@ class Link(Watcher):
         place: Place,
         checkpoints: Shelf,
         models: Shelf,
-        testing: Mapping[str, list],
+        testing: Mapping[View, list],
         shares: Shares,
         say: Callable[[str], object] = lambda text: None,
     ) -> None:
@@ -170,7 +171,7 @@ class Feed(Searcher):
         config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
         config["gpu"] = self.link.shares.of(spec.arm)
         if spec.phase != "search":  # a search trial is not even told where the test images are
-            config["testing"] = self.link.testing[spec.config.data.protocol]
+            config["testing"] = self.link.testing[spec.config.data.view]
         return config
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -14,6 +14,7 @@ from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
 from fer_core.data.sources import find_source, read
 from fer_core.data.synthetic import synthetic_faces
 from fer_core.errors import InputError
+from fer_core.form import PAPERS
 from tests.test_readers import write_csv, write_folder
 
 
@@ -36,7 +37,7 @@ def never() -> Dataset:
 def test_the_second_start_decodes_nothing(write, few: Dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = write(tmp_path / "faces", few)
     first = read(find_source(str(path)))
-    second = cached(path, never)
+    second = cached(path, PAPERS, never)
     assert second.name == first.name
     for part in ("images", "labels", "usages"):
         np.testing.assert_array_equal(getattr(second, part), getattr(first, part))
@@ -70,7 +71,7 @@ def test_a_damaged_entry_is_as_good_as_none(keep: float, few: Dataset, cache: Pa
     whole = entry.read_bytes()
     entry.write_bytes(whole[: int(keep * len(whole))])
     assert read(find_source(str(path))).fingerprint() == few.fingerprint()
-    assert cached(path, never).fingerprint() == few.fingerprint()
+    assert cached(path, PAPERS, never).fingerprint() == few.fingerprint()
 
 
 def test_a_flipped_bit_is_noticed(few: Dataset, cache: Path, tmp_path: Path) -> None:

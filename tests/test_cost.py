@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_core.config import TrialConfig
 from fer_core.data.cache import VARIABLE
 from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Space
@@ -15,6 +16,7 @@ from study.plan import Plan, make_plan
 from tests.conftest import SMALL_STUDY, run_module
 
 CLUSTER = share_out(2, 0)
+VIEW = TrialConfig().data.view
 
 
 @pytest.fixture(autouse=True)
@@ -88,14 +90,14 @@ def test_a_study_that_ran_is_a_measurement() -> None:
         [(trial, epoch, 10.0 if epoch == 1 else 4.0) for trial in "abc" for epoch in (1, 2, 3)],
         columns=["trial", "epoch", "seconds"],
     )
-    learn_from_study(p, trials, epochs, {"challenge": (2000, 9000)}, CLUSTER)  # fewer than the budget would take
+    learn_from_study(p, trials, epochs, {VIEW: (2000, 9000)}, CLUSTER)  # fewer than the budget would take
     assert known_speed(p.arm_config(p.arms[0], {}), CLUSTER) == Speed(4.0 / (2000 + 1000 / 3), 6.0)
 
 
 def test_a_study_that_tunes_the_width_is_none(speeds: Path) -> None:
     epochs = pd.DataFrame({"trial": ["a", "a"], "epoch": [1, 2], "seconds": [9.0, 4.0]})
     learn_from_study(
-        plan("best"), pd.DataFrame({"trial": ["a"], "arm": ["all"]}), epochs, {"challenge": (9, 9)}, CLUSTER
+        plan("best"), pd.DataFrame({"trial": ["a"], "arm": ["all"]}), epochs, {VIEW: (9, 9)}, CLUSTER
     )
     assert not speeds.exists()
 

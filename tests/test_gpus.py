@@ -101,7 +101,7 @@ def run(
     cluster = share_out(*machine, gpus_per_trial=gpus_per_trial)
     with closing(Tables(folder)) as tables:
         engine = Engine(plan, Sampler(plan, folder / "optuna.log"), tables)
-        runner.run_trials(engine, cluster, {"challenge": parts}, Place(folder), **given)
+        runner.run_trials(engine, cluster, {TrialConfig().data.view: parts}, Place(folder), **given)
         assert engine.finished
 
 

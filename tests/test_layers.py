@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
-NETWORK = ("model", "se", "augmentation", "normalisation", "pooling")
+NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
 KERAS = (*NETWORK, "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
@@ -19,7 +19,7 @@ ONLY_IN = {
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
     "keras": {f"fer_core/{name}.py" for name in KERAS},
-    "PIL": {f"fer_core/data/{name}.py" for name in ("folder_reader", "sheet")},
+    "PIL": {*(f"fer_core/data/{name}.py" for name in ("image", "sheet")), "fer_core/predict.py"},
     "tensorflow": {
         f"fer_core/{name}.py" for name in ("training", "loops_tensorflow", "normalisation", "device_memory")
     },

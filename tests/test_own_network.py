@@ -65,7 +65,7 @@ def test_it_stands_between_the_augmentation_and_the_softmax() -> None:
     assert (model.input_shape, model.output_shape) == ((None, 48, 48, 1), (None, 7))
     names = [layer.name for layer in model.layers]
     assert names[1:4] == ["rescale", "shift", "flip"]
-    assert names[-1] == "emotion"
+    assert names[-1] == "probabilities"
     assert sum(np.prod(v.shape) for v in model.trainable_variables) == 144 * 4 + 4 + 4 * 7 + 7
 
 

@@ -28,7 +28,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "gradients.py"
 class Guess(Trainer):
     """Answers with what is left of a random vector, of which every epoch takes something."""
 
-    def __init__(self, settings: Any, seed: int, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, settings: Any, seed: int, images: np.ndarray, labels: np.ndarray, classes: Any) -> None:
         self.settings, self.values = settings, np.random.random(7)
 
     def train_epoch(self, number: int) -> None:
@@ -74,6 +74,9 @@ def test_a_trainers_configuration_has_its_settings_and_the_shared_ones() -> None
         "data.protocol": "challenge",
         "data.train_images": None,
         "data.val_images": None,
+        "data.side": 48,
+        "data.colour": False,
+        "data.interpolation": "nearest",
         "train.epochs": 4,
         "train.stop_patience": 16,
         "trainer": "Guess",
@@ -264,7 +267,7 @@ class Haphazard(Guess):
 
 
 class Stubborn(Guess):
-    def __init__(self, settings: Any, seed: int, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, settings: Any, seed: int, images: np.ndarray, labels: np.ndarray, classes: Any) -> None:
         self.settings, self.values = settings, np.ones(7)
 
     def train_epoch(self, number: int) -> None:
@@ -381,7 +384,7 @@ from fer_core.trainer import Trainer
 from search_spaces.space import Space
 
 class Broken(Trainer):
-    def __init__(self, settings, seed, images, labels): ...
+    def __init__(self, settings, seed, images, labels, classes): ...
     def train_epoch(self, number): wrong("here")
     def predict(self, images): ...
     def save(self, path): ...

@@ -196,7 +196,7 @@ def test_a_training_whose_loss_is_not_finite_has_diverged(narrow: TrialConfig, p
     compiled.forget()
     training = Training(narrow, 0, parts[0])
     first = training.run_epoch()
-    training.model.get_layer("emotion").bias.assign(np.full(7, np.nan))
+    training.model.get_layer("probabilities").bias.assign(np.full(7, np.nan))
     training.run_epoch()
     assert training.diverged
     assert training.finished

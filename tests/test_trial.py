@@ -35,7 +35,7 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
     )
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
     shelf = Shelf(str(tmp_path))
-    link = Link(engine, Place(tmp_path), shelf, shelf, {"challenge": ["where they are"]}, Shares(0))
+    link = Link(engine, Place(tmp_path), shelf, shelf, {TrialConfig().data.view: ["where they are"]}, Shares(0))
     feed, phases = Feed(link, lambda: 100), set()
     epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
     while not engine.finished:
@@ -73,7 +73,7 @@ def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
         "testing": [ray.put(testing)],
     }
     search = {"trial": "a-2", "settings": settings, "seed": 2, "phase": "search", "gpu": 0}
-    given = {"learning": {"challenge": [ray.put(learning)]}, "threads": 1}
+    given = {"learning": {narrow.data.view: [ray.put(learning)]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
     worker = ray.remote(ray.tune.with_parameters(Probe, **given, **folders)).remote(confirm)
     assert ray.get(worker.reachable.remote()) == ["reference"]
@@ -99,7 +99,7 @@ def test_a_trial_without_room_in_its_gpu_says_so_and_its_worker_runs_the_next_on
 
                 keras.ops.zeros((1 << 30, 1 << 30))
 
-    given = {"learning": {"challenge": [ray.put(parts[0])]}, "threads": 1}
+    given = {"learning": {narrow.data.view: [ray.put(parts[0])]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
     settings = narrow.override({"train.epochs": 1}).flat()
     config = {"trial": "a-13", "settings": settings, "seed": 13, "phase": "search", "gpu": 0.5}
@@ -116,7 +116,7 @@ def test_a_trial_that_comes_back_reports_what_it_has_done_before_it_does_more(
     """The driver may not have heard of the last epoch, and may want to stop the trial there."""
     from study.trial import TrialRun
 
-    given = {"learning": {"challenge": [ray.put(parts[0])]}, "threads": 1}
+    given = {"learning": {narrow.data.view: [ray.put(parts[0])]}, "threads": 1}
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
     run = ray.remote(ray.tune.with_parameters(TrialRun, **given, **folders))
     settings = narrow.override({"train.epochs": 3}).flat()

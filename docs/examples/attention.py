@@ -17,20 +17,20 @@ from pathlib import Path
 from fer_core.trainer import Trainer
 from search_spaces.space import Choice, Float, Space
 
-CLASSES = 7
 BATCH = 128
 
 
 class Residual(Trainer):
     """A residual network in PyTorch, trained by SGD along a cosine, with shifted and mirrored images."""
 
-    def __init__(self, settings, seed, images, labels):
+    def __init__(self, settings, seed, images, labels, classes):
         import torch
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.images = self._on_device(images)
         self.labels = torch.as_tensor(labels, dtype=torch.long, device=self.device)
-        self.network = network(settings["attention"], settings["width"]).to(self.device)
+        shape = self.images.shape[1], len(classes)
+        self.network = network(settings["attention"], settings["width"], *shape).to(self.device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self.rate, self.epochs, self.smoothing = settings["rate"], settings["train.epochs"], settings["smoothing"]
         self.optimizer = torch.optim.SGD(
@@ -74,7 +74,8 @@ class Residual(Trainer):
     def _on_device(self, images):
         import torch
 
-        return torch.tensor(images, device=self.device)[:, None] / 255 - 0.5
+        given = torch.tensor(images, device=self.device)
+        return (given[:, None] if given.ndim == 3 else given.permute(0, 3, 1, 2)) / 255 - 0.5
 
 
 def augmented(images):
@@ -88,11 +89,11 @@ def augmented(images):
     columns = right + torch.arange(width, device=images.device)
     columns = torch.where(torch.rand(batch, 1, device=images.device) < 0.5, columns, columns.flip(1))
     every = torch.arange(batch, device=images.device)[:, None, None]
-    return padded[every, 0, rows[:, :, None], columns[:, None, :]][:, None]
+    return padded[every, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def network(attention, width):
-    """From (batch, 1, 48, 48) to logits: three stages of `width`, twice and four times as many channels."""
+def network(attention, width, colours, classes):
+    """From (batch, colours, side, side) to logits: three stages of `width`, twice and four times as many channels."""
     import torch
     from torch import nn
 
@@ -128,12 +129,13 @@ def network(attention, width):
         def forward(self, x):
             return (self.straight(x) + self.shortcut(x)).relu()
 
-    layers, channels = [nn.Conv2d(1, width, 3, 2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()], width
+    layers = [nn.Conv2d(colours, width, 3, 2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    channels = width
     for stage in range(3):
         for stride in (1 if stage == 0 else 2, 1):
             layers.append(Block(channels, width * 2**stage, stride))
             channels = width * 2**stage
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASSES))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
 SPACE = Space(

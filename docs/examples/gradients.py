@@ -23,10 +23,10 @@ ORIENTATIONS = 9
 class Logistic(Trainer):
     """Logistic regression on pixels or gradients, by stochastic gradient descent."""
 
-    def __init__(self, settings, seed, images, labels):
+    def __init__(self, settings, seed, images, labels, classes):
         from sklearn.linear_model import SGDClassifier
 
-        self.settings = settings
+        self.settings, self.classes = settings, np.arange(len(classes))
         self.features, self.labels = self._features(images), labels
         self.classifier = SGDClassifier(
             loss="log_loss",
@@ -36,11 +36,11 @@ class Logistic(Trainer):
             random_state=seed,
         )
         self.learning_rate = settings["rate"]
-        self.parameters = 7 * (self.features.shape[1] + 1)
+        self.parameters = len(classes) * (self.features.shape[1] + 1)
 
     def train_epoch(self, number):
         order = np.random.permutation(len(self.labels))
-        self.classifier.partial_fit(self.features[order], self.labels[order], classes=np.arange(7))
+        self.classifier.partial_fit(self.features[order], self.labels[order], classes=self.classes)
 
     def predict(self, images):
         return self.classifier.predict_proba(self._features(images))
@@ -52,7 +52,7 @@ class Logistic(Trainer):
 
     def load(self, path: Path):
         # An epoch on one image, which makes what is then overwritten.
-        self.classifier.partial_fit(self.features[:1], self.labels[:1], classes=np.arange(7))
+        self.classifier.partial_fit(self.features[:1], self.labels[:1], classes=self.classes)
         with np.load(path) as fitted:
             for name in fitted.files:
                 setattr(self.classifier, name, fitted[name])
@@ -61,15 +61,18 @@ class Logistic(Trainer):
         pixels = images.astype(np.float32) / 255
         if self.settings["features"] == "pixels":
             return pixels.reshape(len(pixels), -1) - 0.5
-        return histograms(pixels, self.settings["cell"])
+        grey = pixels if pixels.ndim == 3 else pixels.mean(axis=3)
+        return histograms(grey, self.settings["cell"])
 
 
 def histograms(pixels: np.ndarray, cell: int) -> np.ndarray:
-    """Of images (n, 48, 48) the histograms of orientations in cells of `cell` pixels, scaled to one length."""
+    """Of images (n, side, side) the histograms of orientations in cells of `cell` pixels, scaled to one length."""
+    across = pixels.shape[1] // cell
+    pixels = pixels[:, : across * cell, : across * cell]
     down, right = np.gradient(pixels, axis=(1, 2))
     strength = np.hypot(down, right)
     bins = (np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS).astype(int) % ORIENTATIONS
-    cells = len(pixels), 48 // cell, cell, 48 // cell, cell
+    cells = len(pixels), across, cell, across, cell
     found = [(strength * (bins == bin)).reshape(cells).sum(axis=(2, 4)) for bin in range(ORIENTATIONS)]
     flat = np.sqrt(np.stack(found, axis=-1).reshape(len(pixels), -1))
     return (10 * flat / np.linalg.norm(flat, axis=1, keepdims=True).clip(1e-6)).astype(np.float32)

@@ -4,14 +4,17 @@ import json
 import sys
 from pathlib import Path
 
-from fer_core.command_line import Parser, run_command
-from fer_core.data.sources import find_source
+from fer_core.command_line import Parser, assignments, run_command
+from fer_core.config import TrialConfig
+from fer_core.data.sources import DATA_HELP, LABELS_HELP, find_source
 from fer_core.errors import InputError
 
 EXAMPLES = """examples:
   python -m fer_core.data fer2013.csv
   python -m fer_core.data faces/ --sheet faces.png
   python -m fer_core.data fer2013.parquet --json | jq .across
+  python -m fer_core.data fer2013.csv --labels fer2013new.csv                    with FER+'s labels
+  python -m fer_core.data cats/ --set data.side=96 --set data.colour=true        other classes, in another form
 
 Exit status: 0 done, 2 the command or its input is wrong."""
 
@@ -22,17 +25,22 @@ def main(arguments: list[str] | None = None) -> int:
         description="Audit a data set: counts, identical images within and across splits, constant images.",
         examples=EXAMPLES,
     )
-    parser.add_argument("path", help="FER2013 as CSV, parquet or image folder, or 'synthetic' for the embedded faces")
+    parser.add_argument("path", help=f"{DATA_HELP}, or 'synthetic' for the embedded faces")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with the rows concerned")
     parser.add_argument(
         "--sheet", metavar="PNG", help="write a contact sheet of every class and of the suspicious images"
+    )
+    parser.add_argument("--labels", metavar="CSV", help=LABELS_HELP)
+    parser.add_argument(
+        "--set", action="append", metavar="NAME=VALUE", help="as of study.run, such as data.side=96; repeatable"
     )
     options = parser.parse_args(arguments)
     sheet = Path(options.sheet) if options.sheet else None
     if sheet is not None and not sheet.parent.is_dir():
         raise InputError(f"--sheet {sheet}: there is no folder {sheet.parent}.")
 
-    source = find_source(options.path)
+    source = find_source(options.path, options.labels)
+    form = TrialConfig().override(assignments(options.set)).data.form
     print(f"reading {source.text}", file=sys.stderr)
 
     from rich.console import Console
@@ -40,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     from fer_core.data.progress import read_with_progress
 
     unreadable: list[str] = []
-    dataset = read_with_progress(source, Console(stderr=True), unreadable)
+    dataset = read_with_progress(source, Console(stderr=True), form, unreadable)
 
     from fer_core.data.audit import audit
 

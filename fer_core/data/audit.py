@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+from fer_core.form import Form
 
 # Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
 KNOWN_FER2013: dict[str, tuple[int, ...]] = {
@@ -25,7 +26,8 @@ KNOWN_FER2013: dict[str, tuple[int, ...]] = {
 class Audit:
     """The findings. Rows are positions in the data set; a group is a set of rows whose images are identical.
 
-    counts: images by usage, then by class. is_fer2013: whether they are those of the original.
+    form: in which images were compared. classes: what labels stand for. counts: images by usage, then by class.
+    is_fer2013: whether they are those of the original.
     distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
     constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
@@ -34,6 +36,8 @@ class Audit:
     name: str
     fingerprint: str
     images: int
+    form: str
+    classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]
     is_fer2013: bool
     distinct: int
@@ -55,27 +59,35 @@ def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
         name=dataset.name,
         fingerprint=dataset.fingerprint(),
         images=len(dataset.labels),
+        form=_form(dataset.images),
+        classes=dataset.classes,
         counts=_counts(dataset),
-        is_fer2013=_counts(dataset) == _named(KNOWN_FER2013),
+        is_fer2013=_counts(dataset) == _named(EMOTIONS, KNOWN_FER2013),
         distinct=len(dataset.labels) - sum(len(group) - 1 for group in groups),
         groups=groups,
         contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
         across=_across(dataset, groups),
-        constant=np.flatnonzero(np.ptp(dataset.images, axis=(1, 2)) == 0).tolist(),
+        constant=np.flatnonzero(
+            (np.ptp(dataset.images, axis=(1, 2)) == 0).reshape(len(dataset.labels), -1).all(1)
+        ).tolist(),
         unreadable=list(unreadable),
     )
 
 
+def _form(images: np.ndarray) -> str:
+    return str(Form(images.shape[1], images.ndim == 4))
+
+
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     by_usage = {
-        usage: np.bincount(dataset.labels[dataset.usages == code], minlength=len(EMOTIONS)).tolist()
+        usage: np.bincount(dataset.labels[dataset.usages == code], minlength=len(dataset.classes)).tolist()
         for code, usage in enumerate(USAGES)
     }
-    return _named({usage: tuple(counts) for usage, counts in by_usage.items() if any(counts)})
+    return _named(dataset.classes, {usage: tuple(counts) for usage, counts in by_usage.items() if any(counts)})
 
 
-def _named(counts: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
-    return {usage: dict(zip(EMOTIONS, numbers, strict=True)) for usage, numbers in counts.items()}
+def _named(classes: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:
+    return {usage: dict(zip(classes, numbers, strict=True)) for usage, numbers in counts.items()}
 
 
 def _identical(images: np.ndarray) -> list[list[int]]:

@@ -3,6 +3,8 @@
 from fer_core.data.audit import KNOWN_FER2013, Audit
 from fer_core.data.dataset import EMOTIONS
 
+MOST_COLUMNS = 12
+
 
 def audit_text(audit: Audit) -> str:
     """Some twenty lines for a person."""
@@ -12,11 +14,11 @@ def audit_text(audit: Audit) -> str:
     ]
     contradicting = sum(map(len, audit.contradicting))
     lines = [
-        f"{audit.name}: {audit.images:,} images, fingerprint {audit.fingerprint}",
+        f"{audit.name}: {audit.images:,} images, {audit.form}, fingerprint {audit.fingerprint}",
         "",
         *_counts_table(audit),
         "",
-        _comparison(audit),
+        *([_comparison(audit)] if audit.classes == EMOTIONS else []),
         f"{audit.distinct:,} distinct images; {len(audit.groups):,} groups of identical ones"
         + (":" if twins else "."),
         *twins,
@@ -29,11 +31,27 @@ def audit_text(audit: Audit) -> str:
 
 
 def _counts_table(audit: Audit) -> list[str]:
-    head = f"{'':12}" + "".join(f"{emotion:>10}" for emotion in EMOTIONS) + f"{'all':>10}"
-    return [head] + [
-        f"{usage:12}" + "".join(f"{n:>10,}" for n in counts.values()) + f"{sum(counts.values()):>10,}"
+    if len(audit.classes) > MOST_COLUMNS:
+        return _long_table(audit)
+    columns = [max(10, len(name) + 1) for name in audit.classes]
+    head = f"{'':12}" + "".join(f"{name:>{width}}" for name, width in zip(audit.classes, columns, strict=True))
+    return [head + f"{'all':>10}"] + [
+        f"{usage:12}"
+        + "".join(f"{n:>{width},}" for n, width in zip(counts.values(), columns, strict=True))
+        + f"{sum(counts.values()):>10,}"
         for usage, counts in audit.counts.items()
     ]
+
+
+def _long_table(audit: Audit) -> list[str]:
+    """A line a class."""
+    width = max(map(len, audit.classes))
+    lines = [f"{'':{width}}" + "".join(f"{usage:>13}" for usage in audit.counts)]
+    lines += [
+        f"{name:{width}}" + "".join(f"{counts[name]:>13,}" for counts in audit.counts.values())
+        for name in audit.classes
+    ]
+    return [*lines, f"{'all':{width}}" + "".join(f"{sum(counts.values()):>13,}" for counts in audit.counts.values())]
 
 
 def _comparison(audit: Audit) -> str:

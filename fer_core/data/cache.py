@@ -17,19 +17,21 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.data.dataset import Dataset
+from fer_core.form import Form
 
 VARIABLE = "FER_STUDY_CACHE"
 # Part of every digest: increase it when a reader makes something else of the same bytes.
-VERSION = 1
+VERSION = 2
+ARRAYS = ("images", "labels", "usages")
 MOST_ENTRIES = 8  # of some 80 MB for FER2013; the one that was not used for the longest time goes first
 
 
-def cached(path: Path, decode: Callable[[], Dataset]) -> Dataset:
-    """The data set that `decode` makes of `path`, from the cache if it was made before."""
+def cached(path: Path, form: Form, decode: Callable[[], Dataset]) -> Dataset:
+    """The data set that `decode` makes of `path` in `form`, from the cache if it was made before."""
     folder = cache_folder()
     if folder is None:
         return decode()
-    entry = folder / f"{_digest(path)}.npz"
+    entry = folder / f"{_digest(path, form)}.npz"
     known = _read(entry)
     if known is not None:
         return known
@@ -49,8 +51,8 @@ def cache_folder() -> Path | None:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-study"
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256(f"{VERSION} {path.name}\n".encode())
+def _digest(path: Path, form: Form) -> str:
+    digest = hashlib.sha256(f"{VERSION} {form!r} {path.name}\n".encode())
     if path.is_dir():
         for name, size, changed in sorted(_files(path)):
             digest.update(f"{name}\0{size} {changed}\n".encode(errors="surrogateescape"))
@@ -83,7 +85,8 @@ def _status(entry: os.DirEntry) -> os.stat_result:
 def _read(entry: Path) -> Dataset | None:
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            dataset = Dataset(str(stored["name"]), stored["images"], stored["labels"], stored["usages"])
+            arrays = {name: stored[name] for name in ARRAYS}
+            dataset = Dataset(str(stored["name"]), **arrays, classes=tuple(stored["classes"].tolist()))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
     with suppress(OSError):
@@ -97,9 +100,8 @@ def _write(entry: Path, dataset: Dataset) -> None:
             np.savez(
                 file,
                 name=np.array(dataset.name),
-                images=dataset.images,
-                labels=dataset.labels,
-                usages=dataset.usages,
+                classes=np.array(dataset.classes),
+                **{name: getattr(dataset, name) for name in ARRAYS},
             )
             file.flush()
             os.fsync(file.fileno())

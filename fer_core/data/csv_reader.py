@@ -15,15 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from fer_core.data.archives import open_csv
-from fer_core.data.dataset import EMOTIONS, SIDE, TRAINING, USAGES, Dataset
+from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset
+from fer_core.data.image import bring_all
 from fer_core.errors import InputError
+from fer_core.form import PAPERS, Form
 
+SIDE = PAPERS.side  # in which FER2013 is held
 PIXELS = SIDE * SIDE
 ROWS_AT_ONCE = 2_000
 BLANK, ZERO = ord(" "), ord("0")
 
 
-def read_csv(path: Path) -> Dataset:
+def read_csv(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and the first wrong row (1 is the first after the header)."""
     file, name = open_csv(path)
     with file:
@@ -39,7 +42,7 @@ def read_csv(path: Path) -> Dataset:
         raise InputError(f"{path}: a header and no rows.")
     return Dataset(
         name=name,
-        images=_images(path, table["pixels"]),
+        images=bring_all(_images(path, table["pixels"]), form),
         labels=_codes(path, "emotion", table["emotion"], [str(i) for i in range(len(EMOTIONS))], "0 to 6"),
         usages=_usages(path, table),
     )

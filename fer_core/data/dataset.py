@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-SIDE = 48
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # of FER2013
 
 # Usages, as in the 2013 challenge. `TEST` is a test image that its source does not give to either half.
 TRAINING, PUBLIC_TEST, PRIVATE_TEST, TEST = range(4)
@@ -15,16 +14,18 @@ USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled 48 x 48 grey faces.
+    """Labelled images, all in one `Form`.
 
     name: short, for folders and tables ("synthetic" for the drawn faces, and for nothing else).
-    images: (n, 48, 48) uint8. labels: (n,) uint8, an index into EMOTIONS. usages: (n,) uint8, into USAGES.
+    images: (n, side, side) uint8 in grey, (n, side, side, 3) in colour; of FER2013 as the paper has it, (n, 48, 48).
+    labels: (n,) uint8, an index into `classes`. usages: (n,) uint8, into USAGES.
     """
 
     name: str
     images: np.ndarray
     labels: np.ndarray
     usages: np.ndarray
+    classes: tuple[str, ...] = EMOTIONS
 
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of the images with their labels and usages, whatever their order."""

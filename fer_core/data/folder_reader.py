@@ -1,42 +1,37 @@
-"""FER2013 as Kaggle hands it out: `train/CLASS/*` and `test/CLASS/*`, sometimes `validation/CLASS/*` too.
+"""A folder of images: `train/CLASS/*` and `test/CLASS/*`, sometimes `validation/CLASS/*` too, or `CLASS/*` alone.
 
-Images of any size and colour become what the paper's `flow_from_directory` makes of them: grey by Pillow's
-`L`, 48 x 48 by nearest neighbour. In the Kaggle folder the files' names still say which test images were
-PublicTest and which PrivateTest.
+So Kaggle hands out FER2013, whose files' names still say which test images were PublicTest and which PrivateTest.
+Without `train`, every image is a training image. Class folders are those of FER2013's emotions, all seven of them, or
+none of them is; what else they are is said in a file `classes.txt`, a folder a line.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SIDE, TEST, TRAINING, Dataset
+from fer_core.data.classes import MOST_CLASSES, emotion, in_order
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
+from fer_core.data.image import bring, open_image
 from fer_core.errors import InputError
+from fer_core.form import Form
 
-SYNONYMS = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
 SPLITS = {"train": TRAINING, "validation": PUBLIC_TEST, "val": PUBLIC_TEST, "test": TEST}
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # and all whose name begins with a dot
-SIXTEEN_BITS = ";16"  # in the name of the raw mode that Pillow decodes; it would keep the high byte of colours
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+DECLARED = "classes.txt"
 PROGRESS_EVERY = 200
 
 
 def is_image_folder(path: Path) -> bool:
-    return path.is_dir() and any(p.is_dir() and p.name.lower() in SPLITS for p in path.iterdir())
+    """Whether `path` has a folder of training or test images, or two of images."""
+    folders = _folders(path)
+    return any(p.name.lower() in SPLITS for p in folders) or sum(map(_holds_images, folders)) > 1
 
 
 def read_folder(
     path: Path,
+    form: Form,
     progress: Callable[[int, int], None] = lambda done, total: None,
     unreadable: list[str] | None = None,
 ) -> Dataset:
@@ -45,13 +40,13 @@ def read_folder(
     Raises InputError naming the file that cannot be read; with `unreadable`, leaves such files out and appends
     to it what is wrong with each.
     """
-    files = _files(path)
-    images = np.empty((len(files), SIDE, SIDE), np.uint8)
+    classes, files = _files(path)
+    images = np.empty((len(files), *(form.shape if form.colour else form.shape[:2])), np.uint8)
     good = np.ones(len(files), bool)
     # In a row: threads would only wait for Python's lock, and take twice as long.
     for index, (file, _, _) in enumerate(files):
         try:
-            images[index] = read_image(file)
+            images[index] = bring(open_image(file, file), form)
         except InputError as problem:
             if unreadable is None:
                 raise
@@ -61,48 +56,81 @@ def read_folder(
             progress(index, len(files))
     labels = np.array([label for _, label, _ in files], np.uint8)
     usages = np.array([usage for _, _, usage in files], np.uint8)
-    return Dataset(path.resolve().name, images[good], labels[good], usages[good])
+    return Dataset(path.resolve().name, images[good], labels[good], usages[good], classes)
 
 
-def read_image(path: Path) -> np.ndarray:
-    """The image in `path` as (48, 48) uint8, as the paper's loader makes it. Raises InputError naming the file."""
-    try:
-        with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames != 1:
-                raise InputError(f"{path}: an animation of {frames} frames, expected a single image.")
-            if any(SIXTEEN_BITS in str(tile.args) for tile in image.tile):
-                raise InputError(f"{path}: 16 bits a channel, expected 8.")
-            grey = image.convert("L")
-    except InputError:
-        raise
-    except UNREADABLE as problem:
-        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0][:120]
-        raise InputError(f"{path}: not a readable image ({reason}).") from None
-    if grey.size != (SIDE, SIDE):
-        grey = grey.resize((SIDE, SIDE), Image.Resampling.NEAREST)
-    return np.asarray(grey)
-
-
-def _files(path: Path) -> list[tuple[Path, int, int]]:
-    """Every image with its label and usage, in an order that does not depend on the file system."""
-    splits = {p.name.lower(): p for p in sorted(path.iterdir()) if p.is_dir() and p.name.lower() in SPLITS}
+def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
+    """The classes, and every image with its label and usage, in an order that does not depend on the file system."""
+    splits = {p.name.lower(): p for p in _folders(path) if p.name.lower() in SPLITS} or {"train": path}
     if "train" not in splits:
         raise InputError(f"{path}: no folder 'train' (found {', '.join(splits)}).")
+    folders = {name: _folders(folder) for name, folder in splits.items()}
+    class_of = _declared(path) or _found({p.name: p for found in folders.values() for p in found}, path)
+    classes = tuple(dict.fromkeys(class_of.values()))
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise InputError(f"{path}: {len(classes)} classes, expected 2 to {MOST_CLASSES}.")
     files = []
     for name, folder in splits.items():
-        found: dict[int, Path] = {}
-        for class_folder in sorted(p for p in folder.iterdir() if p.is_dir() and not _is_litter(p)):
-            label = _label(class_folder)
-            if label in found:
-                raise InputError(f"{class_folder}: {EMOTIONS[label]} a second time, after {found[label].name}.")
-            found[label] = class_folder
-        for label in range(len(EMOTIONS)):
-            images = _images(found[label]) if label in found else []
+        by_class = _by_class(folders[name], class_of, path)
+        for label, title in enumerate(classes):
+            images = _images(by_class[title]) if title in by_class else []
             if not images:
-                raise InputError(f"{folder}: no images of the class '{EMOTIONS[label]}'.")
+                raise InputError(f"{folder}: no images of the class '{title}'.{_hint(path)}")
             files += [(image, label, SPLITS[name]) for image in images]
-    return _with_test_halves(files, has_validation="validation" in splits or "val" in splits)
+    return classes, _with_test_halves(files, has_validation="validation" in splits or "val" in splits)
+
+
+def _declared(path: Path) -> dict[str, str]:
+    """The class of every folder that `classes.txt` names, none without it. Lines are FOLDER or FOLDER: NAME."""
+    file = path / DECLARED
+    if not file.is_file():
+        return {}
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"{file}: cannot be read ({problem}).") from None
+    found = {}
+    for folder, colon, name in (line.partition(":") for line in lines if line):
+        found[folder.strip()] = name.strip() if colon else folder
+    return found
+
+
+def _found(folders: Mapping[str, Path], path: Path) -> dict[str, str]:
+    """The class of every folder by its name: FER2013's emotions in their order, or the names as they are."""
+    emotions = {name: emotion(name) for name in folders}
+    numbers = all(name.isdigit() for name in folders)
+    if not any(emotions.values()) or (numbers and not all(emotions.values())):
+        return {name: name for name in in_order(folders)}
+    class_of = {title: title for title in EMOTIONS}  # all of them: one without a folder will be missed
+    for name, title in emotions.items():
+        if title is None:
+            raise InputError(f"{folders[name]}: unknown class. Expected one of {', '.join(EMOTIONS)}.{_hint(path)}")
+        class_of[name] = title
+    return class_of
+
+
+def _by_class(folders: list[Path], class_of: Mapping[str, str], path: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in folders:
+        title = class_of.get(folder.name)
+        if title is None:
+            raise InputError(f"{folder}: unknown class. {path / DECLARED} lists {', '.join(class_of)}.")
+        if title in found:
+            raise InputError(f"{folder}: {title} a second time, after {found[title].name}.")
+        found[title] = folder
+    return found
+
+
+def _hint(path: Path) -> str:
+    return f" If its classes are others, list their folders in {path / DECLARED}, one a line."
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not _is_litter(p))
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(p.suffix.lower() in IMAGE_SUFFIXES for p in folder.iterdir())
 
 
 def _images(folder: Path) -> list[Path]:
@@ -130,15 +158,3 @@ def _with_test_halves(files: list[tuple[Path, int, int]], has_validation: bool) 
             for file, label, usage in files
         ]
     return files
-
-
-def _label(folder: Path) -> int:
-    """The class of a folder such as `happy`, `HAPPY`, `Surprised`, `3 happy` or `3`."""
-    name = folder.name.lower()
-    word = re.sub(r"^[\W\d_]+", "", name)
-    if not word and re.fullmatch(r"[0-6]", name):
-        return int(name)
-    word = SYNONYMS.get(word, word)
-    if word not in EMOTIONS:
-        raise InputError(f"{folder}: unknown class. Expected one of {', '.join(EMOTIONS)}.")
-    return EMOTIONS.index(word)

@@ -7,11 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fer_core.data.dataset import EMOTIONS, SIDE, USAGES, Dataset
+from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+from fer_core.data.image import bring_all
 from fer_core.errors import InputError
+from fer_core.form import PAPERS, Form
+
+SIDE = PAPERS.side  # in which FER2013 is held
 
 
-def read_parquet(path: Path) -> Dataset:
+def read_parquet(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and what is wrong in it."""
     try:
         table = pq.read_table(path, columns=["usage", "emotion", "pixels"])
@@ -31,4 +35,5 @@ def read_parquet(path: Path) -> Dataset:
             "expected 0 to 6 and Training, PublicTest or PrivateTest."
         )
     pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
-    return Dataset(path.stem, pixels.reshape(-1, SIDE, SIDE), labels.astype(np.uint8), usages.astype(np.uint8))
+    images = bring_all(pixels.reshape(-1, SIDE, SIDE), form)
+    return Dataset(path.stem, images, labels.astype(np.uint8), usages.astype(np.uint8))

@@ -6,13 +6,16 @@ holdout    a stratified tenth of Training chooses; all test images are tested, o
            tenth of Training. For data without the marks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.config import View
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
 from fer_core.errors import InputError
+from fer_core.form import Form
 
 HOLDOUT_SHARE = 0.1
 # Which images a part of the training set holds is a matter of the data, not of a trial's seed.
@@ -23,12 +26,13 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Learning:
-    """What a trial may see while it learns. Images (n, 48, 48) uint8, labels (n,) uint8."""
+    """What a trial may see while it learns: images and labels as in `Dataset`, and what the labels mean."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
     val_images: np.ndarray
     val_labels: np.ndarray
+    classes: tuple[str, ...] = EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,24 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     images, labels = dataset.images, dataset.labels
     known = np.setdiff1d(rows[TRAINING], test)
     return (
-        Learning(_take(images, train), labels[train], _take(images, val), labels[val]),
+        Learning(_take(images, train), labels[train], _take(images, val), labels[val], dataset.classes),
         Testing(_take(images, test), labels[test], test, _without_twin(images, test, known)),
     )
+
+
+def split_all(datasets: Mapping[Form, Dataset], protocols: Sequence[str]) -> dict[View, tuple[Learning, Testing]]:
+    """One data set, read in several forms, divided by every protocol. Raises InputError as `split` does.
+
+    Which test images have a twin is seen in the first form, so that it is the same ones whatever is compared.
+    """
+    parts: dict[View, tuple[Learning, Testing]] = {}
+    for protocol in protocols:
+        first = None
+        for form, dataset in datasets.items():
+            learning, testing = split(dataset, protocol)
+            first = first or testing
+            parts[protocol, form] = learning, replace(testing, distinct=first.distinct)
+    return parts
 
 
 def stratified(labels: np.ndarray, count: int | None) -> Indices:
@@ -82,7 +101,7 @@ def stratified(labels: np.ndarray, count: int | None) -> Indices:
     if count is None or count >= len(labels):
         return np.arange(len(labels))
     order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
-    exact = np.bincount(labels, minlength=len(EMOTIONS)) * count / len(labels)
+    exact = np.bincount(labels) * count / len(labels)
     quota = np.floor(exact).astype(int)
     quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1  # largest remainders
     return np.sort(np.concatenate([order[labels[order] == label][:n] for label, n in enumerate(quota)]))

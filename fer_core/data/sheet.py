@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fer_core.data.audit import Audit
-from fer_core.data.dataset import EMOTIONS, SIDE, Dataset
+from fer_core.data.dataset import Dataset
 
 COLUMNS = 16
 TITLE = 14  # pixels of height for a row's title
@@ -15,16 +15,18 @@ ENLARGED = 2
 
 def contact_sheet(dataset: Dataset, audit: Audit) -> Image.Image:
     """The sheet, a row a class, then constant images and those with contradicting labels where there are any."""
-    rows = [(emotion, _of_class(dataset, label)) for label, emotion in enumerate(EMOTIONS)]
+    rows = [(name, _of_class(dataset, label)) for label, name in enumerate(dataset.classes)]
     rows.append(("constant", np.array(audit.constant, int)))
     contradicting = [row for group in audit.contradicting for row in group]
     rows.append(("identical images, labels that contradict", np.array(contradicting, int)))
     shown = [(f"{title} ({len(found)})", dataset.images[found[:COLUMNS]]) for title, found in rows if len(found)]
-    sheet = Image.new("L", (COLUMNS * SIDE, len(shown) * (SIDE + TITLE)), color=255)
+    side, colour = dataset.images.shape[1], dataset.images.ndim == 4
+    size = COLUMNS * side, len(shown) * (side + TITLE)
+    sheet = Image.new("RGB" if colour else "L", size, color="white")
     draw = ImageDraw.Draw(sheet)
     for number, (title, images) in enumerate(shown):
-        top = number * (SIDE + TITLE)
-        draw.text((2, top + 1), f"{dataset.name}: {title}", fill=0)
+        top = number * (side + TITLE)
+        draw.text((2, top + 1), f"{dataset.name}: {title}", fill="black")
         sheet.paste(Image.fromarray(np.hstack(list(images))), (0, top + TITLE))
     return sheet.resize((sheet.width * ENLARGED, sheet.height * ENLARGED), Image.Resampling.NEAREST)
 

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, SIDE, TRAINING, Dataset
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.image import bring_all
+from fer_core.form import PAPERS, Form
 
 NAME = "synthetic"
 SIZES = {TRAINING: 2400, PUBLIC_TEST: 600, PRIVATE_TEST: 600}
+SIDE = PAPERS.side
 SEED = 48
 FACES_AT_ONCE = 600
 
@@ -57,15 +60,18 @@ EXPRESSIONS = np.array(
 SPREAD = np.array([0.025, 0.13, 0.015, 0.032, 0.012, 0.025, 0.15])
 
 
-def synthetic_faces(sizes: dict[int, int] | None = None, seed: int = SEED) -> Dataset:
-    """Draw the faces from `seed`: `sizes` gives how many for each usage (default: 2,400, 600 and 600)."""
+def synthetic_faces(sizes: dict[int, int] | None = None, seed: int = SEED, form: Form = PAPERS) -> Dataset:
+    """Draw the faces from `seed`: `sizes` gives how many for each usage (default: 2,400, 600 and 600).
+
+    They are drawn in the paper's form and then brought to `form`.
+    """
     sizes = SIZES if sizes is None else sizes
     usages = np.repeat(np.array(list(sizes), np.uint8), list(sizes.values()))
     random = np.random.default_rng(seed)
     labels = np.concatenate([_labels(count, random) for count in sizes.values()])
     batches = [labels[i : i + FACES_AT_ONCE] for i in range(0, len(labels), FACES_AT_ONCE)]
     images = np.concatenate([_draw(batch, random) for batch in batches])
-    return Dataset(NAME, images, labels, usages)
+    return Dataset(NAME, bring_all(images, form), labels, usages)
 
 
 def _labels(count: int, random: np.random.Generator) -> np.ndarray:

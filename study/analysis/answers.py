@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from study.tables import CLASSES
-
 
 @dataclass(frozen=True)
 class Answers:
     """One trial's answers to n test images, in the order of `images`, their rows in the data set.
 
-    labels, predicted: (n,) int. probabilities: (n, 7) float32. distinct: (n,) bool, which images have no identical
-    twin in training; None where the study did not record it.
+    labels, predicted: (n,) int. probabilities: (n, classes) float32. distinct: (n,) bool, which images have no
+    identical twin in training; None where the study did not record it.
     """
 
     images: np.ndarray
@@ -40,7 +38,7 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
     trials = predictions["trial"].combine_chunks().dictionary_encode()
     codes = trials.indices.to_numpy()
     images, labels, predicted = (predictions[name].to_numpy() for name in ("image", "label", "predicted"))
-    probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(-1, CLASSES)
+    probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     distinct = predictions["distinct"].combine_chunks()
     known = None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
     order = np.lexsort((images, codes))

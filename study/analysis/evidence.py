@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 
 from fer_core import paper
+from fer_core.data.dataset import EMOTIONS
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
+from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, answers_by_trial
@@ -74,6 +76,16 @@ class Evidence:
         return settings.get("model.width", 1) != 1 or settings.get("data.train_images") is not None
 
     @property
+    def other_classes(self) -> bool:
+        """Whether its data are surely not the paper's."""
+        return tuple(self.record["class_names"]) != EMOTIONS
+
+    @property
+    def claims_paper(self) -> bool:
+        """Whether what is claimed is the paper's claim."""
+        return self._of_space.get("claim") is None
+
+    @property
     def running(self) -> bool:
         return any(record["status"] == "running" for record in self.records)
 
@@ -112,6 +124,11 @@ class Evidence:
     def margin(self) -> float:
         """What counts as no difference, a fraction: less than what is claimed, or than the paper's gain."""
         return paper.REPORTED_GAIN if self.claim is None else self.claim.gain
+
+    @property
+    def form(self) -> Form:
+        """That of the images, the first arm's where arms differ in it; a study of an older version had no other."""
+        return Form(**self.record.get("form", {}))
 
     @property
     def logarithmic(self) -> list[str]:

@@ -92,7 +92,9 @@ def _answer(found: Findings) -> str:
         return text + ". These are drawn faces: they say nothing of FER2013."
     if found.claim is not None and evidence.claim is not None:
         text += f". {evidence.claim.text}: {found.claim}{_alone_decided(found)}"
-        text += " (at this reduced scale)" if evidence.reduced else ""
+        limits = ["at this reduced scale"] if evidence.reduced else []
+        limits += ["on other classes than FER2013's"] if evidence.other_classes and evidence.claims_paper else []
+        text += f" ({', '.join(limits)})" if limits else ""
     return text + "."
 
 

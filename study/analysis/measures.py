@@ -12,7 +12,6 @@ import numpy as np
 
 from study.analysis.answers import Answers
 from study.analysis.estimate import Observed
-from study.tables import CLASSES
 
 GROUPS = 100  # of images, for the jackknife
 BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
@@ -61,10 +60,11 @@ def _jackknifed(
 
 
 def _confusions(answers: Answers, group: np.ndarray) -> np.ndarray:
-    """(groups, 7, 7): images by label and prediction."""
-    cell = (group * CLASSES + answers.labels) * CLASSES + answers.predicted
-    counts = np.bincount(cell, minlength=(group.max() + 1) * CLASSES**2)
-    return counts.reshape(-1, CLASSES, CLASSES).astype(float)
+    """(groups, classes, classes): images by label and prediction."""
+    classes = answers.probabilities.shape[1]
+    cell = (group * classes + answers.labels) * classes + answers.predicted
+    counts = np.bincount(cell, minlength=(group.max() + 1) * classes**2)
+    return counts.reshape(-1, classes, classes).astype(float)
 
 
 def _macro_f1(confusions: np.ndarray) -> np.ndarray:

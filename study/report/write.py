@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_core.data.sources import find_source, read
 from fer_core.errors import InputError
+from fer_core.form import Form
 from study.analysis.evidence import Evidence
 from study.analysis.findings import Findings, find
 from study.folder import now
@@ -96,7 +97,7 @@ def _faces(evidence: Evidence, data: str | None, missing: list[str]) -> np.ndarr
     """The images of the study's data set; None, with a note, where they are not at hand."""
     asked = data or evidence.record["arguments"].get("data")
     try:
-        images, fingerprint = _images(asked)
+        images, fingerprint = _images(asked, evidence.record["arguments"].get("labels"), evidence.form)
     except InputError as problem:
         if data is not None:
             raise
@@ -112,6 +113,6 @@ def _faces(evidence: Evidence, data: str | None, missing: list[str]) -> np.ndarr
 
 
 @lru_cache(maxsize=2)
-def _images(data: str) -> tuple[np.ndarray, str]:
-    dataset = read(find_source(data))
+def _images(data: str, labels: str | None, form: Form) -> tuple[np.ndarray, str]:
+    dataset = read(find_source(data, labels), form)
     return dataset.images, dataset.fingerprint()

@@ -12,6 +12,8 @@ from study.analysis.arms import ArmFindings
 from study.analysis.measures import BINS, confidence_bin
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 
+MOST_NUMBERED, MOST_NAMED = 12, 50  # classes whose cells have room for a number; whose axes for names
+CELL = 0.42  # inches of a side of one
 DARK = 0.55  # of a cell's share, from which on its number is white
 
 
@@ -20,10 +22,12 @@ def confusions(subject: Subject) -> Figure | None:
     arms = [(arm, answers) for arm in subject.confirmed if (answers := answers_of(subject, arm))]
     if not arms:
         return None
-    columns = min(3, len(arms))
-    rows = -(-len(arms) // columns)
-    figure, axes = panels(rows, columns, width=4.0, height=3.9)
     names = subject.found.evidence.record["class_names"]
+    large = len(names) > MOST_NUMBERED
+    columns = min(2 if large else 3, len(arms))
+    rows = -(-len(arms) // columns)
+    side = max(4.0, min(8.0, CELL * len(names)))  # inches
+    figure, axes = panels(rows, columns, width=side, height=side - 0.1)
     for panel, (arm, answers) in zip(axes, arms, strict=False):
         labels = np.concatenate([one.labels for one in answers])
         predicted = np.concatenate([one.predicted for one in answers])
@@ -37,11 +41,14 @@ def confusions(subject: Subject) -> Figure | None:
 def _matrix(axes: Axes, shares: np.ndarray, names: Sequence[str]) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.grid(visible=False)
-    for (row, column), share in np.ndenumerate(shares):
+    for (row, column), share in np.ndenumerate(shares) if len(names) <= MOST_NUMBERED else ():
         colour = "white" if share > DARK else INK
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    shown = range(0, len(names), -(-len(names) // MOST_NAMED))
+    axes.set_xticks(
+        shown, [names[at] for at in shown], rotation=45 if len(names) <= MOST_NUMBERED else 90, ha="right"
+    )
+    axes.set_yticks(shown, [names[at] for at in shown])
     axes.set(xlabel="predicted", ylabel="label, rows in %")
     axes.spines[:].set_visible(False)
 

@@ -39,7 +39,7 @@ SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What figures are drawn from: the findings, and the images of the data set, (n, 48, 48) uint8, if at hand."""
+    """What figures are drawn from: the findings, and the data set's images (n, side, side[, 3]) uint8, if at hand."""
 
     found: Findings
     faces: np.ndarray | None = None

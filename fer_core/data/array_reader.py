@@ -1,0 +1,85 @@
+"""Images as NumPy arrays in one .npz file, under the names of Keras' data sets or of MedMNIST's.
+
+`x_train`, `y_train`, `x_test`, `y_test`, also `x_val`, `y_val`; or `train_images`, `train_labels` and so on. Images
+are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8; labels (n,) or (n, 1), whole numbers
+from 0. An array `classes` names them.
+"""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.data.classes import MOST_CLASSES, named
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
+from fer_core.data.image import bring_all
+from fer_core.errors import InputError
+from fer_core.form import Form
+
+NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
+PARTS = {"train": TRAINING, "val": PUBLIC_TEST, "test": TEST}
+CLASSES = "classes"
+
+
+def read_arrays(path: Path, form: Form) -> Dataset:
+    """Read `path`. Raises InputError naming the file and the array that is wrong."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as problem:
+        raise InputError(f"{path}: not arrays as .npz ({str(problem).splitlines()[0][:120]}).") from None
+    found = {
+        part: (arrays[images.format(part)], arrays[labels.format(part)])
+        for images, labels in NAMES
+        for part in PARTS
+        if images.format(part) in arrays and labels.format(part) in arrays
+    }
+    if "train" not in found:
+        raise InputError(
+            f"{path}: no training images (found {', '.join(arrays)}). Expected x_train and y_train, or train_images "
+            "and train_labels."
+        )
+    images = [_images(path, part, given) for part, (given, _) in found.items()]
+    labels = [
+        _labels(path, part, given, len(of)) for (part, (_, given)), of in zip(found.items(), images, strict=True)
+    ]
+    usages = {**PARTS, "test": PRIVATE_TEST} if "val" in found else PARTS
+    classes, new = named(_names(path, arrays, int(max(part.max() for part in labels)) + 1))
+    return Dataset(
+        name=path.stem,
+        images=np.concatenate([bring_all(part, form) for part in images]),
+        labels=np.array(new, np.uint8)[np.concatenate(labels)],
+        usages=np.repeat(np.array([usages[part] for part in found], np.uint8), [len(part) for part in labels]),
+        classes=classes,
+    )
+
+
+def _images(path: Path, part: str, given: np.ndarray) -> np.ndarray:
+    images = given[..., 0] if given.ndim == 4 and given.shape[3] == 1 else given
+    grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
+    if images.dtype != np.uint8 or not grey_or_colour or not len(images):
+        raise InputError(
+            f"{path}: the images of {part} are {given.dtype} {given.shape}, expected uint8 (n, height, width) or "
+            "(n, height, width, 3)."
+        )
+    return images
+
+
+def _labels(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:
+    labels = given.reshape(-1) if given.shape == (count, 1) else given
+    whole = labels.shape == (count,) and np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.min() < 0 or labels.max() >= MOST_CLASSES:
+        raise InputError(
+            f"{path}: the labels of {part} are {given.dtype} {given.shape}, expected ({count},) of whole numbers "
+            f"from 0, below {MOST_CLASSES}."
+        )
+    return labels.astype(int)
+
+
+def _names(path: Path, arrays: dict[str, np.ndarray], count: int) -> list[str]:
+    if CLASSES not in arrays:
+        return [str(label) for label in range(max(2, count))]
+    names = [str(name) for name in arrays[CLASSES].reshape(-1)]
+    if len(names) < count:
+        raise InputError(f"{path}: names {len(names)} classes, but has labels up to {count - 1}.")
+    return names
