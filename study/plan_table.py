@@ -42,7 +42,8 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         soft_wrap=True,
     )
     console.print(
-        f"images: {_count(config.data.train_images)} train, {_count(config.data.val_images)} validate; "
+        f"images: {_count(config.data.train_images)} train, {_count(config.data.val_images)} validate, "
+        f"{', '.join(map(str, plan.forms))}; "
         f"{_network(plan)}, seed {plan.seed}",
         soft_wrap=True,
     )
@@ -75,6 +76,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "scheduler": plan.scheduler,
         "searches": plan.searches,
         "settings": plan.base.flat(),
+        "forms": [asdict(form) for form in plan.forms],
         "arms": [
             {
                 "arm": arm.name,

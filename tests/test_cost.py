@@ -96,9 +96,7 @@ def test_a_study_that_ran_is_a_measurement() -> None:
 
 def test_a_study_that_tunes_the_width_is_none(speeds: Path) -> None:
     epochs = pd.DataFrame({"trial": ["a", "a"], "epoch": [1, 2], "seconds": [9.0, 4.0]})
-    learn_from_study(
-        plan("best"), pd.DataFrame({"trial": ["a"], "arm": ["all"]}), epochs, {VIEW: (9, 9)}, CLUSTER
-    )
+    learn_from_study(plan("best"), pd.DataFrame({"trial": ["a"], "arm": ["all"]}), epochs, {VIEW: (9, 9)}, CLUSTER)
     assert not speeds.exists()
 
 

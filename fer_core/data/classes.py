@@ -36,10 +36,12 @@ def are_emotions(names: Collection[str]) -> bool:
 
 
 def in_order(names: Collection[str]) -> list[str]:
-    """By their words and numbers: 2 before 10."""
-    return sorted(
-        names, key=lambda name: [(not part.isdigit(), part.zfill(9)) for part in re.findall(r"\d+|\D+", name)]
-    )
+    """By their words and numbers: 2 before 10, and words before numbers."""
+    return sorted(names, key=lambda name: [_rank(part) for part in re.findall(r"\d+|\D+", name)])
+
+
+def _rank(part: str) -> tuple[int, str]:
+    return (int(part), "") if part.isdecimal() else (-1, part)
 
 
 def named(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:

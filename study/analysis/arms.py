@@ -40,7 +40,8 @@ class ArmFindings:
     validation. tuned: which of them the search varied. validation: the winners', in the search, their mean. untuned:
     the quartiles of the search trials' validation, which say how the arm does when it is not tuned. confirmations:
     one row a (study, seed). estimates: by measure, over them. failed_confirmations: how many did not end well.
-    seconds: of one confirmation, their mean.
+    learned: False where every one of them answers all test images with one class. seconds: of one confirmation,
+    their mean.
     """
 
     arm: str
@@ -53,6 +54,7 @@ class ArmFindings:
     untuned: tuple[float, float, float]
     confirmations: pd.DataFrame
     failed_confirmations: int
+    learned: bool
     estimates: Mapping[str, Estimate]
     parameters: int | None
     seconds: float
@@ -92,10 +94,17 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
         untuned=tuple(map(float, quartiles)),  # type: ignore[arg-type]
         confirmations=ended,
         failed_confirmations=len(chosen) - len(ended),
+        learned=_learned(evidence, ended),
         estimates={name: estimate(observe(evidence, ended, name)) for name in MEASURES},
         parameters=int(parameters.iloc[0]) if len(parameters) else None,
         seconds=float(ended["seconds"].mean()),
     )
+
+
+def _learned(evidence: Evidence, confirmations: pd.DataFrame) -> bool:
+    """Whether any of them tells test images apart, as far as its answers are known."""
+    answers = [evidence.answers.get(trial) for trial in confirmations["trial"]]
+    return not answers or any(one is None or np.ptp(one.predicted) > 0 for one in answers)
 
 
 def observe(evidence: Evidence, confirmations: pd.DataFrame, measure: str) -> Observed:

@@ -13,7 +13,7 @@ from study.analysis.effects import Effect, find_effects
 from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
-from study.analysis.verdicts import claim_verdict, counted, is_decided
+from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
 
 J = TypeVar("J", Comparison, Effect)
 
@@ -64,14 +64,16 @@ def find(folders: Sequence[Path]) -> list[Findings]:
 def findings(evidence: Evidence) -> Findings:
     arms = [arm_findings(evidence, arm) for arm in evidence.arms]
     comparisons, effects = compare_arms(evidence, arms), find_effects(evidence, arms)
-    return Findings(evidence, arms, comparisons, effects, optimism(evidence), _claim(evidence, comparisons))
+    return Findings(evidence, arms, comparisons, effects, optimism(evidence), _claim(evidence, arms, comparisons))
 
 
-def _claim(evidence: Evidence, comparisons: Sequence[Comparison]) -> str | None:
-    """Drawn faces say nothing of it; else by the difference of its pair of arms."""
+def _claim(evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]) -> str | None:
+    """Drawn faces say nothing of it; else by the difference of its pair of arms, if both have learned something."""
     pair = _claimed(evidence, comparisons)
     if evidence.claim is None or pair is None or evidence.synthetic:
         return None
+    if any(not arm.learned for arm in arms if arm.arm in evidence.claim.pair):
+        return UNDECIDED
     return claim_verdict(pair.differences[evidence.claim.measure], evidence.claim.gain)
 
 
@@ -88,6 +90,8 @@ def _answer(found: Findings) -> str:
             return _alone(found.arms[0])
         return "No two arms have been tested with a common seed yet, so there is no answer."
     text = _of_effects(found) if found.effects else _of_pairs(found)
+    if constant := [arm.arm for arm in found.arms if not arm.learned]:
+        text += f". {', '.join(constant)}: every test image gets the same class, nothing was learned"
     if evidence.synthetic:
         return text + ". These are drawn faces: they say nothing of FER2013."
     if found.claim is not None and evidence.claim is not None:

@@ -14,7 +14,7 @@ by the 95 % interval alone, uncorrected:
 
 contradicted                         the whole interval lies below the claimed gain
 replicated                           it lies above zero and holds the claimed gain
-undecided                            else
+undecided                            else, and where one of the two arms answers every image with one class
 """
 
 import math
@@ -22,6 +22,7 @@ import math
 from fer_core import paper
 from study.analysis.estimate import CONFIDENCE, Estimate
 
+UNDECIDED = "undecided"
 MARGIN = paper.REPORTED_GAIN
 
 
@@ -35,11 +36,11 @@ def verdict(difference: Estimate, p_corrected: float, comparisons: int, margin: 
     bound = max(abs(difference.low), abs(difference.high))
     if bound <= margin:
         return f"no difference larger than {math.ceil(round(1e4 * bound, 6)) / 100:.2f} points"
-    return f"undecided: {_what_would_decide(difference, comparisons, margin)}"
+    return f"{UNDECIDED}: {_what_would_decide(difference, comparisons, margin)}"
 
 
 def is_decided(text: str) -> bool:
-    return not text.startswith("undecided")
+    return not text.startswith(UNDECIDED)
 
 
 def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
@@ -48,7 +49,7 @@ def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
         return "contradicted"
     if gain.low > 0 and gain.low <= claimed:
         return "replicated"
-    return "undecided"
+    return UNDECIDED
 
 
 def _what_would_decide(difference: Estimate, comparisons: int, margin: float) -> str:
