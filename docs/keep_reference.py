@@ -14,6 +14,7 @@ import pandas as pd
 
 from study.tables import read_parquet, read_table
 
+FILES = ("data", "labels")  # arguments that name one
 TABLES = ("trials", "epochs", "predictions")
 HOST = "a machine with {cpus:g} CPUs and {gpus:g} GPUs"
 
@@ -22,13 +23,17 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     reference.mkdir(parents=True, exist_ok=True)
     record = json.loads((study / "study.json").read_text())
     host = HOST.format(**record["devices"])
-    data, name = record["arguments"]["data"], Path(record["arguments"]["data"]).name
-    command = [part.replace(data, name) for part in record["command"]]
+    arguments = {name: record["arguments"].get(name) for name in FILES}
+    kept = {name: path and Path(path).name for name, path in arguments.items()}
+    command = list(record["command"])
+    for option, name in kept.items():
+        if (flag := f"--{option}") in command:
+            command[command.index(flag) + 1] = name
     if "--out" in command:
         command[command.index("--out") + 1] = f"results/{reference.name}"
     if not {"--data", "--resume"} & set(command):  # it came by the variable FER2013
-        command += ["--data", name]
-    record |= {"host": host, "command": command, "arguments": {**record["arguments"], "data": name}}
+        command += ["--data", kept["data"]]
+    record |= {"host": host, "command": command, "arguments": {**record["arguments"], **kept}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
         schema = read_parquet(study, table).schema

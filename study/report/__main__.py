@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", metavar="DIR", type=Path, help="where to (default: DIR/report; DIR/comparison of several)"
     )
     parser.add_argument("--data", metavar="PATH", help="the studies' images (default: where their records say)")
+    parser.add_argument("--labels", metavar="CSV", help="FER+'s votes, if they had them (default: likewise)")
     parser.add_argument("--watch", action="store_true", help="refresh while a study runs; ends with it, or at Ctrl-C")
     parser.add_argument(
         "--every", type=at_least(1), default=10, metavar="S", help="with --watch: seconds between looks (default: 10)"
@@ -69,6 +70,7 @@ def _report(options: argparse.Namespace, places: Sequence[Place]) -> int:
         out=(options.out or folders[0] / (SINGLE if one else SEVERAL)).resolve(),
         tables=folders if one and options.out is None else [],
         data=options.data,
+        labels=options.labels,
         refresh=options.every if options.watch else None,
     )
     console, status = make_console(), Console(stderr=True)

@@ -26,14 +26,15 @@ PAGE = "index.html"
 class Request:
     """What to report and where to: `out` takes the page, figures and tables.
 
-    tables: other folders that take the parquet tables, too. data: where the studies' images are, None for where their
-    records say. refresh: seconds after which an open page loads itself again.
+    tables: other folders that take the parquet tables, too. data, labels: where the studies' images are, and FER+'s
+    votes, None for where their records say. refresh: seconds after which an open page loads itself again.
     """
 
     folders: Sequence[Path]
     out: Path
     tables: Sequence[Path] = ()
     data: str | None = None
+    labels: str | None = None
     refresh: int | None = None
 
 
@@ -75,7 +76,7 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
     faces = None
     if found.evidence.answers:
         progress("reading the images")
-        faces = _faces(found.evidence, request.data, missing)
+        faces = _faces(found.evidence, request, missing)
     subject, drawn = Subject(found, faces), []
     if len(found.arms) > MOST_ARMS:
         missing.append(f"Figures that show every arm by itself show the first {MOST_ARMS} of {len(found.arms)}.")
@@ -93,15 +94,17 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
     return Section(found, drawn, missing)
 
 
-def _faces(evidence: Evidence, data: str | None, missing: list[str]) -> np.ndarray | None:
+def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarray | None:
     """The images of the study's data set; None, with a note, where they are not at hand."""
-    asked = data or evidence.record["arguments"].get("data")
+    recorded = evidence.record["arguments"]
+    asked, labels = request.data or recorded.get("data"), request.labels or recorded.get("labels")
     try:
-        images, fingerprint = _images(asked, evidence.record["arguments"].get("labels"), evidence.form)
+        images, fingerprint = _images(asked, labels, evidence.form)
     except InputError as problem:
-        if data is not None:
+        if request.data is not None and labels == request.labels:  # all of it was named here
             raise
-        missing.append(f"The study's images are not at hand ({problem}) Name them with --data.")
+        options = "--data" if labels is None else "--data and --labels"
+        missing.append(f"The study's images are not at hand ({problem}) Name them with {options}.")
         return None
     if fingerprint != evidence.record["fingerprint"]:
         missing.append(
