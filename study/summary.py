@@ -159,7 +159,7 @@ def _judged_table(title: str, heading: str, rows: Mapping[str, Comparison | Effe
 
 
 def _optimism_table(found: Findings) -> Table:
-    reported = {arm: paper.REPORTED_TEST_ACCURACY[title] for title, arm in found.evidence.paper_arms.items()}
+    reported = {arm: paper.REPORTED_TEST_ACCURACY[title] for title, arm in found.evidence.reported.items()}
     table = Table(title="What choosing on the test images adds, mean of seeds", title_justify="left")
     table.add_column("arm")
     for heading in (

@@ -24,6 +24,7 @@ from study.analysis.findings import find
 from study.folder import read_study
 from study.plan import Plan, make_plan
 from study.report.figures.classes import confusions
+from study.report.figures.outcome import table_1
 from study.report.figures.style import Subject
 from study.report.write import Request, write_report
 from study.tables import Tables, prediction_rows, read_parquet
@@ -269,3 +270,5 @@ def test_the_papers_claim_is_of_fer2013s_classes(tmp_path: Path) -> None:
     here = find([make_study(tmp_path / "fer2013", {"none": 0.5, "block": 0.5})])[0]
     assert "on other classes than FER2013's" in there.answer
     assert "on other classes" not in here.answer
+    assert table_1(Subject(there)) is None
+    assert isinstance(table_1(Subject(here)), Figure)

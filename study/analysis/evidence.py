@@ -110,6 +110,11 @@ class Evidence:
         """The arm of each of the paper's configurations, by the name it has in Table 1."""
         return self._of_space["paper_arms"]
 
+    @property
+    def reported(self) -> dict[str, str]:
+        """Those of them that Table 1's figures can be held against: none on other classes than the paper's."""
+        return {} if self.other_classes else self.paper_arms
+
     @cached_property
     def claim(self) -> Claim | None:
         """What there is to check: the space's claim, or else the paper's, where the study has both its networks."""

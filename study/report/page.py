@@ -234,7 +234,7 @@ def _table_1(found: Findings) -> PageTable:
     columns = paper.TABLE_1_COLUMNS
     runs = found.evidence.paper_runs
     rows = []
-    for title, arm in found.evidence.paper_arms.items():
+    for title, arm in found.evidence.reported.items():
         rows.append([Cell(title), Cell("Table 1, one run"), *_results(paper.TABLE_1[title], columns)])
         if title in runs:
             rows.append([Cell(title), Cell("as given, here, one seed"), *_results(runs[title], columns)])

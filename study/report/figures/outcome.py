@@ -71,7 +71,7 @@ def factors(subject: Subject) -> Figure | None:
 def table_1(subject: Subject) -> Figure | None:
     """The paper's test accuracies, its configurations as they ran here once, and the tuned winners of their arms."""
     found = subject.found
-    titles = found.evidence.paper_arms
+    titles = found.evidence.reported
     by_name = {arm.arm: arm for arm in found.arms}
     runs = {title: row["test_accuracy"] for title, row in found.evidence.paper_runs.items()}
     if not any(title in runs or by_name[arm].seeds for title, arm in titles.items()):
