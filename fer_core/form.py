@@ -19,6 +19,11 @@ class Form:
         """Height, width and channels, as the network sees an image."""
         return self.side, self.side, 3 if self.colour else 1
 
+    @property
+    def in_memory(self) -> tuple[int, ...]:
+        """The same as readers keep it: without an axis for grey's one channel."""
+        return self.shape if self.colour else self.shape[:2]
+
     def __str__(self) -> str:
         return f"{self.side} x {self.side} {'in colour' if self.colour else 'in grey'}"
 

@@ -11,6 +11,7 @@ import os
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from fer_core.command_line import Parser, at_least, run_command
 from fer_core.config import TrialConfig, Value
 from fer_core.data.sources import SYNTHETIC, find_source
 from fer_core.errors import InputError
+from fer_core.form import Form
 from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space
@@ -65,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
     if space.brought is None:
         raise InputError(f"{options.space}: trains the paper's network, there is nothing of your own to check.")
     _quiet()
-    learning = _some(options.data, options.images)
     good = True
     for arm in space.arms:
         print(f"{arm.name}:", flush=True)
+        learning = _some(options.data, options.images, first_config(space, arm).data.form)
         try:
             for one in check_arm(space, arm, learning):
                 print(f"  ok   {one.what}" if one.holds else f"  NOT  {one.what}: {one.otherwise}", flush=True)
@@ -83,11 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
     """What holds of the trainer in this arm, at the first point of its search. Raises whatever is raised in it."""
-    from study.plan import make_plan
-    from study.sampler import starting_point
-
-    plan = make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
-    config = plan.arm_config(arm, starting_point(plan, arm, 0))
+    config = first_config(space, arm)
     watched = Watched(space)
     with TemporaryDirectory(prefix="fer-study-") as folder:
         checkpoint = Path(folder) / "half.npz"
@@ -124,6 +122,15 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         assert config.own is not None
         unread = sorted({name for name, value in config.own.settings if value is not None} - watched.read)
         yield Held("heeds its settings", not unread, f"it never asks for {', '.join(unread)}")
+
+
+def first_config(space: Space, arm: Arm) -> TrialConfig:
+    """The first point of the arm's search."""
+    from study.plan import make_plan
+    from study.sampler import starting_point
+
+    plan = make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
+    return plan.arm_config(arm, starting_point(plan, arm, 0))
 
 
 class Watched:
@@ -190,18 +197,23 @@ def _quiet() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def _some(data: str | None, images: int) -> Learning:
+@cache
+def _some(data: str | None, images: int, form: Form) -> Learning:
     """So many training images, and a quarter as many to validate."""
     from fer_core.data.progress import read_with_progress
     from fer_core.data.protocols import Learning, default_protocol, split, stratified
     from study.display import make_console
 
-    dataset = read_with_progress(find_source(data or SYNTHETIC), make_console())
+    dataset = read_with_progress(find_source(data or SYNTHETIC), make_console(), form)
     learning, _ = split(dataset, default_protocol(dataset))
     train = stratified(learning.train_labels, images)
     val = stratified(learning.val_labels, max(1, len(train) // 4))
     return Learning(
-        learning.train_images[train], learning.train_labels[train], learning.val_images[val], learning.val_labels[val]
+        learning.train_images[train],
+        learning.train_labels[train],
+        learning.val_images[val],
+        learning.val_labels[val],
+        learning.classes,
     )
 
 

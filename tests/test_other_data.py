@@ -148,6 +148,11 @@ def test_grey_arrays_with_an_axis_of_channels_are_grey_and_unnamed_classes_numbe
     assert got.classes == ("0", "1", "2")
 
 
+def test_seven_numbered_classes_are_no_emotions(tmp_path: Path) -> None:
+    np.savez(tmp_path / "seven.npz", x_train=np.zeros((7, 8, 8), np.uint8), y_train=np.arange(7))
+    assert read_path(tmp_path / "seven.npz", Form(8)).classes == tuple("0123456")
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

@@ -20,6 +20,7 @@ from fer_core.model import build_model, classes_of, form_of, load_network
 from fer_core.size import parameters
 from fer_core.training import Training, class_weights
 from search_spaces.space import Choice, Float, Int, Space
+from study import check
 from study.analysis.findings import find
 from study.folder import read_study
 from study.plan import Plan, make_plan
@@ -251,6 +252,29 @@ def test_it_goes_on_with_more_seeds_on_the_same_images(study: tuple[Path, Finish
     assert more.status == 0, more.err
     trials = pd.read_parquet(folder / "study" / "trials.parquet")
     assert (trials["phase"] == "confirm").sum() == 6
+
+
+BROUGHT = """
+from docs.examples.gradients import Logistic
+from search_spaces.space import Space
+
+SPACE = Space(
+    name="tints",
+    question="How large should cells be?",
+    trainer=Logistic,
+    scientific={"cell": (5, 8)},
+    fixed={"features": "gradients", "rate": 0.01, "decay": 1e-4, "data.side": 20, "data.colour": True},
+)
+"""
+
+
+def test_the_check_of_a_trainer_is_on_images_in_its_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tints.py").write_text(BROUGHT)
+    tints = write_classes(tmp_path / "tints", COLOURS, {"": 20})
+    assert check.main([str(tmp_path / "tints.py"), "--data", str(tints), "--images", "40"]) == 0
+    assert capsys.readouterr().out.count("ok   can be repeated") == 2
+    with pytest.raises(InputError, match="no such file or folder"):
+        check.main([str(tmp_path / "tints.py"), "--data", str(tmp_path / "nowhere")])
 
 
 def test_arms_that_tell_nothing_apart_decide_no_claim(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def emotion(name: str) -> str | None:
 
 
 def are_emotions(names: Collection[str]) -> bool:
-    """Whether the names are FER2013's seven, each once."""
+    """Whether the names are those of FER2013's seven, each once: words, as other data have classes 0 to 6, too."""
+    if any(name.isdecimal() for name in names):
+        return False
     return len(names) == len(EMOTIONS) and {emotion(name) for name in names} == set(EMOTIONS)
 
 

@@ -41,7 +41,7 @@ def read_folder(
     to it what is wrong with each.
     """
     classes, files = _files(path)
-    images = np.empty((len(files), *(form.shape if form.colour else form.shape[:2])), np.uint8)
+    images = np.empty((len(files), *form.in_memory), np.uint8)
     good = np.ones(len(files), bool)
     # In a row: threads would only wait for Python's lock, and take twice as long.
     for index, (file, _, _) in enumerate(files):
@@ -56,7 +56,9 @@ def read_folder(
             progress(index, len(files))
     labels = np.array([label for _, label, _ in files], np.uint8)
     usages = np.array([usage for _, _, usage in files], np.uint8)
-    return Dataset(path.resolve().name, images[good], labels[good], usages[good], classes)
+    if not good.all():
+        images, labels, usages = images[good], labels[good], usages[good]
+    return Dataset(path.resolve().name, images, labels, usages, classes)
 
 
 def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:

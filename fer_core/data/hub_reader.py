@@ -65,7 +65,7 @@ def read_hub(
     opened = [_open(file) for file, _ in files]
     names = next((one.names for one in opened if one.names), None)
     total = sum(one.file.metadata.num_rows for one in opened)
-    images: list[np.ndarray] = []
+    images = np.empty((total, *form.in_memory), np.uint8)
     labels: list[Any] = []
     usages: list[int] = []
     for one, (_, usage) in zip(opened, files, strict=True):
@@ -73,7 +73,7 @@ def read_hub(
             if not len(labels) % ROWS_AT_ONCE:
                 progress(len(labels), total)
             try:
-                images.append(_image(image, f"{one.path}, row {row}", form))
+                images[len(labels)] = _image(image, f"{one.path}, row {row}", form)
             except InputError as problem:
                 if unreadable is None:
                     raise
@@ -81,7 +81,7 @@ def read_hub(
                 continue
             labels.append(_label(label, f"{one.path}, row {row}", names))
             usages.append(usage)
-    if not images:
+    if not labels:
         raise InputError(f"{files[0][0]}: no rows.")
     if names is None:
         names = in_order({str(label) for label in labels})
@@ -89,9 +89,8 @@ def read_hub(
     if not 2 <= len(names) <= MOST_CLASSES:
         raise InputError(f"{files[0][0]}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
     classes, new = named(names)
-    return Dataset(
-        name, np.stack(images), np.array(new, np.uint8)[np.array(labels)], np.array(usages, np.uint8), classes
-    )
+    labelled = np.array(new, np.uint8)[np.array(labels)]
+    return Dataset(name, images[: len(labels)], labelled, np.array(usages, np.uint8), classes)
 
 
 @dataclass(frozen=True)

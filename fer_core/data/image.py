@@ -45,7 +45,7 @@ def bring(image: Image.Image, form: Form) -> np.ndarray:
 
 def bring_all(images: np.ndarray, form: Form) -> np.ndarray:
     """Images (n, height, width) or (n, height, width, 3), uint8, in `form`; the same array if they are so already."""
-    if images.shape[1:] == (form.shape if form.colour else form.shape[:2]):
+    if images.shape[1:] == form.in_memory:
         return images
     return np.stack([bring(Image.fromarray(image), form) for image in images])
 
