@@ -3,16 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_core.command_line import Parser, run_command
 from fer_core.errors import InputError
 from fer_core.own_code import load_code
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 EXAMPLES = """examples:
   python -m fer_core.predict model.keras face.jpg
@@ -43,18 +39,19 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"{options.model}: no such file. Expected a network saved as .keras.")
     if options.code is not None and not options.code.is_file():
         raise InputError(f"--code {options.code}: no such file.")
-    images = open_images(options.images)  # before the slow part
-    classes, probabilities = predict(options.model, images, _layers(options.code))
+    check_images(options.images)  # before the slow part
+    classes, probabilities = predict(options.model, options.images, _layers(options.code))
     show = as_json if options.json else as_text
     print(show(options.images, classes, probabilities))
     return 0
 
 
-def open_images(paths: list[Path]) -> list["Image"]:
-    """The files' images, decoded. Raises InputError naming the file."""
+def check_images(paths: list[Path]) -> None:
+    """Raises InputError naming the first file that is no image."""
     from fer_core.data.image import open_image
 
-    return [open_image(path, path) for path in paths]
+    for path in paths:
+        open_image(path, path)
 
 
 def _layers(code: Path | None) -> dict[str, type]:
@@ -64,18 +61,18 @@ def _layers(code: Path | None) -> dict[str, type]:
 
 
 def predict(
-    network: Path, images: Sequence["Image"], own: Mapping[str, type] | None = None
+    network: Path, images: Sequence[Path], own: Mapping[str, type] | None = None
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """The network's classes, and their probabilities (n, classes) for n images, brought to the form of those that
-    trained it. Raises InputError if `network` is none.
+    """The network's classes, and their probabilities (n, classes) for n image files, brought to the form of those
+    that trained it. Raises InputError if `network` is none, or a file no image.
 
     own: classes of the network's layers, by name, that are neither Keras' nor this project's.
     """
-    from fer_core.data.image import bring, with_channels
+    from fer_core.data.image import bring, open_image, with_channels
     from fer_core.model import classes_of, form_of, load_network
 
     model = load_network(network, own)
-    given = np.stack([bring(image, form_of(model)) for image in images])
+    given = np.stack([bring(open_image(path, path), form_of(model)) for path in images])
     return classes_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
 
 

@@ -19,7 +19,7 @@ ONLY_IN = {
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
     "keras": {f"fer_core/{name}.py" for name in KERAS},
-    "PIL": {*(f"fer_core/data/{name}.py" for name in ("image", "sheet")), "fer_core/predict.py"},
+    "PIL": {f"fer_core/data/{name}.py" for name in ("image", "sheet")},
     "tensorflow": {
         f"fer_core/{name}.py" for name in ("training", "loops_tensorflow", "normalisation", "device_memory")
     },
