@@ -39,10 +39,13 @@ STATED = {
     "The default here is the 2013 challenge's, which keeps them apart; --protocol paper does as the paper",
     "data.train_images": "section 2.1: all 28,709",
     "data.val_images": "section 2.1: all 7,178 test images",
+    "data.side": "section 2.1: target_size (48, 48)",
+    "data.colour": "section 2.1: color_mode grayscale",
 }
 
 # The settings that it leaves open, and why the value assumed was taken.
 ASSUMED = {
+    "data.interpolation": "not given; the default of the loader that section 2.1 names, flow_from_directory",
     "model.se_reduction": "the value of Hu et al. (2018), which the paper cites for the block",
     "model.se_squeeze": "the same; Figure 1 shows a global pooling without saying which",
     "model.kernel_size": "not given; usual in networks of this shape, with padding 'same'",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   python -m study.report results/NAME                     into results/NAME/report: index.html, figures, tables
-  python -m study.report results/NAME --data fer2013.csv  with the faces most often mistaken
+  python -m study.report results/NAME --data fer2013.csv  with the images most often mistaken
   python -m study.report results/NAME --watch             again whenever the running study has something new
   python -m study.report results/ONE results/TWO          pooled where they ask the same, else side by side;
                                                           into results/ONE/comparison

@@ -1,4 +1,4 @@
-"""The faces that the networks take most often for something else."""
+"""The images that the networks take most often for something else."""
 
 import numpy as np
 from matplotlib.figure import Figure

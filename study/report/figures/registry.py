@@ -100,7 +100,7 @@ FIGURES = (
     ),
     Figure(
         "mistaken_faces",
-        "The faces most often mistaken",
+        "The images most often mistaken",
         "Test images that the largest share of all confirmation trainings got wrong, the surest mistakes first: "
         "label, what they were taken for most often, share of trainings that were wrong.",
         "predictions, and the study's data at hand (--data)",
