@@ -223,9 +223,9 @@ def test_its_report_shows_its_own_images(study: tuple[Path, Finished], tmp_path:
     (found,) = report.findings
     assert found.evidence.form == Form(16, colour=True, interpolation="bilinear")
     text = report.page.read_text()
+    assert "16 x 16 in colour, 3 classes" in text
     assert "images are not at hand" not in text
     assert "holds other images" not in text
-    assert "green" in text or (tmp_path / "report" / "confusions.png").is_file()
 
 
 def test_its_network_classifies_files_of_any_size(study: tuple[Path, Finished], tmp_path: Path) -> None:

@@ -307,6 +307,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
         *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
+        ("images", f"{evidence.form}, {len(evidence.record['class_names'])} classes"),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
         ("scale", f"{network}, " + (f"{images:,} training images" if images else "all images")),
