@@ -229,9 +229,9 @@ def test_labels_may_be_words_and_those_of_fer2013_come_in_its_order(tmp_path: Pa
 def test_a_bad_row_is_named_and_left_out_of_an_audit(tmp_path: Path) -> None:
     folder = write_hub_folder(tmp_path / "tints")
     file = folder / "data" / "test-00000-of-00001.parquet"
-    table = pq.read_table(file).to_pylist()
-    table[1]["image"]["bytes"] = b"no image"
-    pq.write_table(pa.Table.from_pylist(table), file)
+    rows, schema = pq.read_table(file).to_pylist(), pq.read_schema(file)
+    rows[1]["image"]["bytes"] = b"no image"
+    pq.write_table(pa.Table.from_pylist(rows, schema), file)
     with pytest.raises(InputError, match=r"test-00000-of-00001\.parquet, row 2: not a readable image"):
         read_path(folder)
     unreadable: list[str] = []
@@ -256,6 +256,14 @@ def test_rows_without_a_class_are_refused(
         pq.write_table(pq.read_table(file).rename_columns(columns), file)
     with pytest.raises(InputError, match=complaint):
         read_path(file)
+
+
+def test_files_that_call_their_labels_otherwise_are_refused(tmp_path: Path) -> None:
+    """Else red in one file would be green in the other."""
+    folder = write_hub_folder(tmp_path / "tints")
+    write_hub(folder / "data" / "test-00000-of-00001.parquet", 1, names=COLOURS[::-1])
+    with pytest.raises(InputError, match=r"labels are called \['red', 'green', 'blue'\], those of test-00000"):
+        read_path(folder)
 
 
 def test_progress_is_told_of_every_kind_of_file(tmp_path: Path) -> None:

@@ -6,18 +6,19 @@ from 0. An array `classes` names them.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, named
-from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
+from fer_core.data.dataset import SPLITS, Dataset, in_halves
 from fer_core.data.image import bring_all
 from fer_core.errors import InputError
 from fer_core.form import Form
 
 NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
-PARTS = {"train": TRAINING, "val": PUBLIC_TEST, "test": TEST}
+PARTS = ("train", "val", "test")
 CLASSES = "classes"
 
 
@@ -26,7 +27,7 @@ def read_arrays(path: Path, form: Form) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as problem:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise InputError(f"{path}: not arrays as .npz ({str(problem).splitlines()[0][:120]}).") from None
     found = {
         part: (arrays[images.format(part)], arrays[labels.format(part)])
@@ -43,13 +44,13 @@ def read_arrays(path: Path, form: Form) -> Dataset:
     labels = [
         _labels(path, part, given, len(of)) for (part, (_, given)), of in zip(found.items(), images, strict=True)
     ]
-    usages = {**PARTS, "test": PRIVATE_TEST} if "val" in found else PARTS
+    usages = np.repeat(np.array([SPLITS[part] for part in found], np.uint8), [len(part) for part in labels])
     classes, new = named(_names(path, arrays, int(max(part.max() for part in labels)) + 1))
     return Dataset(
         name=path.stem,
         images=np.concatenate([bring_all(part, form) for part in images]),
         labels=np.array(new, np.uint8)[np.concatenate(labels)],
-        usages=np.repeat(np.array([usages[part] for part in found], np.uint8), [len(part) for part in labels]),
+        usages=in_halves(usages),
         classes=classes,
     )
 

@@ -10,6 +10,13 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  
 # Usages, as in the 2013 challenge. `TEST` is a test image that its source does not give to either half.
 TRAINING, PUBLIC_TEST, PRIVATE_TEST, TEST = range(4)
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
+# What parts of a data set are usually called.
+SPLITS = {"train": TRAINING, "validation": PUBLIC_TEST, "valid": PUBLIC_TEST, "val": PUBLIC_TEST, "test": TEST}
+
+
+def in_halves(usages: np.ndarray) -> np.ndarray:
+    """`usages` with the test images as PrivateTest where others validate, as PublicTest did in the challenge."""
+    return np.where(usages == TEST, PRIVATE_TEST, usages) if (usages == PUBLIC_TEST).any() else usages
 
 
 @dataclass(frozen=True)

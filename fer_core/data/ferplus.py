@@ -24,7 +24,7 @@ OUTLIER = 1  # votes for an emotion up to which they are not counted
 
 
 def with_votes(dataset: Dataset, path: Path) -> Dataset:
-    """FER2013 with the labels that most votes in `path` agree on (ibid., 3.1, majority voting).
+    """FER2013 with the labels that most votes in `path` agree on: majority voting, as FER+'s authors do it.
 
     Single votes are not counted. Images are left out for which no emotion then has more than half of the votes, and
     those without a name, which FER+ leaves out, too. Raises InputError if the rows are not those of `dataset`.

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, emotion, in_order
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, in_halves
 from fer_core.data.image import bring, open_image
 from fer_core.errors import InputError
 from fer_core.form import Form
 
-SPLITS = {"train": TRAINING, "validation": PUBLIC_TEST, "val": PUBLIC_TEST, "test": TEST}
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # and all whose name begins with a dot
 DECLARED = "classes.txt"
@@ -55,7 +54,7 @@ def read_folder(
         if not index % PROGRESS_EVERY:
             progress(index, len(files))
     labels = np.array([label for _, label, _ in files], np.uint8)
-    usages = np.array([usage for _, _, usage in files], np.uint8)
+    usages = in_halves(np.array([usage for _, _, usage in files], np.uint8))
     if not good.all():
         images, labels, usages = images[good], labels[good], usages[good]
     return Dataset(path.resolve().name, images, labels, usages, classes)
@@ -79,7 +78,7 @@ def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
             if not images:
                 raise InputError(f"{folder}: no images of the class '{title}'.{_hint(path)}")
             files += [(image, label, SPLITS[name]) for image in images]
-    return classes, _with_test_halves(files, has_validation="validation" in splits or "val" in splits)
+    return classes, _with_test_halves(files)
 
 
 def _declared(path: Path) -> dict[str, str]:
@@ -148,13 +147,11 @@ def _is_litter(path: Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in LITTER
 
 
-def _with_test_halves(files: list[tuple[Path, int, int]], has_validation: bool) -> list[tuple[Path, int, int]]:
-    """Give the test images to PublicTest and PrivateTest, where the names or a validation folder tell."""
+def _with_test_halves(files: list[tuple[Path, int, int]]) -> list[tuple[Path, int, int]]:
+    """Give the test images to PublicTest and PrivateTest, where their names tell and nothing else validates."""
     prefixes = {"PublicTest": PUBLIC_TEST, "PrivateTest": PRIVATE_TEST}
     tested = [file.name.partition("_")[0] for file, _, usage in files if usage == TEST]
-    if has_validation:
-        return [(file, label, PRIVATE_TEST if usage == TEST else usage) for file, label, usage in files]
-    if set(tested) == set(prefixes):
+    if set(tested) == set(prefixes) and not any(usage == PUBLIC_TEST for _, _, usage in files):
         return [
             (file, label, prefixes[file.name.partition("_")[0]] if usage == TEST else usage)
             for file, label, usage in files

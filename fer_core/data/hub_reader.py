@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_core.data.classes import MOST_CLASSES, in_order, named
-from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
+from fer_core.data.dataset import SPLITS, Dataset, in_halves
 from fer_core.data.image import bring, open_image
 from fer_core.errors import InputError
 from fer_core.form import Form
 
 IMAGE, LABEL = ("image", "img"), ("label", "labels", "fine_label", "emotion", "expression")  # names of the columns
-SPLITS = {"train": TRAINING, "validation": PUBLIC_TEST, "valid": PUBLIC_TEST, "val": PUBLIC_TEST, "test": TEST}
 ROWS_AT_ONCE = 256
 METADATA = b"huggingface"
 
@@ -31,14 +30,10 @@ METADATA = b"huggingface"
 def shards(path: Path) -> list[tuple[Path, int]]:
     """The parquet files in the folder `path`, or in its folder `data`, each with the usage that its name says."""
     for folder in (path, path / "data"):
-        found = []
-        for file in sorted(folder.glob("*.parquet")):
-            name = re.match(r"[a-z]+", file.name.lower())
-            if name and name[0] in SPLITS:
-                found.append((file, SPLITS[name[0]]))
+        named_files = ((re.match(r"[a-z]*", file.name.lower()), file) for file in sorted(folder.glob("*.parquet")))
+        found = [(file, SPLITS[name[0]]) for name, file in named_files if name and name[0] in SPLITS]
         if found:
-            has_validation = any(usage == PUBLIC_TEST for _, usage in found)
-            return [(file, PRIVATE_TEST if usage == TEST and has_validation else usage) for file, usage in found]
+            return found
     return []
 
 
@@ -63,7 +58,12 @@ def read_hub(
     appends to it what is wrong with each.
     """
     opened = [_open(file) for file, _ in files]
-    names = next((one.names for one in opened if one.names), None)
+    names = opened[0].names
+    for one in opened:
+        if one.names != names:
+            raise InputError(
+                f"{one.path}: its labels are called {one.names}, those of {opened[0].path.name} {names}."
+            )
     total = sum(one.file.metadata.num_rows for one in opened)
     images = np.empty((total, *form.in_memory), np.uint8)
     labels: list[Any] = []
@@ -90,7 +90,7 @@ def read_hub(
         raise InputError(f"{files[0][0]}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
     classes, new = named(names)
     labelled = np.array(new, np.uint8)[np.array(labels)]
-    return Dataset(name, images[: len(labels)], labelled, np.array(usages, np.uint8), classes)
+    return Dataset(name, images[: len(labels)], labelled, in_halves(np.array(usages, np.uint8)), classes)
 
 
 @dataclass(frozen=True)
