@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import pandas as pd
 import pytest
 
 from fer_core import device_memory
@@ -105,6 +106,11 @@ def run(
         assert engine.finished
 
 
+def given_to(trials: pd.DataFrame) -> pd.DataFrame:
+    """Which `gpu` a formula saw and its `share` of it: it writes both into `node`."""
+    return trials["node"].str.extract(r"^(?P<gpu>\d) (?P<share>\S+)$")
+
+
 def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_error(
     pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
@@ -129,6 +135,7 @@ def test_workers_start_side_by_side_and_are_kept_for_later_trials(
     assert set(trials["status"]) <= {"completed", "pruned"}
     assert set(trials["attempts"]) == {1}
     assert len(list(tmp_path.glob("started-*"))) == 4  # as many as run at a time
+    assert set(given_to(trials)["gpu"]) == {"0", "1"}  # halves of two GPUs, and the first four trials met
 
 
 def test_a_worker_that_dies_while_it_takes_up_a_trial_is_one_failure_and_not_two(
@@ -168,11 +175,8 @@ def test_a_trial_that_runs_out_of_memory_gets_more_and_its_arm_keeps_it(
         "arm conv: 0.25 of a GPU has too little memory; its trials get 0.5 from now on.",
         "arm conv: 0.5 of a GPU has too little memory; its trials get 1 from now on.",
     }
-    # A formula writes into `node` which GPU it saw and its share of it.
-    seen = {arm: {tuple(node.split()) for node in rows} for arm, rows in trials.groupby("arm")["node"]}
-    assert {share for _, share in seen["conv"]} == {"1"}
-    assert {share for _, share in seen["none"] | seen["block"]} == {"0.25"}
-    assert {gpu for rows in seen.values() for gpu, _ in rows} == {"0", "1"}
+    shares = {arm: set(given_to(rows)["share"]) for arm, rows in trials.groupby("arm")}
+    assert shares == {"conv": {"1"}, "none": {"0.25"}, "block": {"0.25"}}
 
 
 def test_what_cannot_be_measured_is_a_whole_gpu(pretended_gpus: tuple[float, float], narrow: TrialConfig) -> None:
