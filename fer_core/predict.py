@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="IMAGE",
         type=Path,
         nargs="+",
-        help="a PNG or JPEG file, like those that trained it (in FER2013 a face fills it)",
+        help="an image file, like those that trained it (in FER2013 a face fills it)",
     )
     parser.add_argument("--code", metavar="FILE.py", type=Path, help="where layers of its own are, such as the space")
     parser.add_argument("--json", action="store_true", help="print a list with an object an image")

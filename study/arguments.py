@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.command_line import Parser, assignments, at_least, duration, positive
 from fer_core.config import TrialConfig
-from fer_core.data.sources import DATA_HELP, LABELS_HELP, SYNTHETIC, Source
+from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
 from study.export import read_configuration
@@ -35,6 +35,7 @@ REMEMBERED = (
     "space",
     "data",
     "labels",
+    "subjects",
     "protocol",
     "budget",
     "trials",
@@ -69,6 +70,7 @@ def make_parser() -> Parser:
         "(default: the variable FER2013, then data/fer2013*, then the embedded faces)",
     )
     add("--labels", metavar="CSV", help=LABELS_HELP)
+    add("--subjects", metavar="PATTERN", help=SUBJECTS_HELP)
     add(
         "--out",
         metavar="DIR|URI",

@@ -173,7 +173,7 @@ class Engine:
         predictions = None
         if test is not None:
             test = dict(test)
-            columns = [test.pop(name) for name in ("images", "labels", "probabilities", "distinct")]
+            columns = [test.pop(name) for name in ("images", "labels", "probabilities", "distinct", "subjects")]
             predictions = prediction_rows(spec.trial, *columns)
         row = trial_row(
             {

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     place = find_place(options.out) if options.out else None
     before = study_before(options, place)
-    source = find_source(options.data, options.labels)
+    source = find_source(options.data, options.labels, options.subjects)
     space = load_space(options.space)
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
@@ -85,8 +85,14 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
     seen = f"{', '.join(map(str, forms))}, {len(dataset.classes)} classes"
-    protocols = ", ".join(space.protocols(protocol))
-    console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
+    protocols = space.protocols(protocol)
+    console.print(
+        f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {', '.join(protocols)}", soft_wrap=True
+    )
+    if subjects := _subjects(dataset, protocols[0]):
+        from fer_core.data.subjects import subjects_text
+
+        console.print(f"      subjects: {subjects_text(subjects)}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
     return _run(options, console, source, datasets, protocol, place, before)
@@ -180,6 +186,12 @@ def _automatic_budget(gpus: float) -> str:
     return "standard" if gpus else "quick"
 
 
+def _subjects(dataset: "Dataset", protocol: str) -> dict[str, int]:
+    from fer_core.data.protocols import subjects_by_part
+
+    return subjects_by_part(dataset, protocol)
+
+
 def _default_protocol(dataset: "Dataset") -> str:
     from fer_core.data.protocols import default_protocol
 
@@ -245,6 +257,7 @@ def _run(
                 "searches": plan.searches,
                 "data": dataset.name,
                 "class_names": list(dataset.classes),
+                "subjects": _subjects(dataset, protocols[0]) or None,
                 "form": asdict(next(iter(datasets))),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)

@@ -21,7 +21,8 @@ def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say = partial(console.print, soft_wrap=not console.is_terminal)
     console.print(_arms_table(found))
-    chance = "searches and test images" if found.evidence.repeats_search else OF_ONE_SEARCH
+    units = found.evidence.units
+    chance = f"searches and {units}" if found.evidence.repeats_search else f"seeds and {units}, not over searches"
     say(
         f"Tests are means over the seeds with 95 % intervals over {chance}; without "
         "twins: accuracy on the test images with no identical training image."
@@ -47,9 +48,6 @@ def print_summary(console: Console, found: Findings) -> None:
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")
-
-
-OF_ONE_SEARCH = "seeds and test images, not over searches"
 
 
 def luck_text(found: Findings) -> str:

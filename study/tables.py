@@ -24,9 +24,9 @@ from fer_core.errors import InputError
 from study.selection import best_epoch
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
-# `.interpolation` to the trials. Tables of an older version are read: what they lack is what was so in effect, or
-# empty.
-SCHEMA_VERSION = 5
+# `.interpolation` to the trials, 6 `subject` to the predictions. Tables of an older version are read: what they lack
+# is what was so in effect, or empty.
+SCHEMA_VERSION = 6
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
@@ -65,7 +65,7 @@ SCHEMAS = {
     ),
     "predictions": _schema(
         trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(),
-        probabilities=pa.list_(pa.float32(), FER2013_CLASSES), distinct=pa.bool_(),
+        probabilities=pa.list_(pa.float32(), FER2013_CLASSES), distinct=pa.bool_(), subject=S,
     ),
 }  # fmt: skip
 PROBABILITIES = "probabilities"
@@ -171,9 +171,16 @@ class Tables:
 
 
 def prediction_rows(
-    trial: str, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, distinct: np.ndarray
+    trial: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    distinct: np.ndarray,
+    subjects: np.ndarray | None = None,
 ) -> pa.Table:
-    """A row a test image: its row in the data set, label, prediction, the probabilities, has it no twin."""
+    """A row a test image: its row in the data set, label, prediction, the probabilities, has it no twin, and whom it
+    shows if that is known.
+    """
     classes = probabilities.shape[1]
     columns = [
         pa.array([trial] * len(images)),
@@ -182,6 +189,7 @@ def prediction_rows(
         pa.array(probabilities.argmax(axis=1).astype(np.int8)),
         pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), classes),
         pa.array(distinct.astype(bool)),
+        pa.nulls(len(images), S) if subjects is None else pa.array(subjects.tolist(), S),
     ]
     return pa.Table.from_arrays(columns, schema=predictions_schema(classes))
 

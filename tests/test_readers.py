@@ -345,7 +345,7 @@ def test_what_systems_leave_among_the_images_is_ignored(few: Dataset, tmp_path: 
 def test_any_other_file_among_the_images_is_refused(few: Dataset, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "faces", few)
     (folder / "train" / "happy" / "labels.txt").write_text("1")
-    with pytest.raises(InputError, match=r"labels\.txt: among the images, but not named as PNG or JPEG"):
+    with pytest.raises(InputError, match=r"labels\.txt: among the images, but not named as PNG, JPEG, TIFF or BMP"):
         read_path(folder)
 
 

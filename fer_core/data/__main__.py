@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer_core.command_line import Parser, assignments, run_command
 from fer_core.config import TrialConfig
-from fer_core.data.sources import DATA_HELP, LABELS_HELP, find_source
+from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, find_source
 from fer_core.errors import InputError
 
 EXAMPLES = """examples:
@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m fer_core.data faces/ --sheet faces.png
   python -m fer_core.data fer2013.parquet --json | jq .across
   python -m fer_core.data fer2013.csv --labels fer2013new.csv                    with FER+'s labels
+  python -m fer_core.data ckplus/ --subjects '^S[0-9]+'                          who is in which part
   python -m fer_core.data cats/ --set data.side=96 --set data.colour=true        other classes, in another form
 
 Exit status: 0 done, 2 the command or its input is wrong."""
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--sheet", metavar="PNG", help="write a contact sheet of every class and of the suspicious images"
     )
     parser.add_argument("--labels", metavar="CSV", help=LABELS_HELP)
+    parser.add_argument("--subjects", metavar="PATTERN", help=SUBJECTS_HELP)
     parser.add_argument(
         "--set", action="append", metavar="NAME=VALUE", help="as of study.run, such as data.side=96; repeatable"
     )
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if sheet is not None and not sheet.parent.is_dir():
         raise InputError(f"--sheet {sheet}: there is no folder {sheet.parent}.")
 
-    source = find_source(options.path, options.labels)
+    source = find_source(options.path, options.labels, options.subjects)
     form = TrialConfig().override(assignments(options.set)).data.form
     print(f"reading {source.text}", file=sys.stderr)
 

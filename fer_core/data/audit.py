@@ -4,6 +4,7 @@ FER2013 is known to hold all of these. What they do to a comparison: a test imag
 remembered rather than recognised, and one whose twins carry other labels cannot be right.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ class Audit:
     distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
     constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
+    subjects: how many there are in every usage. shared: for every pair of usages, the subjects that are in both.
+    Both are empty where subjects are not known.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Audit:
     across: dict[str, list[int]]
     constant: list[int]
     unreadable: list[str]
+    subjects: dict[str, int]
+    shared: dict[str, list[str]]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows."""
@@ -55,6 +60,7 @@ class Audit:
 def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
     """Look through `dataset`: a second or two for FER2013. `unreadable`: what its reader had to leave out."""
     groups = _identical(dataset.images)
+    subjects = _subjects(dataset)
     return Audit(
         name=dataset.name,
         fingerprint=dataset.fingerprint(),
@@ -71,11 +77,28 @@ def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
             (np.ptp(dataset.images, axis=(1, 2)) == 0).reshape(len(dataset.labels), -1).all(1)
         ).tolist(),
         unreadable=list(unreadable),
+        subjects={usage: len(people) for usage, people in subjects.items()},
+        shared={
+            f"{a} -> {b}": sorted(subjects[a] & subjects[b])
+            for a, b in itertools.combinations(subjects, 2)
+            if subjects[a] & subjects[b]
+        },
     )
 
 
 def _form(images: np.ndarray) -> str:
     return str(Form(images.shape[1], images.ndim == 4))
+
+
+def _subjects(dataset: Dataset) -> dict[str, set[str]]:
+    """Who is in every usage that has images."""
+    if dataset.subjects is None:
+        return {}
+    return {
+        usage: set(dataset.subjects[dataset.usages == code].tolist())
+        for code, usage in enumerate(USAGES)
+        if (dataset.usages == code).any()
+    }
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -22,12 +22,23 @@ def audit_text(audit: Audit) -> str:
         f"{audit.distinct:,} distinct images; {len(audit.groups):,} groups of identical ones"
         + (":" if twins else "."),
         *twins,
+        *_subjects(audit),
         f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
         f"{len(audit.constant):,} constant images" + _rows(audit.constant) + ".",
         f"{len(audit.unreadable):,} unreadable files" + (":" if audit.unreadable else "."),
         *(f"  {problem}" for problem in audit.unreadable),
     ]
     return "\n".join(lines)
+
+
+def _subjects(audit: Audit) -> list[str]:
+    if not audit.subjects:
+        return []
+    counts = ", ".join(f"{count:,} in {usage}" for usage, count in audit.subjects.items())
+    return [
+        f"subjects: {counts}" + (":" if audit.shared else "."),
+        *(f"  {len(people):,} are in both {pair.replace(' -> ', ' and ')}" for pair, people in audit.shared.items()),
+    ]
 
 
 def _counts_table(audit: Audit) -> list[str]:

@@ -23,15 +23,18 @@ VARIABLE = "FER_STUDY_CACHE"
 # Part of every digest: increase it when a reader makes something else of the same bytes.
 VERSION = 2
 ARRAYS = ("images", "labels", "usages")
+SUBJECTS = "subjects"  # where they are known
 MOST_ENTRIES = 8  # of some 80 MB for FER2013; the one that was not used for the longest time goes first
 
 
-def cached(path: Path, form: Form, decode: Callable[[], Dataset]) -> Dataset:
-    """The data set that `decode` makes of `path` in `form`, from the cache if it was made before."""
+def cached(path: Path, form: Form, decode: Callable[[], Dataset], subjects: str | None = None) -> Dataset:
+    """The data set that `decode` makes of `path` in `form`, from the cache if it was made before. subjects: how it
+    tells whom an image shows.
+    """
     folder = cache_folder()
     if folder is None:
         return decode()
-    entry = folder / f"{_digest(path, form)}.npz"
+    entry = folder / f"{_digest(path, form, subjects)}.npz"
     known = _read(entry)
     if known is not None:
         return known
@@ -51,8 +54,10 @@ def cache_folder() -> Path | None:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-study"
 
 
-def _digest(path: Path, form: Form) -> str:
+def _digest(path: Path, form: Form, subjects: str | None) -> str:
     digest = hashlib.sha256(f"{VERSION} {form!r} {path.name}\n".encode())
+    if subjects is not None:
+        digest.update(f"subjects {subjects}\n".encode())
     if path.is_dir():
         for name, size, changed in sorted(_files(path)):
             digest.update(f"{name}\0{size} {changed}\n".encode(errors="surrogateescape"))
@@ -85,7 +90,7 @@ def _status(entry: os.DirEntry) -> os.stat_result:
 def _read(entry: Path) -> Dataset | None:
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ARRAYS}
+            arrays = {name: stored[name] for name in (*ARRAYS, SUBJECTS) if name in stored or name in ARRAYS}
             dataset = Dataset(str(stored["name"]), **arrays, classes=tuple(stored["classes"].tolist()))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
@@ -97,11 +102,12 @@ def _read(entry: Path) -> Dataset | None:
 def _write(entry: Path, dataset: Dataset) -> None:
     with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".partial", delete=False) as file:
         try:
+            known = ARRAYS if dataset.subjects is None else (*ARRAYS, SUBJECTS)
             np.savez(
                 file,
                 name=np.array(dataset.name),
                 classes=np.array(dataset.classes),
-                **{name: getattr(dataset, name) for name in ARRAYS},
+                **{name: getattr(dataset, name) for name in known},
             )
             file.flush()
             os.fsync(file.fileno())

@@ -26,6 +26,7 @@ class Dataset:
     name: short, for folders and tables ("synthetic" for the drawn faces, and for nothing else).
     images: (n, side, side) uint8 in grey, (n, side, side, 3) in colour; of FER2013 as the paper has it, (n, 48, 48).
     labels: (n,) uint8, an index into `classes`. usages: (n,) uint8, into USAGES.
+    subjects: (n,) str, who each image shows; None where that is not known.
     """
 
     name: str
@@ -33,12 +34,14 @@ class Dataset:
     labels: np.ndarray
     usages: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
+    subjects: np.ndarray | None = None
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of the images with their labels and usages, whatever their order."""
+        """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""
+        subjects = np.full(len(self.labels), "") if self.subjects is None else self.subjects
         digests = sorted(
-            hashlib.blake2b(image.tobytes() + bytes((label, usage)), digest_size=16).digest()
-            for image, label, usage in zip(self.images, self.labels, self.usages, strict=True)
+            hashlib.blake2b(image.tobytes() + bytes((label, usage)) + subject.encode(), digest_size=16).digest()
+            for image, label, usage, subject in zip(self.images, self.labels, self.usages, subjects, strict=True)
         )
         return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
 

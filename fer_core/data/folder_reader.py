@@ -13,10 +13,11 @@ import numpy as np
 from fer_core.data.classes import MOST_CLASSES, emotion, in_order
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, in_halves
 from fer_core.data.image import bring, open_image
+from fer_core.data.subjects import from_names
 from fer_core.errors import InputError
 from fer_core.form import Form
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
 LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # and all whose name begins with a dot
 DECLARED = "classes.txt"
 PROGRESS_EVERY = 200
@@ -33,13 +34,16 @@ def read_folder(
     form: Form,
     progress: Callable[[int, int], None] = lambda done, total: None,
     unreadable: list[str] | None = None,
+    subjects: str | None = None,
 ) -> Dataset:
-    """Read the folder `path`; `progress(done, total)` is told of the images.
+    """Read the folder `path`; `progress(done, total)` is told of the images. subjects: a regular expression that
+    finds in a file's name whom it shows.
 
     Raises InputError naming the file that cannot be read; with `unreadable`, leaves such files out and appends
     to it what is wrong with each.
     """
     classes, files = _files(path)
+    shown = None if subjects is None else from_names([file.name for file, _, _ in files], subjects)
     images = np.empty((len(files), *form.in_memory), np.uint8)
     good = np.ones(len(files), bool)
     # In a row: threads would only wait for Python's lock, and take twice as long.
@@ -57,7 +61,8 @@ def read_folder(
     usages = in_halves(np.array([usage for _, _, usage in files], np.uint8))
     if not good.all():
         images, labels, usages = images[good], labels[good], usages[good]
-    return Dataset(path.resolve().name, images, labels, usages, classes)
+        shown = None if shown is None else shown[good]
+    return Dataset(path.resolve().name, images, labels, usages, classes, shown)
 
 
 def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
@@ -138,7 +143,7 @@ def _images(folder: Path) -> list[Path]:
     files = [path for path in sorted(folder.iterdir()) if not _is_litter(path)]
     for path in files:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise InputError(f"{path}: among the images, but not named as PNG or JPEG. Remove it.")
+            raise InputError(f"{path}: among the images, but not named as PNG, JPEG, TIFF or BMP. Remove it.")
     return files
 
 

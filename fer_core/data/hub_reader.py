@@ -1,7 +1,7 @@
 """Images in parquet, as the Hugging Face hub keeps them: files `train-*.parquet`, `test-*.parquet` in a folder.
 
 A row has an image, as the bytes of a file (PNG, JPEG), and a label: a number, whose class the file's schema names, or
-the class itself.
+the class itself. Another column may say whom it shows.
 """
 
 import json
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from fer_core.data.classes import MOST_CLASSES, in_order, named
 from fer_core.data.dataset import SPLITS, Dataset, in_halves
 from fer_core.data.image import bring, open_image
+from fer_core.data.subjects import OPTION, checked
 from fer_core.errors import InputError
 from fer_core.form import Form
 
@@ -51,13 +52,15 @@ def read_hub(
     form: Form,
     progress: Callable[[int, int], None] = lambda done, total: None,
     unreadable: list[str] | None = None,
+    subjects: str | None = None,
 ) -> Dataset:
-    """The images of all `files`, each with its usage. `progress(done, total)` is told of the images.
+    """The images of all `files`, each with its usage. `progress(done, total)` is told of the images. subjects: the
+    column that says whom they show.
 
     Raises InputError naming the file and the row; with `unreadable`, leaves out images that cannot be read and
     appends to it what is wrong with each.
     """
-    opened = [_open(file) for file, _ in files]
+    opened = [_open(file, subjects) for file, _ in files]
     names = opened[0].names
     for one in opened:
         if one.names != names:
@@ -68,8 +71,9 @@ def read_hub(
     images = np.empty((total, *form.in_memory), np.uint8)
     labels: list[Any] = []
     usages: list[int] = []
+    shown: list[str] = []
     for one, (_, usage) in zip(opened, files, strict=True):
-        for row, (image, label) in enumerate(one.rows(), start=1):
+        for row, (image, label, *subject) in enumerate(one.rows(), start=1):
             if not len(labels) % ROWS_AT_ONCE:
                 progress(len(labels), total)
             try:
@@ -81,6 +85,7 @@ def read_hub(
                 continue
             labels.append(_label(label, f"{one.path}, row {row}", names))
             usages.append(usage)
+            shown += [_subject(cell, f"{one.path}, row {row}", subjects) for cell in subject]
     if not labels:
         raise InputError(f"{files[0][0]}: no rows.")
     if names is None:
@@ -90,19 +95,28 @@ def read_hub(
         raise InputError(f"{files[0][0]}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
     classes, new = named(names)
     labelled = np.array(new, np.uint8)[np.array(labels)]
-    return Dataset(name, images[: len(labels)], labelled, in_halves(np.array(usages, np.uint8)), classes)
+    return Dataset(
+        name,
+        images[: len(labels)],
+        labelled,
+        in_halves(np.array(usages, np.uint8)),
+        classes,
+        None if subjects is None else checked(shown, subjects),
+    )
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A parquet file, its columns of images and labels, and what its labels are called, if it says so."""
+    """A parquet file, its columns of images, labels and perhaps subjects, and what its labels are called, if it says
+    so.
+    """
 
     path: Path
     file: pq.ParquetFile
-    columns: tuple[str, str]
+    columns: tuple[str, ...]
     names: list[str] | None
 
-    def rows(self) -> Iterator[tuple[Any, Any]]:
+    def rows(self) -> Iterator[tuple[Any, ...]]:
         try:
             for batch in self.file.iter_batches(ROWS_AT_ONCE, columns=list(self.columns)):
                 yield from zip(*(batch[column].to_pylist() for column in self.columns), strict=True)
@@ -110,7 +124,7 @@ class _Opened:
             raise InputError(f"{self.path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
 
 
-def _open(path: Path) -> _Opened:
+def _open(path: Path, subjects: str | None) -> _Opened:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as problem:
@@ -123,7 +137,10 @@ def _open(path: Path) -> _Opened:
             f"{path}: has the columns {', '.join(schema.names)}, expected an image ({', '.join(IMAGE)}) and a label "
             f"({', '.join(LABEL)})."
         )
-    return _Opened(path, file, (image, label), _names(schema.metadata or {}, label))
+    columns = (image, label) if subjects is None else (image, label, subjects)
+    if subjects is not None and subjects not in schema.names:
+        raise InputError(f"{OPTION} {subjects}: {path} has the columns {', '.join(schema.names)}.")
+    return _Opened(path, file, columns, _names(schema.metadata or {}, label))
 
 
 def _names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
@@ -138,8 +155,14 @@ def _names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
 def _image(cell: Any, place: str, form: Form) -> np.ndarray:
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes):
-        raise InputError(f"{place}: no image in it, expected the bytes of a PNG or JPEG file.")
+        raise InputError(f"{place}: no image in it, expected the bytes of an image file.")
     return bring(open_image(BytesIO(data), place), form)
+
+
+def _subject(cell: Any, place: str, column: str | None) -> str:
+    if cell is None or isinstance(cell, (float, list, dict)):
+        raise InputError(f"{place}: {column} is {cell}, expected a name or a number.")
+    return str(cell)
 
 
 def _label(cell: Any, place: str, names: list[str] | None) -> Any:

@@ -3,9 +3,11 @@
 challenge  Training / PublicTest / PrivateTest, as in 2013: no tested image chooses anything.
 paper      Training / all test images / the same test images, as the paper does it.
 holdout    a stratified tenth of Training chooses; all test images are tested, or where there are none another
-           tenth of Training. For data without the marks.
+           tenth of Training. For data without the marks. Where subjects are known, these tenths are of subjects:
+           nobody is in two of them.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,12 +39,15 @@ class Learning:
 
 @dataclass(frozen=True)
 class Testing:
-    """The test images, their rows in the data set, and which have no identical twin in Training."""
+    """The test images, their rows in the data set, which have no identical twin in Training, and whom they show if
+    that is known.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     rows: np.ndarray
     distinct: np.ndarray
+    subjects: np.ndarray | None = None
 
 
 def default_protocol(dataset: Dataset) -> str:
@@ -53,6 +58,40 @@ def default_protocol(dataset: Dataset) -> str:
 
 def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     """Divide `dataset` by `protocol`. Raises InputError where a part would be empty."""
+    train, val, test = _rows(dataset, protocol)
+    images, labels, subjects = dataset.images, dataset.labels, dataset.subjects
+    known = np.setdiff1d(np.flatnonzero(dataset.usages == TRAINING), test)
+    return (
+        Learning(_take(images, train), labels[train], _take(images, val), labels[val], dataset.classes),
+        Testing(
+            _take(images, test),
+            labels[test],
+            test,
+            _without_twin(images, test, known),
+            None if subjects is None else subjects[test],
+        ),
+    )
+
+
+def subjects_by_part(dataset: Dataset, protocol: str) -> dict[str, int]:
+    """How many subjects `train`, `validate` and are `tested`, and how many of these are `known`, as they train or
+    validate, too; nothing where subjects are not known. Where the test images validate, as in `paper`, who only does
+    that does not count.
+    """
+    if dataset.subjects is None:
+        return {}
+    train, val, test = (np.unique(dataset.subjects[rows]) for rows in _rows(dataset, protocol))
+    learning = train if protocol == "paper" else np.union1d(train, val)
+    return {
+        "train": len(train),
+        "validate": len(val),
+        "tested": len(test),
+        "known": len(np.intersect1d(learning, test)),
+    }
+
+
+def _rows(dataset: Dataset, protocol: str) -> tuple[Indices, Indices, Indices]:
+    """The rows that train, validate and are tested."""
     rows = {usage: np.flatnonzero(dataset.usages == usage) for usage in range(4)}
     train, every_test = rows[TRAINING], np.flatnonzero(dataset.usages != TRAINING)
     if protocol == "challenge":
@@ -60,11 +99,9 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     elif protocol == "paper":
         val, test = every_test, every_test
     elif protocol == "holdout":
-        val = train[stratified(dataset.labels[train], round(len(train) * HOLDOUT_SHARE))]
-        train, test = np.setdiff1d(train, val), every_test
-        if not len(test):
-            test = train[stratified(dataset.labels[train], len(val))]
-            train = np.setdiff1d(train, test)
+        val, *tested = _tenths(dataset, train, 1 if len(every_test) else 2)
+        test = tested[0] if tested else every_test
+        train = np.setdiff1d(train, np.concatenate([val, test]))
     else:
         raise InputError(f"protocol {protocol}: expected challenge, paper or holdout.")
     for part, indices in {"training": train, "validation": val, "test": test}.items():
@@ -73,12 +110,35 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
                 f"{dataset.name}: the protocol {protocol} finds no {part} images "
                 f"(there are {dataset.counts()}). Try --protocol {default_protocol(dataset)}."
             )
-    images, labels = dataset.images, dataset.labels
-    known = np.setdiff1d(rows[TRAINING], test)
-    return (
-        Learning(_take(images, train), labels[train], _take(images, val), labels[val], dataset.classes),
-        Testing(_take(images, test), labels[test], test, _without_twin(images, test, known)),
-    )
+    return train, val, test
+
+
+def _tenths(dataset: Dataset, rows: Indices, count: int) -> list[Indices]:
+    """So many stratified tenths of `rows`, without common images, and without common subjects where those are known.
+
+    Raises InputError where there are too few subjects.
+    """
+    if dataset.subjects is not None:
+        return _tenths_of_subjects(dataset.labels[rows], dataset.subjects[rows], rows, count)
+    size, found = round(len(rows) * HOLDOUT_SHARE), []
+    for _ in range(count):
+        found.append(rows[stratified(dataset.labels[rows], size)])
+        rows = np.setdiff1d(rows, found[-1])
+    return found
+
+
+def _tenths_of_subjects(labels: np.ndarray, subjects: np.ndarray, rows: Indices, count: int) -> list[Indices]:
+    """A tenth is a subject where there are fewer than ten."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    people = len(np.unique(subjects))
+    if people <= count:
+        raise InputError(f"{people} subjects among the training images, the protocol holdout needs {count + 1}.")
+    parts = max(count + 1, min(round(1 / HOLDOUT_SHARE), people, int(np.bincount(labels).max())))
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=SPLIT_SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than there are parts
+        return [rows[fold] for _, (_, fold) in zip(range(count), folds.split(labels, labels, subjects), strict=False)]
 
 
 def split_all(datasets: Mapping[Form, Dataset], protocols: Sequence[str]) -> dict[View, tuple[Learning, Testing]]:

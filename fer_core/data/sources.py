@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
 DATA_HELP = "FER2013 as CSV, parquet or image folder, other images as folder, parquet or .npz (docs/data.md)"
+SUBJECTS_HELP = (
+    "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "
+    "first group counts if it has one, or a parquet file's column (docs/data.md)"
+)
 LABELS_HELP = "FER+'s votes (fer2013new.csv) instead of FER2013's own labels; --data is FER2013 as one file"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set to read: a path, or None for the embedded faces; and why it was chosen. labels: FER+'s votes, to be
-    taken instead of its own labels.
+    """A data set to read: a path, or None for the embedded faces; and why it was chosen.
+
+    labels: FER+'s votes, to be taken instead of its own labels. subjects: how to tell whom an image shows, a regular
+    expression in the names of files or a column.
     """
 
     path: Path | None
     reason: str
     labels: Path | None = None
+    subjects: str | None = None
 
     @property
     def text(self) -> str:
@@ -42,12 +49,19 @@ class Source:
         return SYNTHETIC if self.path is None else self.path.name.partition(".")[0]
 
 
-def find_source(data: str | None, labels: str | None = None) -> Source:
-    """The source that `--data` names, or the default one, with the labels of `--labels`.
+def find_source(data: str | None, labels: str | None = None, subjects: str | None = None) -> Source:
+    """The source that `--data` names, or the default one, with what `--labels` and `--subjects` say of it.
 
-    Raises InputError where a path does not exist, and where there are labels for what is not FER2013 in one file.
+    Raises InputError where a path does not exist, where there are labels for what is not FER2013 in one file, and
+    where there are subjects for what names nobody.
     """
     source = _find(data)
+    if subjects is not None:
+        if source.path is None or not (source.path.is_dir() or source.path.suffix == ".parquet"):
+            raise InputError(
+                f"--subjects {subjects}: is for a folder of images or images in parquet, --data is {source.text}."
+            )
+        source = replace(source, subjects=subjects)
     if labels is None:
         return source
     if source.path is None or source.path.is_dir():
@@ -84,15 +98,14 @@ def read(
         from fer_core.data.synthetic import synthetic_faces
 
         return synthetic_faces(form=form)
-    path = source.path
-    if unreadable is not None and path.is_dir():
-        return _decode(path, form, progress, unreadable)  # the cache holds no data set with images left out
+    if unreadable is not None and source.path.is_dir():
+        return _decode(source, form, progress, unreadable)  # the cache holds no data set with images left out
     from fer_core.data.cache import cached
 
     try:
-        dataset = cached(path, form, lambda: _decode(path, form, progress))
+        dataset = cached(source.path, form, lambda: _decode(source, form, progress), source.subjects)
     except OSError as problem:
-        raise InputError(f"{problem.filename or path}: cannot be read ({problem.strerror}).") from None
+        raise InputError(f"{problem.filename or source.path}: cannot be read ({problem.strerror}).") from None
     if source.labels is None:
         return dataset
     from fer_core.data.ferplus import with_votes
@@ -101,16 +114,18 @@ def read(
 
 
 def _decode(
-    path: Path, form: Form, progress: Callable[[int, int], None], unreadable: list[str] | None = None
+    source: Source, form: Form, progress: Callable[[int, int], None], unreadable: list[str] | None = None
 ) -> "Dataset":
+    path, subjects = source.path, source.subjects
+    assert path is not None
     if path.is_dir():
         from fer_core.data.folder_reader import is_image_folder, read_folder
         from fer_core.data.hub_reader import read_hub, shards
 
         if is_image_folder(path):
-            return read_folder(path, form, progress, unreadable)
+            return read_folder(path, form, progress, unreadable, subjects)
         if files := shards(path):
-            return read_hub(path.name, files, form, progress, unreadable)
+            return read_hub(path.name, files, form, progress, unreadable, subjects)
         raise InputError(
             f"{path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*, CLASS/* or "
             "train*.parquet and test*.parquet."
@@ -121,7 +136,13 @@ def _decode(
         from fer_core.data.hub_reader import holds_images, read_hub
         from fer_core.data.parquet_reader import read_parquet
 
-        return read_hub(path.stem, [(path, 0)], form, progress) if holds_images(path) else read_parquet(path, form)
+        if holds_images(path):
+            return read_hub(path.stem, [(path, 0)], form, progress, unreadable, subjects)
+        if subjects is not None:
+            raise InputError(
+                f"--subjects {subjects}: {path} has pixels as FER2013, which does not say whom it shows."
+            )
+        return read_parquet(path, form)
     if path.suffix == ".npz":
         from fer_core.data.array_reader import read_arrays
 

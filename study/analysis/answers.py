@@ -11,7 +11,8 @@ class Answers:
     """One trial's answers to n test images, in the order of `images`, their rows in the data set.
 
     labels, predicted: (n,) int. probabilities: (n, classes) float32. distinct: (n,) bool, which images have no
-    identical twin in training; None where the study did not record it.
+    identical twin in training; None where the study did not record it. subjects: (n,) int, the same number for images
+    that show the same subject; None where that is not known.
     """
 
     images: np.ndarray
@@ -19,6 +20,7 @@ class Answers:
     predicted: np.ndarray
     probabilities: np.ndarray
     distinct: np.ndarray | None
+    subjects: np.ndarray | None = None
 
     @property
     def correct(self) -> np.ndarray:
@@ -27,8 +29,8 @@ class Answers:
     def on(self, images: np.ndarray) -> "Answers":
         """The answers to `images` alone, all of which it has, in order."""
         at = np.searchsorted(self.images, images)
-        distinct = None if self.distinct is None else self.distinct[at]
-        return Answers(images, self.labels[at], self.predicted[at], self.probabilities[at], distinct)
+        distinct, subjects = (None if part is None else part[at] for part in (self.distinct, self.subjects))
+        return Answers(images, self.labels[at], self.predicted[at], self.probabilities[at], distinct, subjects)
 
 
 def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
@@ -41,6 +43,8 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
     probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     distinct = predictions["distinct"].combine_chunks()
     known = None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
+    subject = predictions["subject"].combine_chunks()
+    shown = None if subject.null_count else subject.dictionary_encode().indices.to_numpy()
     order = np.lexsort((images, codes))
     bounds = np.searchsorted(codes[order], np.arange(len(trials.dictionary) + 1))
     found = {}
@@ -52,6 +56,7 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
             predicted[rows].astype(int),
             probabilities[rows],
             None if known is None else known[rows],
+            None if shown is None else shown[rows],
         )
     return found
 

@@ -141,11 +141,7 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> 
         return [Observed(rows[how.column].to_numpy(float)) for rows in arms]
     ends = pd.Series([len(rows) for rows in arms]).cumsum()
     observed = how.observe(answers)
-    assert observed.answers is not None
-    return [
-        Observed(observed.by_seed[end - len(rows) : end], observed.answers[end - len(rows) : end])
-        for rows, end in zip(arms, ends, strict=True)
-    ]
+    return [observed.only(np.arange(end - len(rows), end)) for rows, end in zip(arms, ends, strict=True)]
 
 
 def _tuned_in(search: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:

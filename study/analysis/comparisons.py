@@ -23,7 +23,8 @@ class Comparison:
     """How `arm` differs from `baseline` over the seeds that both have; above 0 where `arm` has more.
 
     differences: by measure. p_corrected: Holm's, by the study's measure, over the `family` pairs of the study.
-    mcnemar: by seed, the exact p of the two networks' answers (McNemar 1947), of that pair of trainings alone.
+    mcnemar: by seed, the exact p of the two networks' answers (McNemar 1947), of that pair of trainings alone; none
+    where images show the same subjects, as it takes each for evidence of its own.
     verdict: in words.
     """
 
@@ -67,7 +68,7 @@ def _by_seed(evidence: Evidence, ours: pd.DataFrame, theirs: pd.DataFrame) -> di
     found = {}
     for key in ours.index:
         pair = [evidence.answers.get(rows.at[key, "trial"]) for rows in (ours, theirs)]
-        if any(one is None for one in pair):
+        if any(one is None or one.subjects is not None for one in pair):
             continue
         first, second = (one.correct for one in aligned([one for one in pair if one is not None]))
         counts = [

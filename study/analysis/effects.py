@@ -8,7 +8,7 @@ and need not for each of them.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -86,8 +86,8 @@ def _means(evidence: Evidence, rows: Mapping[str, list[pd.DataFrame]]) -> dict[s
 
 def _mean(every: Sequence[Observed]) -> Observed:
     answers = [one.answers for one in every if one.answers is not None]
-    return Observed(
-        np.mean([one.by_seed for one in every], axis=0),
-        np.mean(answers, axis=0) if len(answers) == len(every) else None,
-        every[0].searches,
+    return replace(
+        every[0],
+        by_seed=np.mean([one.by_seed for one in every], axis=0),
+        answers=np.mean(answers, axis=0) if len(answers) == len(every) else None,
     )

@@ -18,6 +18,15 @@ weighted t rises to 97.1 % of 95 %. Bouthillier et al. (2021, "Accounting for va
 benchmarks", section 5) show why a bootstrap over few seeds covers too little. `tests/test_coverage.py` holds this
 on simulated studies.
 
+Units may also be subjects, the people whom the images show. Of them there may be few, and B is not known well: with
+G of them its share of the variance has G - 1 degrees of freedom, which are brought together by
+
+    1 / degrees = A / (A + B) / (K - 1)  +  B / (A + B) / (G - 1),
+
+of which the above is the case of many units. With 3, 5 and 10 seeds, 5, 12 and 30 subjects and B from a tenth to ten
+times A (20,000 draws each) intervals of 95 % so cover in 95.0 to 97.2 %, of 98.3 % in 98.2 to 99.3 %; taken as many,
+they fall to 89.5 and 94.3 %.
+
 Where every arm was searched more than once, another search is one more source of chance, larger than the others
 where searches are small. Then K counts the searches, and a search's answers are the means over its winner's seeds:
 these share what the search has chosen and are no independent evidence of what tuning is worth. How much of the
@@ -40,33 +49,37 @@ MOST_REPEATS = 1000  # beyond this no number of seeds or searches is worth namin
 class Observed:
     """A measure by seed, (K,), and its answers by seed and unit, (K, N), None where they are not at hand.
 
-    A unit is a test image, or a group of images where the measure is no mean over images; then a row's mean is the
-    seed's value to the jackknife's accuracy only. searches: which search every seed belongs to, (K,), where that is
-    what was repeated; else None.
+    A unit is a test image, a subject, or a group of images where the measure is no mean over images; in the last two
+    cases a row's mean is the seed's value to the jackknife's accuracy only. searches: which search every seed belongs
+    to, (K,), where that is what was repeated; else None. few_units: whether the units are subjects, so that there may
+    be few.
     """
 
     by_seed: np.ndarray
     answers: np.ndarray | None = None
     searches: np.ndarray | None = None
+    few_units: bool = False
 
     def minus(self, other: "Observed") -> "Observed":
         """The difference, paired by seed and unit; both have the same ones in the same order."""
         both = self.answers is not None and other.answers is not None
         answers = self.answers - other.answers if both else None  # type: ignore[operator]
-        return Observed(self.by_seed - other.by_seed, answers, self.searches)
+        return replace(self, by_seed=self.by_seed - other.by_seed, answers=answers)
 
     def only(self, chosen: np.ndarray) -> "Observed":
         """Some of the seeds. chosen: (K,) bool."""
         answers, searches = (None if part is None else part[chosen] for part in (self.answers, self.searches))
-        return Observed(self.by_seed[chosen], answers, searches)
+        return replace(self, by_seed=self.by_seed[chosen], answers=answers, searches=searches)
 
     def by_search(self) -> "Observed":
         """A row a search: the mean over its seeds."""
         assert self.searches is not None
         groups = [self.searches == search for search in np.unique(self.searches)]
-        return Observed(
-            np.array([self.by_seed[group].mean() for group in groups]),
-            None if self.answers is None else np.array([self.answers[group].mean(axis=0) for group in groups]),
+        return replace(
+            self,
+            by_seed=np.array([self.by_seed[group].mean() for group in groups]),
+            answers=None if self.answers is None else np.array([self.answers[g].mean(axis=0) for g in groups]),
+            searches=None,
         )
 
 
@@ -78,6 +91,7 @@ class Estimate:
     image_variance: A and B above, NaN where two repeats are lacking. Without answers by image B is 0, and the
     interval is over repeats alone (`over_images` is false). seed_sd, search_sd: the standard deviations between seeds
     of one winner and between searches, NaN where they cannot be told. by_repeat: what the mean is taken of.
+    subjects: how many subjects the images show, or groups of them, where that is known; else None.
     """
 
     value: float
@@ -89,6 +103,7 @@ class Estimate:
     seed_sd: float = float("nan")
     search_sd: float = float("nan")
     by_repeat: tuple[float, ...] = ()
+    subjects: int | None = None
 
     @property
     def unit(self) -> str:
@@ -151,9 +166,11 @@ class Estimate:
 
     @property
     def _degrees(self) -> float:
-        if self.repeat_variance == 0:
+        in_repeats = self.repeat_variance / (self.repeats - 1)
+        in_images = 0.0 if self.subjects is None else self.image_variance / (self.subjects - 1)
+        if in_repeats + in_images == 0:
             return float("inf")
-        return (self.repeats - 1) * (1 + self.image_variance / self.repeat_variance)
+        return (self.repeat_variance + self.image_variance) / (in_repeats + in_images)
 
     def _with(self, repeats: int) -> "Estimate":
         variance = self.repeat_variance * self.repeats / repeats
@@ -177,7 +194,8 @@ def estimate(observed: Observed) -> Estimate:
     if len(values) > 1:
         variances = float(np.var(values, ddof=1)) / len(values), _image_variance(known.answers)
     by_repeat = tuple(map(float, values))
-    return Estimate(value, seeds, *variances, over_images, searches, seed_sd, search_sd, by_repeat)
+    subjects = known.answers.shape[1] if known.few_units and known.answers is not None else None
+    return Estimate(value, seeds, *variances, over_images, searches, seed_sd, search_sd, by_repeat, subjects)
 
 
 def _spread(observed: Observed) -> tuple[float, float]:

@@ -96,6 +96,12 @@ class Evidence:
         return study_seed(confirmed["seed"]).nunique() > 1 and bool((self.trials["phase"] == "search").any())
 
     @property
+    def units(self) -> str:
+        """What was tested on, of which others might have been drawn: images, or people where those are known."""
+        known = any(one.subjects is not None for one in self.answers.values())
+        return "test subjects" if known else "test images"
+
+    @property
     def comparable(self) -> list[list[str]]:
         """The arms in groups within which they are compared."""
         return self._of_space["comparable"]

@@ -3,6 +3,9 @@
 An accuracy is a mean over images. Macro F1, balanced accuracy and calibration error are functions of counts that
 add up over images; their variance over images is taken from pseudo-values of the jackknife over groups of images
 (Tukey 1958; Efron and Tibshirani 1993, chapter 11). The values themselves are scikit-learn's to the last digits.
+
+Where it is known whom the images show, several of one subject are no independent evidence. Then subjects are what is
+left out at a time, of all measures: an accuracy is the ratio of two sums over subjects.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +34,8 @@ class Measure:
 
 
 def _accuracy(answers: Sequence[Answers]) -> Observed:
+    if answers[0].subjects is not None:
+        return _accuracy_of_subjects(answers)
     correct = np.array([one.correct for one in answers], float)
     return Observed(correct.mean(axis=1), correct)
 
@@ -38,25 +43,50 @@ def _accuracy(answers: Sequence[Answers]) -> Observed:
 def _accuracy_distinct(answers: Sequence[Answers]) -> Observed:
     known = answers[0].distinct
     assert known is not None
-    correct = np.array([one.correct[known] for one in answers], float)
-    return Observed(correct.mean(axis=1), correct)
+    return _accuracy([one.on(one.images[known]) for one in answers])
 
 
 def _jackknifed(
-    count: Callable[[Answers, np.ndarray], np.ndarray], value: Callable[[np.ndarray], np.ndarray]
+    count: Callable[[Answers, np.ndarray], np.ndarray],
+    value: Callable[[np.ndarray], np.ndarray],
+    most: int | None = GROUPS,
 ) -> Callable[[Sequence[Answers]], Observed]:
-    """count: (groups, ...) sums over an answer's images; value: the measure of such sums, over their last axes."""
+    """count: (groups, ...) sums over an answer's images; value: the measure of such sums, over their last axes; most:
+    how many groups there are at most.
+    """
 
     def observe(answers: Sequence[Answers]) -> Observed:
-        images = len(answers[0].images)
-        groups = min(GROUPS, images)
-        group = np.arange(images) % groups
+        group = _groups(answers[0], most)
+        groups = int(group.max(initial=0)) + 1
         counts = np.array([count(one, group) for one in answers])
         total = counts.sum(axis=1, keepdims=True)
         whole, without = value(total), value(total - counts)
-        return Observed(whole[:, 0], groups * whole - (groups - 1) * without)
+        people = answers[0].subjects is not None
+        pseudo = None if people and groups == 1 else groups * whole - (groups - 1) * without
+        return Observed(whole[:, 0], pseudo, few_units=people)
 
     return observe
+
+
+def _groups(answers: Answers, most: int | None) -> np.ndarray:
+    """Which group every image belongs to, (n,): all images of a subject to the same one."""
+    if answers.subjects is None:
+        members = np.arange(len(answers.images))
+    else:
+        members = np.unique(answers.subjects, return_inverse=True)[1]
+    return members if most is None else members % most
+
+
+def _hits(answers: Answers, group: np.ndarray) -> np.ndarray:
+    """(groups, 2): right answers and images."""
+    return np.stack([np.bincount(group, weights) for weights in (answers.correct, None)], axis=-1).astype(float)
+
+
+def _share(hits: np.ndarray) -> np.ndarray:
+    return _ratio(hits[..., 0], hits[..., 1])
+
+
+_accuracy_of_subjects = _jackknifed(_hits, _share, most=None)
 
 
 def _confusions(answers: Answers, group: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", metavar="PATH", help="the studies' images (default: where their records say)")
     parser.add_argument("--labels", metavar="CSV", help="FER+'s votes, if they had them (default: likewise)")
+    parser.add_argument("--subjects", metavar="PATTERN", help="whom the images show (default: likewise)")
     parser.add_argument("--watch", action="store_true", help="refresh while a study runs; ends with it, or at Ctrl-C")
     parser.add_argument(
         "--every", type=at_least(1), default=10, metavar="S", help="with --watch: seconds between looks (default: 10)"
@@ -71,6 +72,7 @@ def _report(options: argparse.Namespace, places: Sequence[Place]) -> int:
         tables=folders if one and options.out is None else [],
         data=options.data,
         labels=options.labels,
+        subjects=options.subjects,
         refresh=options.every if options.watch else None,
     )
     console, status = make_console(), Console(stderr=True)

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer_core import paper
 from fer_core.config import own_kind
+from fer_core.data.subjects import subjects_text
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
@@ -136,9 +137,9 @@ def _arms(found: Findings) -> PageTable:
         rows.append(cells)
     headings = ["arm", *(["searches"] if repeated else []), "seeds", *(m.title for m in MEASURES.values())]
     chance = (
-        "searches and test images"
+        f"searches and {found.evidence.units}"
         if repeated
-        else "seeds and test images (of these configurations: another search might have chosen others)"
+        else f"seeds and {found.evidence.units} (of these configurations: another search might have chosen others)"
     )
     note = (
         f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
@@ -308,6 +309,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("images", f"{evidence.form}, {len(evidence.record['class_names'])} classes"),
+        *([("subjects", subjects_text(subjects))] if (subjects := evidence.record.get("subjects")) else []),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
         ("scale", f"{network}, " + (f"{images:,} training images" if images else "all images")),

@@ -26,8 +26,9 @@ PAGE = "index.html"
 class Request:
     """What to report and where to: `out` takes the page, figures and tables.
 
-    tables: other folders that take the parquet tables, too. data, labels: where the studies' images are, and FER+'s
-    votes, None for where their records say. refresh: seconds after which an open page loads itself again.
+    tables: other folders that take the parquet tables, too. data, labels, subjects: where the studies' images are,
+    FER+'s votes, and how to tell whom they show; None for what their records say. refresh: seconds after which an
+    open page loads itself again.
     """
 
     folders: Sequence[Path]
@@ -35,6 +36,7 @@ class Request:
     tables: Sequence[Path] = ()
     data: str | None = None
     labels: str | None = None
+    subjects: str | None = None
     refresh: int | None = None
 
 
@@ -98,8 +100,9 @@ def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarr
     """The images of the study's data set; None, with a note, where they are not at hand."""
     recorded = evidence.record["arguments"]
     asked, labels = request.data or recorded.get("data"), request.labels or recorded.get("labels")
+    subjects = request.subjects or recorded.get("subjects")
     try:
-        images, fingerprint = _images(asked, labels, evidence.form)
+        images, fingerprint = _images(asked, labels, subjects, evidence.form)
     except InputError as problem:
         if request.data is not None and labels == request.labels:  # all of it was named here
             raise
@@ -116,6 +119,6 @@ def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarr
 
 
 @lru_cache(maxsize=2)
-def _images(data: str, labels: str | None, form: Form) -> tuple[np.ndarray, str]:
-    dataset = read(find_source(data, labels), form)
+def _images(data: str, labels: str | None, subjects: str | None, form: Form) -> tuple[np.ndarray, str]:
+    dataset = read(find_source(data, labels, subjects), form)
     return dataset.images, dataset.fingerprint()

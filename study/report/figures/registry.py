@@ -40,8 +40,8 @@ FIGURES = (
     Figure(
         "factors",
         "Over the values that are compared",
-        "Blue: the mean over what else is compared, with the 95 % interval over seeds and test images. Grey: each "
-        "combination of the others.",
+        "Blue: the mean over what else is compared, with the 95 % interval over seeds and test images, or subjects. "
+        "Grey: each combination of the others.",
         "",  # a study that crosses no factors lacks nothing
         factors,
     ),
