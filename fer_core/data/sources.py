@@ -139,9 +139,7 @@ def _decode(
         if holds_images(path):
             return read_hub(path.stem, [(path, 0)], form, progress, unreadable, subjects)
         if subjects is not None:
-            raise InputError(
-                f"--subjects {subjects}: {path} has pixels as FER2013, which does not say whom it shows."
-            )
+            raise InputError(f"--subjects {subjects}: {path} has pixels as FER2013, which names nobody.")
         return read_parquet(path, form)
     if path.suffix == ".npz":
         from fer_core.data.array_reader import read_arrays
