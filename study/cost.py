@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "speed.json"
-FER2013 = (28_709, 3_589)  # a data set of unknown size is taken for it
 # Where nothing was measured, on one core of a usual server: seconds an image, what does not depend on the network
 # and what its convolutions take at the paper's width and kernel; and to build and compile a network.
 SECONDS_AN_IMAGE, SECONDS_OF_CONVOLUTIONS = 0.0004, 0.012
@@ -49,6 +48,19 @@ EXAMPLES = 64
 
 
 @dataclass(frozen=True)
+class Images:
+    """How many images train, validate and are tested, and of how many classes they are."""
+
+    train: int
+    validate: int
+    tested: int
+    classes: int
+
+
+FER2013 = Images(28_709, 3_589, 3_589, 7)  # a data set of unknown size is taken for it
+
+
+@dataclass(frozen=True)
 class Speed:
     """Seconds an image of training on one slot, and to start a trial."""
 
@@ -65,23 +77,27 @@ class Cost:
     measured: bool
 
 
-def estimate(plan: Plan, cluster: Cluster) -> Cost | None:
-    """The cost of `plan` on `cluster`; None where it was not measured yet on GPUs, or of what a user has brought."""
+def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013) -> Cost | None:
+    """The cost of `plan` on `cluster` with so many `images`; None where it was not measured yet on GPUs, or of what a
+    user has brought.
+    """
     networks = {arm.name: plan.arm_config(arm, {}) for arm in plan.arms}
     measured = all(known_speed(network, cluster) for network in networks.values())
     if not measured and (cluster.gpus_per_trial or plan.space.brought):
         return None
-    seconds = sum(_seconds(spec.config, networks[spec.arm], cluster) for spec in plan.fixed_trials())
+    seconds = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in plan.fixed_trials())
     for arm in plan.arms:
-        a_trial = statistics.fmean(_seconds(config, networks[arm.name], cluster) for config in _examples(plan, arm))
+        network, configs = networks[arm.name], _examples(plan, arm)
+        a_trial = statistics.fmean(_seconds(config, network, cluster, images) for config in configs)
         seconds += plan.own_trials(arm) * a_trial
     return Cost(seconds / 3600, seconds / 60 / cluster.slots, measured)
 
 
-def _seconds(config: TrialConfig, network: TrialConfig, cluster: Cluster) -> float:
+def _seconds(config: TrialConfig, network: TrialConfig, cluster: Cluster, images: Images) -> float:
     """What a trial of `config` takes, in the arm of this `network`."""
     speed = known_speed(config, cluster) or _scaled_speed(config, network, cluster)
-    return speed.seconds_a_trial + config.train.epochs * images_an_epoch(config) * speed.seconds_an_image
+    an_epoch = images_an_epoch(config, images.train, images.validate)
+    return speed.seconds_a_trial + config.train.epochs * an_epoch * speed.seconds_an_image
 
 
 def _scaled_speed(config: TrialConfig, network: TrialConfig, cluster: Cluster) -> Speed:
@@ -103,9 +119,8 @@ def _examples(plan: Plan, arm: Arm) -> list[TrialConfig]:
     return [plan.arm_config(arm, values) for values in allowed or [{}]]
 
 
-def images_an_epoch(config: TrialConfig, size: tuple[int, int] = FER2013) -> float:
-    """In units of training images. `size`: how many there are to train and to validate."""
-    train, val = size
+def images_an_epoch(config: TrialConfig, train: int, val: int) -> float:
+    """In units of training images. train, val: how many there are to train and to validate."""
     return min(config.data.train_images or train, train) + VALIDATING * min(config.data.val_images or val, val)
 
 
@@ -154,7 +169,7 @@ def learn_from_study(
             continue
         later = float(seconds[seconds.index > 1].median())
         first = float(seconds[seconds.index == 1].mean())
-        speeds[config] = Speed(later / images_an_epoch(config, sizes[config.data.view]), max(0.0, first - later))
+        speeds[config] = Speed(later / images_an_epoch(config, *sizes[config.data.view]), max(0.0, first - later))
     remember(speeds, cluster)
 
 

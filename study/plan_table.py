@@ -8,13 +8,13 @@ from rich.table import Table
 
 from fer_core.data.sources import Source
 from study.cluster import Cluster
-from study.cost import Cost, estimate
+from study.cost import FER2013, Cost, Images, estimate
 from study.plan import Plan
 from study.power import detectable, luck_of
 
 
-def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -> None:
-    """Print what `plan` would run on `cluster`."""
+def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source, images: Images | None) -> None:
+    """Print what `plan` would run on `cluster`. images: how many there are, None where that is not known."""
     space, config = plan.space, plan.base
     console.print(f"{space.name}: {space.question}", soft_wrap=True)
     console.print(
@@ -41,26 +41,30 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source) -
         + (f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""),
         soft_wrap=True,
     )
+    data = config.data
+    counts = (
+        f"{_count(data.train_images)} train, {_count(data.val_images)} validate"
+        if images is None
+        else f"{_of(data.train_images, images.train)} train, {_of(data.val_images, images.validate)} validate, "
+        f"{images.tested:,} are tested, {images.classes} classes"
+    )
     console.print(
-        f"images: {_count(config.data.train_images)} train, {_count(config.data.val_images)} validate, "
-        f"{', '.join(map(str, plan.forms))}; "
-        f"{_network(plan)}, seed {plan.seed}",
-        soft_wrap=True,
+        f"images: {counts}, {', '.join(map(str, plan.forms))}; {_network(plan)}, seed {plan.seed}", soft_wrap=True
     )
     console.print(
         f"cluster: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; a trial gets {cluster.cpus_per_trial:g} CPU"
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
         soft_wrap=True,
     )
-    console.print(_cost_text(plan, estimate(plan, cluster)), soft_wrap=True)
+    console.print(_cost_text(plan, estimate(plan, cluster, images or FER2013)), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
-        console.print(_power_text(plan), soft_wrap=True)
+        console.print(_power_text(plan, (images or FER2013).tested), soft_wrap=True)
 
 
-def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
+def plan_record(plan: Plan, cluster: Cluster, source: Source, images: Images | None) -> dict[str, Any]:
     """What `print_plan` shows, for a program."""
     fixed = [spec.arm for spec in plan.fixed_trials()]
-    cost = estimate(plan, cluster)
+    cost, tested = estimate(plan, cluster, images or FER2013), (images or FER2013).tested
     return {
         "space": plan.space.name,
         "question": plan.space.question,
@@ -76,6 +80,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "scheduler": plan.scheduler,
         "searches": plan.searches,
         "settings": plan.base.flat(),
+        "images": None if images is None else asdict(images),
         "forms": [asdict(form) for form in plan.forms],
         "arms": [
             {
@@ -91,7 +96,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source) -> dict[str, Any]:
         "trials": plan.trial_count,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
-        "detectable": None if source.path is None else detectable(plan, luck_of(plan)),
+        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested),
     }
 
 
@@ -109,9 +114,9 @@ def _cost_text(plan: Plan, cost: Cost | None) -> str:
     return f"time: about {wall}, {work} of trials, if none stops early ({source})"
 
 
-def _power_text(plan: Plan) -> str:
+def _power_text(plan: Plan, tested: int) -> str:
     luck = luck_of(plan)
-    smallest = detectable(plan, luck)
+    smallest = detectable(plan, luck, tested)
     if smallest is None:
         return "could see: no difference; that takes two arms, and two seeds or searches"
     several, tuned = plan.searches > 1, any(map(plan.trials_in, plan.arms))
@@ -142,6 +147,11 @@ def _network(plan: Plan) -> str:
     name = "model.width"
     tuned = plan.space.nuisance.get(name)
     return f"network width {plan.base.model.width:g}" if tuned is None else f"network width {tuned}"
+
+
+def _of(wanted: int | None, there: int) -> str:
+    all_of_them = wanted is None or wanted >= there
+    return f"all {there:,} images" if all_of_them else f"{wanted:,} of {there:,} images"
 
 
 def _count(images: int | None) -> str:

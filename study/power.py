@@ -6,12 +6,14 @@ from math import comb
 from study.analysis.estimate import Estimate
 from study.plan import Plan
 
+TESTED = 3589  # FER2013's PrivateTest
+
 
 @dataclass(frozen=True)
 class KnownLuck:
     """Standard deviations of a difference in test accuracy between two arms, as fractions, at a scale in words.
 
-    seed: between seeds of the same two winners. search: between searches, beyond that. image: over 3,589 test images.
+    seed: between seeds of the same two winners. search: between searches, beyond that. image: over TESTED images.
     """
 
     scale: str
@@ -34,8 +36,9 @@ def luck_of(plan: Plan) -> KnownLuck:
     return REDUCED if reduced else FULL_SIZE
 
 
-def detectable(plan: Plan, luck: KnownLuck) -> float | None:
-    """The smallest true difference between two arms, a fraction, that the study finds in four of five cases.
+def detectable(plan: Plan, luck: KnownLuck, tested: int = TESTED) -> float | None:
+    """The smallest true difference between two arms, a fraction, that the study finds in four of five cases. tested:
+    on how many images.
 
     With one search of every arm between their winners, with several between the arms as tuned; corrected for all
     pairs that are compared. None where fewer than two seeds or searches show no spread, or nothing is compared.
@@ -46,4 +49,4 @@ def detectable(plan: Plan, luck: KnownLuck) -> float | None:
     if not pairs or not seeds or (searches or seeds) < 2:
         return None
     variance = luck.seed**2 / seeds + (luck.search**2 / searches if searches else 0.0)
-    return Estimate(0.0, seeds, variance, luck.image**2, searches=searches).detectable(pairs)
+    return Estimate(0.0, seeds, variance, luck.image**2 * TESTED / tested, searches=searches).detectable(pairs)

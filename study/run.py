@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fer_core.command_line import run_command
-from fer_core.data.sources import Source, find_source
+from fer_core.data.sources import Source, find_source, list_images
 from fer_core.errors import InputError
 from fer_core.size import parameters
 from search_spaces.catalogue import load_space
 from search_spaces.space import PROTOCOL
 from study.arguments import check_packages, make_parser, plan_arguments, remembered, resume_command, study_before
 from study.cluster import Cluster, keep_ray_private, share_out, this_machine
-from study.cost import learn_from_study
+from study.cost import Images, learn_from_study
 from study.deadline import Deadline
 from study.folder import (
     CHANGED_CODE,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fer_core.config import View
-    from fer_core.data.dataset import Dataset
+    from fer_core.data.dataset import Dataset, Listing
     from fer_core.data.protocols import Learning, Testing
     from fer_core.form import Form
     from study.engine import Engine
@@ -89,9 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(
         f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {', '.join(protocols)}", soft_wrap=True
     )
-    if subjects := _subjects(dataset, protocols[0]):
-        from fer_core.data.subjects import subjects_text
+    from fer_core.data.protocols import subjects_by_part
+    from fer_core.data.subjects import subjects_text
 
+    if subjects := subjects_by_part(dataset.listing, protocols[0]):
         console.print(f"      subjects: {subjects_text(subjects)}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
@@ -157,8 +158,10 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
 
         with connected(options.address) as (cpus, gpus):
             pass
-    arguments = plan_arguments(options, source, options.protocol or "challenge", _automatic_budget(gpus))
-    plan = make_plan(load_space(options.space), **arguments)
+    listing, space = list_images(source), load_space(options.space)
+    protocol = options.protocol or ("challenge" if listing is None else _default_protocol(listing))
+    plan = make_plan(space, **plan_arguments(options, source, protocol, _automatic_budget(gpus)))
+    images = None if listing is None else _images(listing, plan)
     cluster = _make_cluster(options, cpus, gpus)
     if options.calibrate and plan.space.brought is not None:
         raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
@@ -168,12 +171,18 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
         with Console(stderr=True).status("measuring this machine"):
             calibrate(plan, cluster)
     if options.json:
-        print(json.dumps(plan_record(plan, cluster, source), indent=2))
+        print(json.dumps(plan_record(plan, cluster, source, images), indent=2))
     else:
-        print_plan(Console(highlight=False, markup=False, emoji=False), plan, cluster, source)
+        print_plan(Console(highlight=False, markup=False, emoji=False), plan, cluster, source, images)
         if gpus and options.gpus_per_trial is None:
             print(_sharing_text(plan))
     return 0
+
+
+def _images(listing: "Listing", plan: Plan) -> Images:
+    from fer_core.data.protocols import images_by_part
+
+    return Images(**images_by_part(listing, plan.protocols[0]), classes=len(listing.classes))
 
 
 def _sharing_text(plan: Plan) -> str:
@@ -186,16 +195,10 @@ def _automatic_budget(gpus: float) -> str:
     return "standard" if gpus else "quick"
 
 
-def _subjects(dataset: "Dataset", protocol: str) -> dict[str, int]:
-    from fer_core.data.protocols import subjects_by_part
-
-    return subjects_by_part(dataset, protocol)
-
-
-def _default_protocol(dataset: "Dataset") -> str:
+def _default_protocol(data: "Dataset | Listing") -> str:
     from fer_core.data.protocols import default_protocol
 
-    return default_protocol(dataset)
+    return default_protocol(data)
 
 
 def _run(
@@ -207,7 +210,7 @@ def _run(
     place: Place,
     before: dict[str, Any] | None,
 ) -> int:
-    from fer_core.data.protocols import split_all
+    from fer_core.data.protocols import split_all, subjects_by_part
 
     if options.address is None:
         keep_ray_private()
@@ -257,7 +260,7 @@ def _run(
                 "searches": plan.searches,
                 "data": dataset.name,
                 "class_names": list(dataset.classes),
-                "subjects": _subjects(dataset, protocols[0]) or None,
+                "subjects": subjects_by_part(dataset.listing, protocols[0]) or None,
                 "form": asdict(next(iter(datasets))),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)

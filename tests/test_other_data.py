@@ -20,10 +20,10 @@ from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TEST, TRA
 from fer_core.data.ferplus import CLASSES, EMOTION_COLUMNS, OTHER_COLUMNS
 from fer_core.data.protocols import default_protocol, split
 from fer_core.data.sheet import contact_sheet
-from fer_core.data.sources import find_source, read
+from fer_core.data.sources import find_source, list_images, read
 from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
-from tests.test_readers import write_csv, write_folder
+from tests.test_readers import write_csv, write_folder, write_parquet
 
 COLOURS = ("red", "green", "blue")
 SMALL = Form(16, colour=True, interpolation="bilinear")
@@ -127,6 +127,11 @@ def arrays(names: tuple[str, str], parts: Mapping[str, int], **others: Any) -> d
         found[names[0].format(part)] = np.concatenate([tinted(label, count) for label in range(3)])
         found[names[1].format(part)] = np.repeat(np.arange(3), count)
     return found
+
+
+def write_arrays(path: Path, parts: Mapping[str, int]) -> Path:
+    np.savez(path, **arrays(("x_{}", "y_{}"), parts))
+    return path
 
 
 @pytest.mark.parametrize("names", [("x_{}", "y_{}"), ("{}_images", "{}_labels")], ids=["Keras", "MedMNIST"])
@@ -373,3 +378,32 @@ def test_fer2013_in_another_form_is_itself_brought_there(faces: Dataset, tmp_pat
     order = np.lexsort((np.arange(40), few.labels, -usages.astype(int)))  # the reader takes test before train
     np.testing.assert_array_equal(in_rows.images[order], in_files.images)
     assert np.count_nonzero(in_files.usages == TEST) == 20
+
+
+@pytest.mark.parametrize("kind", ["folder", "splits", "hub", "hub file", "arrays", "fer2013", "drawn faces"])
+def test_what_there_is_is_known_without_decoding_an_image(kind: str, tmp_path: Path, faces: Dataset) -> None:
+    splits = {"train": 3, "test": 2, "val": 1} if kind == "splits" else {"": 4}
+    write: dict[str, Callable[[], Path | str]] = {
+        "folder": lambda: write_classes(tmp_path / "tints", COLOURS, splits),
+        "splits": lambda: write_classes(tmp_path / "tints", COLOURS, splits),
+        "hub": lambda: write_hub_folder(tmp_path / "tints"),
+        "hub file": lambda: write_hub(tmp_path / "tints.parquet", 2, ("b", "a", "c"), None),
+        "arrays": lambda: write_arrays(tmp_path / "tints.npz", {"train": 4, "val": 2, "test": 3}),
+        "fer2013": lambda: write_parquet(tmp_path / "fer2013.parquet", faces),
+        "drawn faces": lambda: "synthetic",
+    }
+    source = find_source(str(write[kind]()))
+    listing, dataset = list_images(source), read(source, SMALL)
+    assert listing is not None
+    assert (listing.name, listing.classes) == (dataset.name, dataset.classes)
+    np.testing.assert_array_equal(listing.labels, dataset.labels)
+    np.testing.assert_array_equal(listing.usages, dataset.usages)
+
+
+def test_of_a_csv_and_of_votes_it_takes_longer(tmp_path: Path, faces: Dataset) -> None:
+    assert list_images(find_source(str(write_csv(tmp_path / "fer2013.csv", faces)))) is None
+    (tmp_path / "votes.csv").touch()
+    file = write_parquet(tmp_path / "fer2013.parquet", faces)
+    assert list_images(find_source(str(file), str(tmp_path / "votes.csv"))) is None
+    with pytest.raises(InputError, match="no folder 'train' or 'test' in it"):
+        list_images(find_source(str(tmp_path)))

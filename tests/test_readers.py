@@ -236,7 +236,7 @@ def test_colour_images_of_any_size_become_grey_48_by_48(few: Dataset, tmp_path: 
     folder = write_folder(tmp_path / "faces", few)
     large = Image.new("RGB", (100, 80), (200, 30, 30))
     large.save(folder / "train" / "happy" / "a.jpg")
-    got = read_folder(folder, PAPERS)
+    got = read_folder(folder, None, PAPERS)
     assert got.images.shape == (len(few.labels) + 1, 48, 48)
     assert got.images[got.labels == EMOTIONS.index("happy")][-1].std() < 20
 

@@ -357,6 +357,21 @@ def test_a_study_divides_by_subject_and_records_whom_it_tested(study: tuple[Path
     assert set(predictions.groupby("subject")["image"].nunique()) == {9}
 
 
+def test_a_dry_run_counts_its_images_without_decoding_them(study: tuple[Path, Finished]) -> None:
+    folder, _ = study
+    command = ("study.run", "--space", "se_placement", "--dry-run", "--data", folder / "tints", "--subjects", PATTERN)
+    small = run_module(*command)
+    assert "protocol holdout" in small.out
+    assert "all 144 images train, all 18 images validate, 18 are tested, 3 classes" in small.out
+    record = json.loads(run_module(*command, "--json", "--set", "data.train_images=100").out)
+    assert record["images"] == {"train": 144, "validate": 18, "tested": 18, "classes": 3}
+    (folder / "tints" / "red" / "who.png").touch()
+    bad = run_module(*command)
+    (folder / "tints" / "red" / "who.png").unlink()
+    assert bad.status == 2
+    assert r"--subjects ^S\d+: does not match the name of the file who.png" in bad.err
+
+
 def test_its_report_finds_its_images_and_says_who_was_tested(study: tuple[Path, Finished], tmp_path: Path) -> None:
     folder, _ = study
     page = write_report(Request([folder / "study"], tmp_path / "report")).page.read_text()

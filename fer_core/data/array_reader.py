@@ -7,12 +7,15 @@ from 0. An array `classes` names them.
 
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, named
-from fer_core.data.dataset import SPLITS, Dataset, in_halves
+from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
 from fer_core.data.image import bring_all
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -24,13 +27,37 @@ CLASSES = "classes"
 
 def read_arrays(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and the array that is wrong."""
+    with _opened(path) as arrays:
+        parts = _parts(path, arrays)
+        images = [_images(path, part, arrays[images]) for part, (images, _) in parts.items()]
+        listing = _listed(path, arrays, parts, [len(of) for of in images])
+    brought = np.concatenate([bring_all(part, form) for part in images])
+    return listing.with_images(brought, np.ones(len(brought), bool))
+
+
+def list_arrays(path: Path) -> Listing:
+    """What `read_arrays` will read, by the labels alone."""
+    with _opened(path) as arrays:
+        parts = _parts(path, arrays)
+        return _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays by name, each read when it is asked for."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            yield file
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise InputError(f"{path}: not arrays as .npz ({str(problem).splitlines()[0][:120]}).") from None
+
+
+def _parts(path: Path, arrays: Any) -> dict[str, tuple[str, str]]:
+    """The names of the arrays of images and labels of every part that is there."""
     found = {
-        part: (arrays[images.format(part)], arrays[labels.format(part)])
+        part: (images.format(part), labels.format(part))
         for images, labels in NAMES
         for part in PARTS
         if images.format(part) in arrays and labels.format(part) in arrays
@@ -40,19 +67,16 @@ def read_arrays(path: Path, form: Form) -> Dataset:
             f"{path}: no training images (found {', '.join(arrays)}). Expected x_train and y_train, or train_images "
             "and train_labels."
         )
-    images = [_images(path, part, given) for part, (given, _) in found.items()]
-    labels = [
-        _labels(path, part, given, len(of)) for (part, (_, given)), of in zip(found.items(), images, strict=True)
-    ]
-    usages = np.repeat(np.array([SPLITS[part] for part in found], np.uint8), [len(part) for part in labels])
+    return found
+
+
+def _listed(path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], counts: Sequence[int]) -> Listing:
+    """counts: how many images the parts have."""
+    of_parts = zip(parts.items(), counts, strict=True)
+    labels = [_labels(path, part, arrays[name], count) for (part, (_, name)), count in of_parts]
+    usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), [len(part) for part in labels])
     classes, new = named(_names(path, arrays, int(max(part.max() for part in labels)) + 1))
-    return Dataset(
-        name=path.stem,
-        images=np.concatenate([bring_all(part, form) for part in images]),
-        labels=np.array(new, np.uint8)[np.concatenate(labels)],
-        usages=in_halves(usages),
-        classes=classes,
-    )
+    return Listing(path.stem, np.array(new, np.uint8)[np.concatenate(labels)], in_halves(usages), classes)
 
 
 def _images(path: Path, part: str, given: np.ndarray) -> np.ndarray:
@@ -77,7 +101,7 @@ def _labels(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:
     return labels.astype(int)
 
 
-def _names(path: Path, arrays: dict[str, np.ndarray], count: int) -> list[str]:
+def _names(path: Path, arrays: Any, count: int) -> list[str]:
     if CLASSES not in arrays:
         return [str(label) for label in range(max(2, count))]
     names = [str(name) for name in arrays[CLASSES].reshape(-1)]

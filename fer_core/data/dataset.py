@@ -20,6 +20,30 @@ def in_halves(usages: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What is known of labelled images before any of them is decoded; the parts are those of `Dataset`."""
+
+    name: str
+    labels: np.ndarray
+    usages: np.ndarray
+    classes: tuple[str, ...] = EMOTIONS
+    subjects: np.ndarray | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Images by usage, leaving out the usages that have none."""
+        return {
+            usage: count for code, usage in enumerate(USAGES) if (count := int(np.count_nonzero(self.usages == code)))
+        }
+
+    def with_images(self, images: np.ndarray, good: np.ndarray) -> "Dataset":
+        """The data set of these `images`, without those that are not `good`, (n,) bool."""
+        if good.all():
+            return Dataset(self.name, images, self.labels, self.usages, self.classes, self.subjects)
+        subjects = None if self.subjects is None else self.subjects[good]
+        return Dataset(self.name, images[good], self.labels[good], self.usages[good], self.classes, subjects)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Labelled images, all in one `Form`.
 
@@ -36,6 +60,10 @@ class Dataset:
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
 
+    @property
+    def listing(self) -> Listing:
+        return Listing(self.name, self.labels, self.usages, self.classes, self.subjects)
+
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""
         subjects = np.full(len(self.labels), "") if self.subjects is None else self.subjects
@@ -47,6 +75,4 @@ class Dataset:
 
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
-        return {
-            usage: count for code, usage in enumerate(USAGES) if (count := int(np.count_nonzero(self.usages == code)))
-        }
+        return self.listing.counts()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, emotion, in_order
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, in_halves
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, Listing, in_halves
 from fer_core.data.image import bring, open_image
 from fer_core.data.subjects import from_names
 from fer_core.errors import InputError
@@ -31,10 +31,10 @@ def is_image_folder(path: Path) -> bool:
 
 def read_folder(
     path: Path,
+    subjects: str | None,
     form: Form,
     progress: Callable[[int, int], None] = lambda done, total: None,
     unreadable: list[str] | None = None,
-    subjects: str | None = None,
 ) -> Dataset:
     """Read the folder `path`; `progress(done, total)` is told of the images. subjects: a regular expression that
     finds in a file's name whom it shows.
@@ -42,12 +42,11 @@ def read_folder(
     Raises InputError naming the file that cannot be read; with `unreadable`, leaves such files out and appends
     to it what is wrong with each.
     """
-    classes, files = _files(path)
-    shown = None if subjects is None else from_names([file.name for file, _, _ in files], subjects)
+    listing, files = _listed(path, subjects)
     images = np.empty((len(files), *form.in_memory), np.uint8)
     good = np.ones(len(files), bool)
     # In a row: threads would only wait for Python's lock, and take twice as long.
-    for index, (file, _, _) in enumerate(files):
+    for index, file in enumerate(files):
         try:
             images[index] = bring(open_image(file, file), form)
         except InputError as problem:
@@ -57,12 +56,24 @@ def read_folder(
             good[index] = False
         if not index % PROGRESS_EVERY:
             progress(index, len(files))
-    labels = np.array([label for _, label, _ in files], np.uint8)
-    usages = in_halves(np.array([usage for _, _, usage in files], np.uint8))
-    if not good.all():
-        images, labels, usages = images[good], labels[good], usages[good]
-        shown = None if shown is None else shown[good]
-    return Dataset(path.resolve().name, images, labels, usages, classes, shown)
+    return listing.with_images(images, good)
+
+
+def list_folder(path: Path, subjects: str | None) -> Listing:
+    """What `read_folder` will read, by the names of the files alone."""
+    return _listed(path, subjects)[0]
+
+
+def _listed(path: Path, subjects: str | None) -> tuple[Listing, list[Path]]:
+    classes, files = _files(path)
+    listing = Listing(
+        path.resolve().name,
+        np.array([label for _, label, _ in files], np.uint8),
+        in_halves(np.array([usage for _, _, usage in files], np.uint8)),
+        classes,
+        None if subjects is None else from_names([file.name for file, _, _ in files], subjects),
+    )
+    return listing, [file for file, _, _ in files]
 
 
 def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:

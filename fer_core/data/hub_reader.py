@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_core.data.classes import MOST_CLASSES, in_order, named
-from fer_core.data.dataset import SPLITS, Dataset, in_halves
+from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
 from fer_core.data.image import bring, open_image
 from fer_core.data.subjects import OPTION, checked
 from fer_core.errors import InputError
@@ -49,10 +49,10 @@ def holds_images(path: Path) -> bool:
 def read_hub(
     name: str,
     files: Sequence[tuple[Path, int]],
+    subjects: str | None,
     form: Form,
     progress: Callable[[int, int], None] = lambda done, total: None,
     unreadable: list[str] | None = None,
-    subjects: str | None = None,
 ) -> Dataset:
     """The images of all `files`, each with its usage. `progress(done, total)` is told of the images. subjects: the
     column that says whom they show.
@@ -61,65 +61,77 @@ def read_hub(
     appends to it what is wrong with each.
     """
     opened = [_open(file, subjects) for file, _ in files]
-    names = opened[0].names
+    listing = _listed(name, opened, [usage for _, usage in files], subjects)
+    total = len(listing.labels)
+    images, good = np.empty((total, *form.in_memory), np.uint8), np.ones(total, bool)
+    for index, (cell, place) in enumerate(_cells(opened, "image")):
+        if not index % ROWS_AT_ONCE:
+            progress(index, total)
+        try:
+            images[index] = _image(cell, place, form)
+        except InputError as problem:
+            if unreadable is None:
+                raise
+            unreadable.append(str(problem))
+            good[index] = False
+    return listing.with_images(images, good)
+
+
+def list_hub(name: str, files: Sequence[tuple[Path, int]], subjects: str | None) -> Listing:
+    """What `read_hub` will read, by labels and subjects alone."""
+    opened = [_open(file, subjects) for file, _ in files]
+    return _listed(name, opened, [usage for _, usage in files], subjects)
+
+
+def _listed(name: str, opened: Sequence["_Opened"], usages: Sequence[int], subjects: str | None) -> Listing:
+    first = opened[0]
     for one in opened:
-        if one.names != names:
+        if one.names != first.names:
             raise InputError(
-                f"{one.path}: its labels are called {one.names}, those of {opened[0].path.name} {names}."
+                f"{one.path}: its labels are called {one.names}, those of {first.path.name} {first.names}."
             )
-    total = sum(one.file.metadata.num_rows for one in opened)
-    images = np.empty((total, *form.in_memory), np.uint8)
-    labels: list[Any] = []
-    usages: list[int] = []
-    shown: list[str] = []
-    for one, (_, usage) in zip(opened, files, strict=True):
-        for row, (image, label, *subject) in enumerate(one.rows(), start=1):
-            if not len(labels) % ROWS_AT_ONCE:
-                progress(len(labels), total)
-            try:
-                images[len(labels)] = _image(image, f"{one.path}, row {row}", form)
-            except InputError as problem:
-                if unreadable is None:
-                    raise
-                unreadable.append(str(problem))
-                continue
-            labels.append(_label(label, f"{one.path}, row {row}", names))
-            usages.append(usage)
-            shown += [_subject(cell, f"{one.path}, row {row}", subjects) for cell in subject]
-    if not labels:
-        raise InputError(f"{files[0][0]}: no rows.")
-    if names is None:
-        names = in_order({str(label) for label in labels})
-        labels = [names.index(str(label)) for label in labels]
+    cells = [_label(cell, place, first.names) for cell, place in _cells(opened, "label")]
+    if not cells:
+        raise InputError(f"{first.path}: no rows.")
+    names = first.names or in_order({str(cell) for cell in cells})
+    labels = np.array(cells if first.names is not None else [names.index(str(cell)) for cell in cells])
     if not 2 <= len(names) <= MOST_CLASSES:
-        raise InputError(f"{files[0][0]}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
+        raise InputError(f"{first.path}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
     classes, new = named(names)
-    labelled = np.array(new, np.uint8)[np.array(labels)]
-    return Dataset(
+    shown = None
+    if subjects is not None:
+        shown = checked([_subject(cell, place, subjects) for cell, place in _cells(opened, "subject")], subjects)
+    return Listing(
         name,
-        images[: len(labels)],
-        labelled,
-        in_halves(np.array(usages, np.uint8)),
+        np.array(new, np.uint8)[labels],
+        in_halves(np.repeat(np.array(usages, np.uint8), [one.file.metadata.num_rows for one in opened])),
         classes,
-        None if subjects is None else checked(shown, subjects),
+        shown,
     )
+
+
+def _cells(opened: Sequence["_Opened"], part: str) -> Iterator[tuple[Any, str]]:
+    """The cells of one column of all files, each with the place where it stands."""
+    for one in opened:
+        for row, cell in enumerate(one.column(part), start=1):
+            yield cell, f"{one.path}, row {row}"
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A parquet file, its columns of images, labels and perhaps subjects, and what its labels are called, if it says
+    """A parquet file, what its columns of images, labels and perhaps subjects are called, and its labels, if it says
     so.
     """
 
     path: Path
     file: pq.ParquetFile
-    columns: tuple[str, ...]
+    columns: dict[str, str]
     names: list[str] | None
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
+    def column(self, part: str) -> Iterator[Any]:
         try:
-            for batch in self.file.iter_batches(ROWS_AT_ONCE, columns=list(self.columns)):
-                yield from zip(*(batch[column].to_pylist() for column in self.columns), strict=True)
+            for batch in self.file.iter_batches(ROWS_AT_ONCE, columns=[self.columns[part]]):
+                yield from batch[0].to_pylist()
         except (pa.ArrowException, OSError) as problem:
             raise InputError(f"{self.path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
 
@@ -137,9 +149,9 @@ def _open(path: Path, subjects: str | None) -> _Opened:
             f"{path}: has the columns {', '.join(schema.names)}, expected an image ({', '.join(IMAGE)}) and a label "
             f"({', '.join(LABEL)})."
         )
-    columns = (image, label) if subjects is None else (image, label, subjects)
     if subjects is not None and subjects not in schema.names:
         raise InputError(f"{OPTION} {subjects}: {path} has the columns {', '.join(schema.names)}.")
+    columns = {"image": image, "label": label} | ({} if subjects is None else {"subject": subjects})
     return _Opened(path, file, columns, _names(schema.metadata or {}, label))
 
 
@@ -159,7 +171,7 @@ def _image(cell: Any, place: str, form: Form) -> np.ndarray:
     return bring(open_image(BytesIO(data), place), form)
 
 
-def _subject(cell: Any, place: str, column: str | None) -> str:
+def _subject(cell: Any, place: str, column: str) -> str:
     if cell is None or isinstance(cell, (float, list, dict)):
         raise InputError(f"{place}: {column} is {cell}, expected a name or a number.")
     return str(cell)

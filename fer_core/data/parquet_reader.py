@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+from fer_core.data.dataset import EMOTIONS, USAGES, Dataset, Listing
 from fer_core.data.image import bring_all
 from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
@@ -17,14 +17,27 @@ SIDE = PAPERS.side  # in which FER2013 is held
 
 def read_parquet(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and what is wrong in it."""
-    try:
-        table = pq.read_table(path, columns=["usage", "emotion", "pixels"])
-    except (pa.ArrowInvalid, OSError) as problem:
-        raise InputError(f"{path}: not FER2013 as parquet: {str(problem).splitlines()[0][:200]}") from None
+    listing, table = _listed(path, ["pixels"])
     lengths = pc.binary_length(table["pixels"]).to_numpy()
     wrong = np.flatnonzero(lengths != SIDE * SIDE)
     if len(wrong):
         raise InputError(f"{path}, row {wrong[0] + 1}: {lengths[wrong[0]]} bytes of pixels, expected {SIDE * SIDE}.")
+    pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
+    images = bring_all(pixels.reshape(-1, SIDE, SIDE), form)
+    return Dataset(listing.name, images, listing.labels, listing.usages)
+
+
+def list_parquet(path: Path) -> Listing:
+    """What `read_parquet` will read, by the labels alone."""
+    return _listed(path, [])[0]
+
+
+def _listed(path: Path, others: list[str]) -> tuple[Listing, pa.Table]:
+    """The listing, and the table with these other columns."""
+    try:
+        table = pq.read_table(path, columns=["usage", "emotion", *others])
+    except (pa.ArrowInvalid, OSError) as problem:
+        raise InputError(f"{path}: not FER2013 as parquet: {str(problem).splitlines()[0][:200]}") from None
     labels = table["emotion"].to_numpy()
     usages = pc.index_in(table["usage"], value_set=pa.array(USAGES)).to_numpy()
     wrong = np.flatnonzero((labels < 0) | (labels >= len(EMOTIONS)) | np.isnan(usages))
@@ -34,6 +47,4 @@ def read_parquet(path: Path, form: Form) -> Dataset:
             f"{path}, row {row + 1}: emotion {labels[row]} and usage {table['usage'][row]}, "
             "expected 0 to 6 and Training, PublicTest or PrivateTest."
         )
-    pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
-    images = bring_all(pixels.reshape(-1, SIDE, SIDE), form)
-    return Dataset(path.stem, images, labels.astype(np.uint8), usages.astype(np.uint8))
+    return Listing(path.stem, labels.astype(np.uint8), usages.astype(np.uint8)), table

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.config import View
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing
 from fer_core.errors import InputError
 from fer_core.form import Form
 
@@ -50,15 +50,15 @@ class Testing:
     subjects: np.ndarray | None = None
 
 
-def default_protocol(dataset: Dataset) -> str:
+def default_protocol(data: Dataset | Listing) -> str:
     """`challenge` where the data carries the challenge's marks, else `holdout`."""
-    usages = set(np.unique(dataset.usages).tolist())
+    usages = set(np.unique(data.usages).tolist())
     return "challenge" if {TRAINING, PUBLIC_TEST, PRIVATE_TEST} <= usages else "holdout"
 
 
 def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     """Divide `dataset` by `protocol`. Raises InputError where a part would be empty."""
-    train, val, test = _rows(dataset, protocol)
+    train, val, test = _rows(dataset.listing, protocol)
     images, labels, subjects = dataset.images, dataset.labels, dataset.subjects
     known = np.setdiff1d(np.flatnonzero(dataset.usages == TRAINING), test)
     return (
@@ -73,14 +73,19 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     )
 
 
-def subjects_by_part(dataset: Dataset, protocol: str) -> dict[str, int]:
+def images_by_part(data: Listing, protocol: str) -> dict[str, int]:
+    """How many images `train`, `validate` and are `tested`. Raises InputError as `split` does."""
+    return dict(zip(("train", "validate", "tested"), map(len, _rows(data, protocol)), strict=True))
+
+
+def subjects_by_part(data: Listing, protocol: str) -> dict[str, int]:
     """How many subjects `train`, `validate` and are `tested`, and how many of these are `known`, as they train or
     validate, too; nothing where subjects are not known. Where the test images validate, as in `paper`, who only does
     that does not count.
     """
-    if dataset.subjects is None:
+    if data.subjects is None:
         return {}
-    train, val, test = (np.unique(dataset.subjects[rows]) for rows in _rows(dataset, protocol))
+    train, val, test = (np.unique(data.subjects[rows]) for rows in _rows(data, protocol))
     learning = train if protocol == "paper" else np.union1d(train, val)
     return {
         "train": len(train),
@@ -90,16 +95,16 @@ def subjects_by_part(dataset: Dataset, protocol: str) -> dict[str, int]:
     }
 
 
-def _rows(dataset: Dataset, protocol: str) -> tuple[Indices, Indices, Indices]:
+def _rows(data: Listing, protocol: str) -> tuple[Indices, Indices, Indices]:
     """The rows that train, validate and are tested."""
-    rows = {usage: np.flatnonzero(dataset.usages == usage) for usage in range(4)}
-    train, every_test = rows[TRAINING], np.flatnonzero(dataset.usages != TRAINING)
+    rows = {usage: np.flatnonzero(data.usages == usage) for usage in range(4)}
+    train, every_test = rows[TRAINING], np.flatnonzero(data.usages != TRAINING)
     if protocol == "challenge":
         val, test = rows[PUBLIC_TEST], rows[PRIVATE_TEST]
     elif protocol == "paper":
         val, test = every_test, every_test
     elif protocol == "holdout":
-        val, *tested = _tenths(dataset, train, 1 if len(every_test) else 2)
+        val, *tested = _tenths(data, train, 1 if len(every_test) else 2)
         test = tested[0] if tested else every_test
         train = np.setdiff1d(train, np.concatenate([val, test]))
     else:
@@ -107,22 +112,22 @@ def _rows(dataset: Dataset, protocol: str) -> tuple[Indices, Indices, Indices]:
     for part, indices in {"training": train, "validation": val, "test": test}.items():
         if not len(indices):
             raise InputError(
-                f"{dataset.name}: the protocol {protocol} finds no {part} images "
-                f"(there are {dataset.counts()}). Try --protocol {default_protocol(dataset)}."
+                f"{data.name}: the protocol {protocol} finds no {part} images "
+                f"(there are {data.counts()}). Try --protocol {default_protocol(data)}."
             )
     return train, val, test
 
 
-def _tenths(dataset: Dataset, rows: Indices, count: int) -> list[Indices]:
+def _tenths(data: Listing, rows: Indices, count: int) -> list[Indices]:
     """So many stratified tenths of `rows`, without common images, and without common subjects where those are known.
 
     Raises InputError where there are too few subjects.
     """
-    if dataset.subjects is not None:
-        return _tenths_of_subjects(dataset.labels[rows], dataset.subjects[rows], rows, count)
+    if data.subjects is not None:
+        return _tenths_of_subjects(data.labels[rows], data.subjects[rows], rows, count)
     size, found = round(len(rows) * HOLDOUT_SHARE), []
     for _ in range(count):
-        found.append(rows[stratified(dataset.labels[rows], size)])
+        found.append(rows[stratified(data.labels[rows], size)])
         rows = np.setdiff1d(rows, found[-1])
     return found
 

@@ -7,6 +7,7 @@ is imported.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 
 if TYPE_CHECKING:
-    from fer_core.data.dataset import Dataset
+    from fer_core.data.dataset import Dataset, Listing
 
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
@@ -98,14 +99,15 @@ def read(
         from fer_core.data.synthetic import synthetic_faces
 
         return synthetic_faces(form=form)
-    if unreadable is not None and source.path.is_dir():
-        return _decode(source, form, progress, unreadable)  # the cache holds no data set with images left out
+    path, subjects = source.path, source.subjects
+    if unreadable is not None and path.is_dir():  # the cache holds no data set with images left out
+        return _how_to_read(path, subjects).images(form, progress, unreadable)
     from fer_core.data.cache import cached
 
     try:
-        dataset = cached(source.path, form, lambda: _decode(source, form, progress), source.subjects)
+        dataset = cached(path, form, lambda: _how_to_read(path, subjects).images(form, progress, None), subjects)
     except OSError as problem:
-        raise InputError(f"{problem.filename or source.path}: cannot be read ({problem.strerror}).") from None
+        raise InputError(f"{problem.filename or path}: cannot be read ({problem.strerror}).") from None
     if source.labels is None:
         return dataset
     from fer_core.data.ferplus import with_votes
@@ -113,19 +115,38 @@ def read(
     return with_votes(dataset, source.labels)
 
 
-def _decode(
-    source: Source, form: Form, progress: Callable[[int, int], None], unreadable: list[str] | None = None
-) -> "Dataset":
-    path, subjects = source.path, source.subjects
-    assert path is not None
+def list_images(source: Source) -> "Listing | None":
+    """What is in `source`, without decoding an image: in a second or two. None where that takes longer, as of a CSV,
+    and of FER+. Raises InputError.
+    """
+    if source.path is None:
+        from fer_core.data.synthetic import list_faces
+
+        return list_faces()
+    how = _how_to_read(source.path, source.subjects)
+    return how.listing() if source.labels is None and how.listing is not None else None
+
+
+@dataclass(frozen=True)
+class _HowToRead:
+    """`images(form, progress, unreadable)` reads everything, `listing()` what there is, if that takes less."""
+
+    images: Callable[..., "Dataset"]
+    listing: "Callable[[], Listing] | None" = None
+
+
+def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
+    """By what stands at `path`. Raises InputError where that is nothing that is known."""
     if path.is_dir():
-        from fer_core.data.folder_reader import is_image_folder, read_folder
-        from fer_core.data.hub_reader import read_hub, shards
+        from fer_core.data.folder_reader import is_image_folder, list_folder, read_folder
+        from fer_core.data.hub_reader import list_hub, read_hub, shards
 
         if is_image_folder(path):
-            return read_folder(path, form, progress, unreadable, subjects)
+            return _HowToRead(partial(read_folder, path, subjects), partial(list_folder, path, subjects))
         if files := shards(path):
-            return read_hub(path.name, files, form, progress, unreadable, subjects)
+            return _HowToRead(
+                partial(read_hub, path.name, files, subjects), partial(list_hub, path.name, files, subjects)
+            )
         raise InputError(
             f"{path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*, CLASS/* or "
             "train*.parquet and test*.parquet."
@@ -133,21 +154,24 @@ def _decode(
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"PAR1":
-        from fer_core.data.hub_reader import holds_images, read_hub
-        from fer_core.data.parquet_reader import read_parquet
+        from fer_core.data.hub_reader import holds_images, list_hub, read_hub
+        from fer_core.data.parquet_reader import list_parquet, read_parquet
 
         if holds_images(path):
-            return read_hub(path.stem, [(path, 0)], form, progress, unreadable, subjects)
+            files = [(path, 0)]
+            return _HowToRead(
+                partial(read_hub, path.stem, files, subjects), partial(list_hub, path.stem, files, subjects)
+            )
         if subjects is not None:
             raise InputError(f"--subjects {subjects}: {path} has pixels as FER2013, which names nobody.")
-        return read_parquet(path, form)
+        return _HowToRead(lambda form, *_: read_parquet(path, form), partial(list_parquet, path))
     if path.suffix == ".npz":
-        from fer_core.data.array_reader import read_arrays
+        from fer_core.data.array_reader import list_arrays, read_arrays
 
-        return read_arrays(path, form)
+        return _HowToRead(lambda form, *_: read_arrays(path, form), partial(list_arrays, path))
     from fer_core.data.csv_reader import read_csv
 
-    return read_csv(path, form)
+    return _HowToRead(lambda form, *_: read_csv(path, form))
 
 
 def _existing(path: Path, name: str) -> Path:

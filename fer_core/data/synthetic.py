@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing
 from fer_core.data.image import bring_all
 from fer_core.form import PAPERS, Form
 
@@ -72,6 +72,12 @@ def synthetic_faces(sizes: dict[int, int] | None = None, seed: int = SEED, form:
     batches = [labels[i : i + FACES_AT_ONCE] for i in range(0, len(labels), FACES_AT_ONCE)]
     images = np.concatenate([_draw(batch, random) for batch in batches])
     return Dataset(NAME, bring_all(images, form), labels, usages)
+
+
+def list_faces() -> Listing:
+    """What `synthetic_faces` draws if it is not told what."""
+    random, usages = np.random.default_rng(SEED), np.repeat(np.array(list(SIZES), np.uint8), list(SIZES.values()))
+    return Listing(NAME, np.concatenate([_labels(count, random) for count in SIZES.values()]), usages)
 
 
 def _labels(count: int, random: np.random.Generator) -> np.ndarray:
