@@ -74,13 +74,14 @@ def points(fraction: float) -> str:
 
 
 def interval(one: Estimate, signed: bool = False) -> str:
-    """The 95 % interval in points, or what it lacks."""
+    """The 95 % interval in points, or what it lacks. signed: of a difference; else of a share, from 0 to 1."""
     if not one.seeds:
         return "-"
     if one.repeats < 2:
         return f"needs 2 {plural(one.unit)}"
-    sign = "+" if signed else ""
-    return f"{100 * one.low:{sign}.2f} to {100 * one.high:{sign}.2f}"
+    if signed:
+        return f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
+    return f"{100 * max(one.low, 0.0):.2f} to {100 * min(one.high, 1.0):.2f}"
 
 
 def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from fer_core.data.sources import find_source, read
 from fer_core.data.subjects import from_names, subjects_text
 from fer_core.errors import InputError
 from study.analysis.answers import Answers, answers_by_trial
-from study.analysis.estimate import Observed, estimate
+from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.findings import find
 from study.analysis.measures import MEASURES
 from study.report.tables import comparison_rows
 from study.report.write import Request, write_report
+from study.summary import interval
 from study.tables import prediction_rows, read_parquet
 from tests.conftest import Finished, run_module
 from tests.made import make_study
@@ -296,6 +298,15 @@ def test_intervals_over_few_people_cover_the_truth_in_93_to_98_per_cent(people: 
         assert np.mean(as_many) < 0.93
 
 
+def test_an_interval_of_a_share_ends_at_none_and_all() -> None:
+    """Student's t of a share near its end reaches beyond; the tables keep it, people are shown what can be."""
+    wide = Estimate(0.87, 5, 0.02**2, 0.07**2, subjects=10)
+    assert wide.high > 1
+    assert interval(wide) == f"{100 * wide.low:.2f} to 100.00"
+    assert interval(replace(wide, value=0.13)).startswith("0.00 to ")
+    assert interval(wide, signed=True).endswith(f"{100 * wide.high:+.2f}")
+
+
 def test_subjects_come_back_from_the_table_and_an_older_one_has_none(random: np.random.Generator) -> None:
     (one,) = drawn(random, np.array([4, 4, 2, 0]), seeds=1)
     assert one.distinct is not None
@@ -326,6 +337,7 @@ def test_a_report_of_people_says_so_and_leaves_mcnemar_out(tmp_path: Path) -> No
     assert comparison_rows([after])[0]["mcnemar_p"] == []
     page = write_report(Request([folder], tmp_path / "report")).page.read_text()
     assert "intervals over seeds and test subjects" in page
+    assert "McNemar's test is left out" in unescape(page)
 
 
 # A study

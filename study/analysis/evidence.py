@@ -96,10 +96,14 @@ class Evidence:
         return study_seed(confirmed["seed"]).nunique() > 1 and bool((self.trials["phase"] == "search").any())
 
     @property
+    def knows_subjects(self) -> bool:
+        """Whether it is known whom the test images show, so that people are what is counted."""
+        return any(one.subjects is not None for one in self.answers.values())
+
+    @property
     def units(self) -> str:
-        """What was tested on, of which others might have been drawn: images, or people where those are known."""
-        known = any(one.subjects is not None for one in self.answers.values())
-        return "test subjects" if known else "test images"
+        """What was tested on, of which others might have been drawn."""
+        return "test subjects" if self.knows_subjects else "test images"
 
     @property
     def comparable(self) -> list[list[str]]:

@@ -166,12 +166,17 @@ def _comparisons(found: Findings) -> PageTable:
         f"Differences in test {measure} in points, paired by seed and test image; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
         f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
-        "difference that such a study finds in four of five cases. McNemar: the exact p of each seed's pair of "
-        "networks alone, which says nothing of other seeds."
+        f"difference that such a study finds in four of five cases. {_of_mcnemar(found)}"
     )
     if found.evidence.repeats_search:
         note += " " + luck_text(found)
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
+
+
+def _of_mcnemar(found: Findings) -> str:
+    if found.evidence.knows_subjects:
+        return "McNemar's test is left out: it takes every image for evidence of its own."
+    return "McNemar: the exact p of each seed's pair of networks alone, which says nothing of other seeds."
 
 
 def _judged_cells(one: Comparison | Effect) -> list[Cell]:
