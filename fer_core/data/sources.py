@@ -5,7 +5,8 @@ is imported.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -104,10 +105,8 @@ def read(
         return _how_to_read(path, subjects).images(form, progress, unreadable)
     from fer_core.data.cache import cached
 
-    try:
+    with _named(path):
         dataset = cached(path, form, lambda: _how_to_read(path, subjects).images(form, progress, None), subjects)
-    except OSError as problem:
-        raise InputError(f"{problem.filename or path}: cannot be read ({problem.strerror}).") from None
     if source.labels is None:
         return dataset
     from fer_core.data.ferplus import with_votes
@@ -123,8 +122,18 @@ def list_images(source: Source) -> "Listing | None":
         from fer_core.data.synthetic import list_faces
 
         return list_faces()
-    how = _how_to_read(source.path, source.subjects)
-    return how.listing() if source.labels is None and how.listing is not None else None
+    with _named(source.path):
+        how = _how_to_read(source.path, source.subjects)
+        return how.listing() if source.labels is None and how.listing is not None else None
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What the system refuses is a wrong input, by the name of the file."""
+    try:
+        yield
+    except OSError as problem:
+        raise InputError(f"{problem.filename or path}: cannot be read ({problem.strerror}).") from None
 
 
 @dataclass(frozen=True)
