@@ -400,10 +400,18 @@ def test_what_there_is_is_known_without_decoding_an_image(kind: str, tmp_path: P
     np.testing.assert_array_equal(listing.usages, dataset.usages)
 
 
-def test_of_a_csv_and_of_votes_it_takes_longer(tmp_path: Path, faces: Dataset) -> None:
+def test_of_a_csv_it_takes_longer_and_of_nothing_there_is_nothing(tmp_path: Path, faces: Dataset) -> None:
     assert list_images(find_source(str(write_csv(tmp_path / "fer2013.csv", faces)))) is None
-    (tmp_path / "votes.csv").touch()
-    file = write_parquet(tmp_path / "fer2013.parquet", faces)
-    assert list_images(find_source(str(file), str(tmp_path / "votes.csv"))) is None
     with pytest.raises(InputError, match="no folder 'train' or 'test' in it"):
         list_images(find_source(str(tmp_path)))
+
+
+def test_votes_are_counted_without_an_image(labelled: tuple[Path, Dataset], tmp_path: Path) -> None:
+    _, few = labelled
+    votes = write_votes(tmp_path / "votes.csv", few, [votes for votes, _ in VOTES])
+    source = find_source(str(write_parquet(tmp_path / "fer2013.parquet", few)), str(votes))
+    listing, dataset = list_images(source), read(source)
+    assert listing is not None
+    assert (listing.name, listing.classes) == (dataset.name, dataset.classes) == ("ferplus", CLASSES)
+    np.testing.assert_array_equal(listing.labels, dataset.labels)
+    np.testing.assert_array_equal(listing.usages, dataset.usages)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+from fer_core.data.dataset import EMOTIONS, USAGES, Dataset, Listing
 from fer_core.errors import InputError
 
 NAME = "ferplus"
@@ -29,17 +29,29 @@ def with_votes(dataset: Dataset, path: Path) -> Dataset:
     Single votes are not counted. Images are left out for which no emotion then has more than half of the votes, and
     those without a name, which FER+ leaves out, too. Raises InputError if the rows are not those of `dataset`.
     """
+    listing, kept = _voted(dataset.listing, path)
+    return listing.with_images(dataset.images, kept)
+
+
+def list_votes(listing: Listing, path: Path) -> Listing:
+    """The same of what is known before the images are decoded."""
+    voted, kept = _voted(listing, path)
+    return replace(voted, labels=voted.labels[kept], usages=voted.usages[kept])
+
+
+def _voted(listing: Listing, path: Path) -> tuple[Listing, np.ndarray]:
+    """Every image with its new label, and which of them are kept, (n,) bool."""
     table = _read(path)
-    if table.num_rows != len(dataset.labels):
+    if table.num_rows != len(listing.labels):
         raise InputError(
-            f"{path}: {table.num_rows:,} rows of votes for {len(dataset.labels):,} images of {dataset.name}. "
+            f"{path}: {table.num_rows:,} rows of votes for {len(listing.labels):,} images of {listing.name}. "
             "Expected all of FER2013 in its own order."
         )
     usages = pc.index_in(table["Usage"], value_set=pa.array(USAGES)).to_numpy(zero_copy_only=False)
-    wrong = np.flatnonzero(usages != dataset.usages)
+    wrong = np.flatnonzero(usages != listing.usages)
     if len(wrong):
         raise InputError(
-            f"{path}, row {wrong[0] + 1}: another usage than that row of {dataset.name}. Expected its order."
+            f"{path}, row {wrong[0] + 1}: another usage than that row of {listing.name}. Expected its order."
         )
     votes = np.stack([table[name].to_numpy() for name in (*EMOTION_COLUMNS, *OTHER_COLUMNS)], axis=1)
     votes = np.where(votes <= OUTLIER, 0, votes)
@@ -47,14 +59,7 @@ def with_votes(dataset: Dataset, path: Path) -> Dataset:
     agreed = 2 * votes.max(axis=1) > votes.sum(axis=1)
     named = pc.not_equal(pc.fill_null(table["Image name"], ""), "").to_numpy(zero_copy_only=False)
     kept = agreed & named & (labels < len(CLASSES))
-    return replace(
-        dataset,
-        name=NAME,
-        images=dataset.images[kept],
-        labels=labels[kept].astype(np.uint8),
-        usages=dataset.usages[kept],
-        classes=CLASSES,
-    )
+    return Listing(NAME, labels.astype(np.uint8), listing.usages, CLASSES), kept
 
 
 def _read(path: Path) -> pa.Table:

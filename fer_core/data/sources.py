@@ -115,8 +115,9 @@ def read(
 
 
 def list_images(source: Source) -> "Listing | None":
-    """What is in `source`, without decoding an image: in a second or two. None where that takes longer, as of a CSV,
-    and of FER+. Raises InputError.
+    """What is in `source`, without decoding an image: in a second or two. None where that takes longer, as of a CSV.
+
+    Raises InputError.
     """
     if source.path is None:
         from fer_core.data.synthetic import list_faces
@@ -124,7 +125,12 @@ def list_images(source: Source) -> "Listing | None":
         return list_faces()
     with _named(source.path):
         how = _how_to_read(source.path, source.subjects)
-        return how.listing() if source.labels is None and how.listing is not None else None
+        listing = None if how.listing is None else how.listing()
+    if listing is None or source.labels is None:
+        return listing
+    from fer_core.data.ferplus import list_votes
+
+    return list_votes(listing, source.labels)
 
 
 @contextmanager
