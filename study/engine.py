@@ -173,8 +173,8 @@ class Engine:
         predictions = None
         if test is not None:
             test = dict(test)
-            columns = [test.pop(name) for name in ("images", "labels", "probabilities", "distinct", "subjects")]
-            predictions = prediction_rows(spec.trial, *columns)
+            columns = {name: test.pop(name) for name in ("images", "labels", "probabilities", "distinct")}
+            predictions = prediction_rows(spec.trial, **columns, subjects=test.pop("subjects", None))
         row = trial_row(
             {
                 "trial": spec.trial,

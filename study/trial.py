@@ -38,7 +38,7 @@ class Report:
     epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on, or
     OUT_OF_MEMORY if its share of the GPU was too small: then it has not ended, and needs a larger one. worker: the
     columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels, probabilities, which
-    have no twin and whom they show; None unless the trial was tested.
+    have no twin, and whom they show if that is known; None unless the trial was tested.
     """
 
     epochs: list[dict[str, Any]]
