@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from math import comb
 
 from study.analysis.estimate import Estimate
+from study.cost import FER2013
 from study.plan import Plan
-
-TESTED = 3589  # FER2013's PrivateTest
 
 
 @dataclass(frozen=True)
 class KnownLuck:
     """Standard deviations of a difference in test accuracy between two arms, as fractions, at a scale in words.
 
-    seed: between seeds of the same two winners. search: between searches, beyond that. image: over TESTED images.
+    seed: between seeds of the same two winners. search: between searches, beyond that. image: over all test images.
     """
 
     scale: str
@@ -36,7 +35,7 @@ def luck_of(plan: Plan) -> KnownLuck:
     return REDUCED if reduced else FULL_SIZE
 
 
-def detectable(plan: Plan, luck: KnownLuck, tested: int = TESTED) -> float | None:
+def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested) -> float | None:
     """The smallest true difference between two arms, a fraction, that the study finds in four of five cases. tested:
     on how many images.
 
@@ -49,4 +48,5 @@ def detectable(plan: Plan, luck: KnownLuck, tested: int = TESTED) -> float | Non
     if not pairs or not seeds or (searches or seeds) < 2:
         return None
     variance = luck.seed**2 / seeds + (luck.search**2 / searches if searches else 0.0)
-    return Estimate(0.0, seeds, variance, luck.image**2 * TESTED / tested, searches=searches).detectable(pairs)
+    of_images = luck.image**2 * FER2013.tested / tested
+    return Estimate(0.0, seeds, variance, of_images, searches=searches).detectable(pairs)

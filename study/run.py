@@ -85,15 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
     seen = f"{', '.join(map(str, forms))}, {len(dataset.classes)} classes"
-    protocols = space.protocols(protocol)
-    console.print(
-        f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {', '.join(protocols)}", soft_wrap=True
-    )
-    from fer_core.data.protocols import subjects_by_part
-    from fer_core.data.subjects import subjects_text
-
-    if subjects := subjects_by_part(dataset.listing, protocols[0]):
-        console.print(f"      subjects: {subjects_text(subjects)}", soft_wrap=True)
+    protocols = ", ".join(space.protocols(protocol))
+    console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
     return _run(options, console, source, datasets, protocol, place, before)
@@ -211,6 +204,7 @@ def _run(
     before: dict[str, Any] | None,
 ) -> int:
     from fer_core.data.protocols import split_all, subjects_by_part
+    from fer_core.data.subjects import subjects_text
 
     if options.address is None:
         keep_ray_private()
@@ -219,6 +213,8 @@ def _run(
     space, folder = load_space(options.space), place.folder
     protocols = space.protocols(protocol)
     parts, dataset = split_all(datasets, protocols), next(iter(datasets.values()))
+    if subjects := subjects_by_part(dataset.listing, protocols[0]):
+        console.print(f"      subjects: {subjects_text(subjects)}", soft_wrap=True)
     identity = {
         "space": space.name,
         "fingerprint": dataset.fingerprint(),
@@ -260,7 +256,7 @@ def _run(
                 "searches": plan.searches,
                 "data": dataset.name,
                 "class_names": list(dataset.classes),
-                "subjects": subjects_by_part(dataset.listing, protocols[0]) or None,
+                "subjects": subjects or None,
                 "form": asdict(next(iter(datasets))),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options)

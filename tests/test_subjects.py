@@ -180,7 +180,7 @@ def test_it_is_said_who_is_tested_and_was_seen_before() -> None:
     counts = subjects_by_part(data, "paper")
     assert counts == {"train": 3, "validate": 2, "tested": 2, "known": 1}
     assert subjects_text(counts) == (
-        "3 train, 2 validate, 2 are tested, 1 of them seen in training: people who were not will be harder"
+        "3 train, 2 validate, 2 are tested, 1 of them seen before: people who were not will be harder"
     )
     held_out = subjects_by_part(data, "holdout")
     assert held_out["train"] + held_out["validate"] == 3
@@ -360,7 +360,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
 def test_a_study_divides_by_subject_and_records_whom_it_tested(study: tuple[Path, Finished]) -> None:
     folder, done = study
     assert done.status == 0, done.err
-    assert "subjects: 16 train, 2 validate, 2 are tested, none seen in training" in done.out
+    assert "subjects: 16 train, 2 validate, 2 are tested, none seen before" in done.out
     assert "95 % intervals over seeds and test subjects" in done.out
     record = json.loads((folder / "study" / "study.json").read_text())
     assert record["subjects"] == {"train": 16, "validate": 2, "tested": 2, "known": 0}
@@ -387,7 +387,7 @@ def test_a_dry_run_counts_its_images_without_decoding_them(study: tuple[Path, Fi
 def test_its_report_finds_its_images_and_says_who_was_tested(study: tuple[Path, Finished], tmp_path: Path) -> None:
     folder, _ = study
     page = write_report(Request([folder / "study"], tmp_path / "report")).page.read_text()
-    assert "16 train, 2 validate, 2 are tested, none seen in training" in page
+    assert "16 train, 2 validate, 2 are tested, none seen before" in page
     assert "images are not at hand" not in page
     assert "holds other images" not in page
 

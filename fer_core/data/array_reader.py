@@ -31,8 +31,7 @@ def read_arrays(path: Path, form: Form) -> Dataset:
         parts = _parts(path, arrays)
         images = [_images(path, part, arrays[images]) for part, (images, _) in parts.items()]
         listing = _listed(path, arrays, parts, [len(of) for of in images])
-    brought = np.concatenate([bring_all(part, form) for part in images])
-    return listing.with_images(brought, np.ones(len(brought), bool))
+    return listing.with_images(np.concatenate([bring_all(part, form) for part in images]))
 
 
 def list_arrays(path: Path) -> Listing:

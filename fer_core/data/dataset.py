@@ -35,9 +35,9 @@ class Listing:
             usage: count for code, usage in enumerate(USAGES) if (count := int(np.count_nonzero(self.usages == code)))
         }
 
-    def with_images(self, images: np.ndarray, good: np.ndarray) -> "Dataset":
+    def with_images(self, images: np.ndarray, good: np.ndarray | None = None) -> "Dataset":
         """The data set of these `images`, without those that are not `good`, (n,) bool."""
-        if good.all():
+        if good is None or good.all():
             return Dataset(self.name, images, self.labels, self.usages, self.classes, self.subjects)
         subjects = None if self.subjects is None else self.subjects[good]
         return Dataset(self.name, images[good], self.labels[good], self.usages[good], self.classes, subjects)

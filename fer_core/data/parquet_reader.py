@@ -23,8 +23,7 @@ def read_parquet(path: Path, form: Form) -> Dataset:
     if len(wrong):
         raise InputError(f"{path}, row {wrong[0] + 1}: {lengths[wrong[0]]} bytes of pixels, expected {SIDE * SIDE}.")
     pixels = np.frombuffer(b"".join(table["pixels"].to_pylist()), np.uint8)
-    images = bring_all(pixels.reshape(-1, SIDE, SIDE), form)
-    return Dataset(listing.name, images, listing.labels, listing.usages)
+    return listing.with_images(bring_all(pixels.reshape(-1, SIDE, SIDE), form))
 
 
 def list_parquet(path: Path) -> Listing:

@@ -36,8 +36,8 @@ def subjects_text(counts: Mapping[str, int]) -> str:
     """The counts of `protocols.subjects_by_part` in words."""
     text = f"{counts['train']:,} train, {counts['validate']:,} validate, {counts['tested']:,} are tested, "
     if not counts["known"]:
-        return text + "none seen in training"
-    return text + f"{counts['known']:,} of them seen in training: people who were not will be harder"
+        return text + "none seen before"
+    return text + f"{counts['known']:,} of them seen before: people who were not will be harder"
 
 
 def checked(subjects: Sequence[str], asked: str) -> np.ndarray:

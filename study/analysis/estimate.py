@@ -67,7 +67,7 @@ class Observed:
         return replace(self, by_seed=self.by_seed - other.by_seed, answers=answers)
 
     def only(self, chosen: np.ndarray) -> "Observed":
-        """Some of the seeds. chosen: (K,) bool."""
+        """Some of the seeds. chosen: (K,) bool, or their places."""
         answers, searches = (None if part is None else part[chosen] for part in (self.answers, self.searches))
         return replace(self, by_seed=self.by_seed[chosen], answers=answers, searches=searches)
 
