@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -23,13 +23,31 @@ Value = str | int | float | bool | None
 # another one, features (batch, n). Keras is none of this module's business.
 Network = Callable[[Any, dict[str, Value]], Any]
 
-View = tuple[str, Form]  # images divided by this protocol, in this form
+FOLDS = "folds"  # the protocol in which every image is tested once
+
+
+class Fold(NamedTuple):
+    """Part `number`, from 0, of as many as `of`: the one that is tested."""
+
+    number: int
+    of: int
+
+
+class View(NamedTuple):
+    """Images divided by this protocol, in this form; fold: which part is tested, in the protocol FOLDS."""
+
+    protocol: str
+    form: Form
+    fold: Fold | None = None
+
+
 PARTS = ("data", "model", "augment", "train")
 # The kinds of what a user may bring, and the names under which a flat configuration says what it is.
 NETWORK, TRAINER = "network", "trainer"
 # What holds whoever trains: which images, for how many epochs, and when it may end before.
 SHARED = (
     *("data.protocol", "data.train_images", "data.val_images", "data.side", "data.colour", "data.interpolation"),
+    *("data.folds", "data.fold"),
     *("train.epochs", "train.stop_patience"),
 )
 
@@ -53,7 +71,7 @@ class DataConfig:
     protocol: str = _setting(
         "challenge",
         "which images train, choose and are tested (fer_core.data.protocols)",
-        among=("challenge", "paper", "holdout"),
+        among=("challenge", "paper", "holdout", FOLDS),
     )
     train_images: int | None = _setting(
         None, "train on this many images, every class keeping its share; none: on all of them", low=7
@@ -71,6 +89,8 @@ class DataConfig:
         among=("nearest", "bilinear", "bicubic", "lanczos"),
         added=True,
     )
+    folds: int = _setting(10, "parts into which the protocol folds divides all images", low=3, added=True)
+    fold: int = _setting(0, "which of these parts is tested, from 0; the next one chooses", low=0, added=True)
 
     @property
     def form(self) -> Form:
@@ -80,7 +100,7 @@ class DataConfig:
     @property
     def view(self) -> View:
         """Which images a training sees: configurations that agree in this share them."""
-        return self.protocol, self.form
+        return View(self.protocol, self.form, Fold(self.fold, self.folds) if self.protocol == FOLDS else None)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ STATED = {
 # The settings that it leaves open, and why the value assumed was taken.
 ASSUMED = {
     "data.interpolation": "not given; the default of the loader that section 2.1 names, flow_from_directory",
+    "data.folds": "the paper has test images of its own; for data that have none",
+    "data.fold": "the same",
     "model.se_reduction": "the value of Hu et al. (2018), which the paper cites for the block",
     "model.se_squeeze": "the same; Figure 1 shows a global pooling without saying which",
     "model.kernel_size": "not given; usual in networks of this shape, with padding 'same'",

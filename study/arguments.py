@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.command_line import Parser, assignments, at_least, duration, positive
-from fer_core.config import TrialConfig
+from fer_core.config import FOLDS, TrialConfig
 from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   python -m study.run --space se_placement --dry-run            what would run, and for how long
   python -m study.run --space se_placement --set model.width=0.5 --trials 8 --seeds 5
   python -m study.run --space se_placement --searches 5 --seeds 2    an interval over searches, too
+  python -m study.run --space se_placement --data ckplus/ --subjects '^S[0-9]+' --folds 10   everybody tested once
   python -m study.run --resume --out results/NAME               go on with a study that was interrupted
   python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
 
@@ -41,6 +42,7 @@ REMEMBERED = (
     "trials",
     "epochs",
     "searches",
+    "folds",
     "seeds",
     "seed",
     "sampler",
@@ -86,6 +88,13 @@ def make_parser() -> Parser:
         choices=("challenge", "paper", "holdout"),
         help="which images train, choose and are tested "
         "(default: challenge where the data has its marks, else holdout)",
+    )
+    add(
+        "--folds",
+        type=at_least(3),
+        metavar="K",
+        help="divide all images into K parts, of people where --subjects tells them, and test each in turn, after a "
+        "search and training on the others: every image is tested once, for K times the effort",
     )
     effort = parser.add_argument_group("effort")
     add = effort.add_argument
@@ -198,6 +207,12 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
         for name in REMEMBERED:
             if getattr(options, name) is None:
                 setattr(options, name, before["arguments"].get(name))
+    if options.folds is not None:
+        if options.protocol not in (None, FOLDS):
+            raise InputError(
+                f"--folds {options.folds}: is a protocol of its own, beside --protocol {options.protocol}."
+            )
+        options.protocol = FOLDS
     if options.space is None:
         raise InputError(f"--space: name the question, one of {', '.join(space_names())}, or a Python file.")
     return before
@@ -219,6 +234,7 @@ def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, a
         "seeds": options.seeds,
         "seed": options.seed or 0,
         "searches": options.searches or 1,
+        "folds": options.folds,
         "settings": assignments(options.set),
         "sampler": options.sampler or "tpe",
         "scheduler": options.scheduler or "asha",

@@ -219,7 +219,7 @@ class Engine:
         """
         searched = self._searches[arm, search]
         if not self.plan.trials_in(searched.arm):
-            return TrialSpec(arm, "search", self.plan.arm_config(searched.arm, {}), seed=0)
+            return TrialSpec(arm, "search", searched.plan.arm_config(searched.arm, {}), seed=0)
         ended = [self._results[spec.trial] for spec in searched.trials if spec.trial in self._results]
         if search == 0 and arm in self._counted:
             plan, most = self.plan, self._counted[arm]
@@ -317,6 +317,8 @@ class Engine:
         waiting, self._waiting = self._waiting, []
         for spec in waiting:
             search, epochs = self._searches[spec.key], len(self._epochs[spec.trial])
+            if spec.phase == "fixed" and search.given_up:  # in a fold that nobody will test
+                continue
             if spec.number is None or not search.closed:
                 self._waiting.append(spec)
             elif epochs:
@@ -327,7 +329,7 @@ class Engine:
     def _propose_search(self, search: ArmSearch) -> None:
         number = search.timetable.begin()
         tuned = self.sampler.propose(search.arm, search.number, number, search.timetable.known)
-        spec = search.begin(self.plan.arm_config(search.arm, tuned))
+        spec = search.begin(search.plan.arm_config(search.arm, tuned))
         self._agree_with_journal(spec)
         if spec.trial in self._results:
             search.timetable.end(number)

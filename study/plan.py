@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import TrialConfig, Value, own_kind, read_value, trial_id
+from fer_core.config import FOLDS, TrialConfig, Value, View, own_kind, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -107,7 +107,8 @@ class Plan:
     """What a study will run.
 
     searches: how often every arm is searched, each time anew and with `trials` trials; every winner is confirmed over
-    `seeds` seeds of its own. window: how many of a search's trials are open at a time (`study.timetable`); the first
+    `seeds` seeds of its own. In the protocol FOLDS the n-th search leaves out part n, on which its winner is tested.
+    window: how many of a search's trials are open at a time (`study.timetable`); the first
     `window` are the starting points shared by the arms. own: configurations that the user wants run as they are,
     beside the paper's.
     """
@@ -144,6 +145,17 @@ class Plan:
         configs += [spec.config for spec in self.fixed_trials()]
         return tuple(dict.fromkeys(config.data.form for config in configs))
 
+    @property
+    def folds(self) -> int | None:
+        """How many parts are tested in turn, by a search each; None in other protocols."""
+        return self.base.data.folds if FOLDS in self.protocols else None
+
+    @property
+    def views(self) -> list[View]:
+        """All in which its trials may see the images."""
+        parts = [self.of_search(search).base.data.view.fold for search in range(self.folds or 1)]
+        return [View(name, form, fold) for name in self.protocols for fold in parts for form in self.forms]
+
     def _tuned_form(self, arm: Arm) -> dict[str, tuple[Value, ...]]:
         """What is tuned in `arm` of the form of its images."""
         tuned = self.space.tuned_in(arm).items()
@@ -174,8 +186,9 @@ class Plan:
         return [(arm.name, search) for search in range(self.searches) for arm in self.arms]
 
     def of_search(self, search: int) -> "Plan":
-        """The plan as one of its searches has it: with that search's seeds and starting points."""
-        return replace(self, seed=self.seed + search * SEARCHES_APART) if search else self
+        """The plan as one of its searches has it: with that search's seeds and starting points, and its fold."""
+        base = self.base.override({"data.fold": search}) if self.folds else self.base
+        return replace(self, base=base, seed=self.seed + search * SEARCHES_APART)
 
     def trials_in(self, arm: Arm) -> int:
         """Trials of a search of `arm`: the same number in every arm that has something to tune, else none."""
@@ -218,8 +231,12 @@ class Plan:
     def fixed_trials(self) -> list[TrialSpec]:
         """The paper's configurations that lie in the space, at the budget's scale, and the user's own as they are.
 
-        Raises InputError if one of the user's lies in no arm.
+        In every fold, where there are any. Raises InputError if one of the user's lies in no arm.
         """
+        every = [(n, self.of_search(n)) for n in range(self.folds or 1)]
+        return [replace(spec, search=n) for n, plan in every for spec in plan._fixed_trials()]
+
+    def _fixed_trials(self) -> list[TrialSpec]:
         seed = self.seed * SEEDS_A_STUDY
         papers = [
             TrialSpec(
@@ -230,7 +247,8 @@ class Plan:
             )
             for title, arm in self.space.paper_trials()
         ]
-        own = [TrialSpec(self._arm_of(config).name, "fixed", config, seed) for config in self.own]
+        fold = {"data.folds": self.folds, "data.fold": self.base.data.fold} if self.folds else {}
+        own = [TrialSpec(self._arm_of(one).name, "fixed", one.override(fold), seed) for one in self.own]
         return list({spec.trial: spec for spec in [*papers, *self._published(seed), *own]}.values())
 
     def _published(self, seed: int) -> list[TrialSpec]:
@@ -291,6 +309,7 @@ def make_plan(
     seeds: int | None = None,
     seed: int = 0,
     searches: int = 1,
+    folds: int | None = None,
     settings: Mapping[str, str] | None = None,
     sampler: str = "tpe",
     scheduler: str = "asha",
@@ -299,20 +318,26 @@ def make_plan(
 ) -> Plan:
     """The plan for `space`. Numbers not given are the budget's; `settings` override the fixed ones.
 
-    A study that grows keeps its `window`; a new one has the usual.
+    folds: into how many parts the protocol FOLDS divides the images, which then are as many searches. A study that
+    grows keeps its `window`; a new one has the usual.
 
     Raises InputError if a setting is unknown, has a wrong value, or is one that the space varies, if there are not
     so many seeds, and if there is nothing that could be searched more than once.
     """
     if budget not in BUDGETS:
         raise InputError(f"--budget {budget}: expected auto, {', '.join(BUDGETS)}.")
-    if searches > 1 and not any(map(space.tuned_in, space.arms)):
+    if folds is not None:
+        if searches > 1:
+            raise InputError(f"--searches {searches}: with --folds every fold is searched once.")
+        searches = folds
+    elif searches > 1 and not any(map(space.tuned_in, space.arms)):
         raise InputError(
             f"--searches {searches}: the space {space.name} tunes nothing. --seeds repeats its trainings."
         )
     if seed + (searches - 1) * SEARCHES_APART >= MOST_STUDIES:
+        several = "searches" if folds is None else "folds"
         raise InputError(
-            f"--seed {seed}, --searches {searches}: seed + {SEARCHES_APART} * (searches - 1) must be less than "
+            f"--seed {seed}, --{several} {searches}: seed + {SEARCHES_APART} * ({several} - 1) must be less than "
             f"{MOST_STUDIES}."
         )
     amount = QUICK_SYNTHETIC if (budget, data_name) == ("quick", SYNTHETIC) else BUDGETS[budget]
@@ -321,6 +346,7 @@ def make_plan(
         if name in space.scientific or name in space.nuisance:
             raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
     scaled = {"train.epochs": amount.epochs, "data.protocol": protocol, **amount.settings}
+    scaled |= {} if folds is None else {"data.folds": folds}
     known = space.start.flat()
     base = space.start.override({**{name: value for name, value in scaled.items() if name in known}, **space.fixed})
     if epochs is not None:

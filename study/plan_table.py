@@ -37,8 +37,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source, i
     stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
     console.print(
         f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
-        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms"
-        + (f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""),
+        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms" + _repeats(plan),
         soft_wrap=True,
     )
     data = config.data
@@ -46,7 +45,7 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source, i
         f"{_count(data.train_images)} train, {_count(data.val_images)} validate"
         if images is None
         else f"{_of(data.train_images, images.train)} train, {_of(data.val_images, images.validate)} validate, "
-        f"{images.tested:,} are tested, {images.classes} classes"
+        f"{images.tested:,} are tested{_turns(plan)}, {images.classes} classes"
     )
     console.print(
         f"images: {counts}, {', '.join(map(str, plan.forms))}; {_network(plan)}, seed {plan.seed}", soft_wrap=True
@@ -98,6 +97,16 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source, images: Images | N
         "cost": None if cost is None else asdict(cost),
         "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested),
     }
+
+
+def _repeats(plan: Plan) -> str:
+    if plan.folds is not None:
+        return f"; {plan.folds} folds, each tested after a search and training on the others"
+    return f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""
+
+
+def _turns(plan: Plan) -> str:
+    return f" in the first of {plan.folds} turns" if plan.folds else ""
 
 
 def _times(plan: Plan, trials: int) -> str:

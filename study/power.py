@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import comb
 
-from study.analysis.estimate import Estimate
+from study.analysis.estimate import Estimate, over_folds
 from study.cost import FER2013
 from study.plan import Plan
 
@@ -37,7 +37,7 @@ def luck_of(plan: Plan) -> KnownLuck:
 
 def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested) -> float | None:
     """The smallest true difference between two arms, a fraction, that the study finds in four of five cases. tested:
-    on how many images.
+    on how many images, in a fold where there are folds.
 
     With one search of every arm between their winners, with several between the arms as tuned; corrected for all
     pairs that are compared. None where fewer than two seeds or searches show no spread, or nothing is compared.
@@ -49,4 +49,7 @@ def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested) -> flo
         return None
     variance = luck.seed**2 / seeds + (luck.search**2 / searches if searches else 0.0)
     of_images = luck.image**2 * FER2013.tested / tested
+    if plan.folds is not None:
+        variance = over_folds(plan.folds * variance + of_images, plan.folds)
+        return Estimate(0.0, plan.seeds, variance, 0.0, folds=plan.folds).detectable(pairs)
     return Estimate(0.0, seeds, variance, of_images, searches=searches).detectable(pairs)

@@ -67,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
     space = load_space(options.space)
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
-        raise InputError(f"--protocol {options.protocol}: the space {space.name} compares protocols itself.")
+        given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
+        raise InputError(f"{given}: the space {space.name} compares protocols itself.")
     if options.dry_run:
         return _dry_run(options, source)
     # What can be refused is refused here, before anything slow starts or is written.
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
     seen = f"{', '.join(map(str, forms))}, {len(dataset.classes)} classes"
-    protocols = ", ".join(space.protocols(protocol))
+    protocols = f"{options.folds} folds" if options.folds else ", ".join(space.protocols(protocol))
     console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
@@ -175,7 +176,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
 def _images(listing: "Listing", plan: Plan) -> Images:
     from fer_core.data.protocols import images_by_part
 
-    return Images(**images_by_part(listing, plan.protocols[0]), classes=len(listing.classes))
+    view = plan.views[0]
+    return Images(**images_by_part(listing, view.protocol, view.fold), classes=len(listing.classes))
 
 
 def _sharing_text(plan: Plan) -> str:
@@ -211,10 +213,12 @@ def _run(
     from study.connection import connected
 
     space, folder = load_space(options.space), place.folder
-    protocols = space.protocols(protocol)
-    parts, dataset = split_all(datasets, protocols), next(iter(datasets.values()))
-    if subjects := subjects_by_part(dataset.listing, protocols[0]):
-        console.print(f"      subjects: {subjects_text(subjects)}", soft_wrap=True)
+    protocols, dataset = space.protocols(protocol), next(iter(datasets.values()))
+    views = make_plan(space, **plan_arguments(options, source, protocol, "quick")).views
+    parts = split_all(datasets, views)
+    if subjects := subjects_by_part(dataset.listing, protocols[0], views[0].fold):
+        hint = "; --folds 10 tests everybody in turn" if _could_fold(dataset.listing, protocol) else ""
+        console.print(f"      subjects: {subjects_text(subjects)}{hint}", soft_wrap=True)
     identity = {
         "space": space.name,
         "fingerprint": dataset.fingerprint(),
@@ -291,6 +295,13 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', place.name])}", soft_wrap=True)
     console.print(f"results: {place.name}", soft_wrap=True)
     return 1 if status == "failed" else 0
+
+
+def _could_fold(data: "Listing", protocol: str) -> bool:
+    """Whether some of those who were given are tested, although all might be."""
+    from fer_core.data.dataset import TRAINING
+
+    return protocol == "holdout" and bool((data.usages == TRAINING).all())
 
 
 class Recorder(Watcher):

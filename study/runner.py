@@ -74,15 +74,14 @@ def run_trials(
     checkpoints, models = place.shared(CHECKPOINTS), place.shared(MODELS)
     informed = tune.with_parameters(
         trainable,
-        # Within lists, references stay references: a trial fetches what it may see when it needs it.
-        learning={view: [ray.put(learning)] for view, (learning, _) in parts.items()},
         checkpoints=checkpoints,
         models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
         **({} if brought is None else {"brought": carry(brought)}),
     )
-    testing = {view: [ray.put(testing)] for view, (_, testing) in parts.items()}
-    link = Link(engine, place, Shelf(checkpoints), Shelf(models), testing, Shares(cluster.gpus_per_trial), say)
+    # Within lists, references stay references: a trial fetches what it may see when it needs it.
+    images = {view: ([ray.put(learning)], [ray.put(testing)]) for view, (learning, testing) in parts.items()}
+    link = Link(engine, place, Shelf(checkpoints), Shelf(models), images, Shares(cluster.gpus_per_trial), say)
     room, stalls = Room(cluster), Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)

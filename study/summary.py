@@ -16,15 +16,18 @@ from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import plural
 
+FOLDS_CHANCE = (
+    "folds: other images, other training sets and other searches, allowing for the training images that folds share "
+    "(Nadeau and Bengio 2003)"
+)
+
 
 def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say = partial(console.print, soft_wrap=not console.is_terminal)
     console.print(_arms_table(found))
-    units = found.evidence.units
-    chance = f"searches and {units}" if found.evidence.repeats_search else f"seeds and {units}, not over searches"
     say(
-        f"Tests are means over the seeds with 95 % intervals over {chance}; without "
+        f"Tests are means over the seeds with 95 % intervals over {_chance(found)}; without "
         "twins: accuracy on the test images with no identical training image."
     )
     say("Best configuration by validation:", *_winners_lines(found), sep="\n")
@@ -43,20 +46,29 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_effects_table(found))
     if found.comparisons:
         console.print(_differences_table(found))
-    if found.evidence.repeats_search and found.comparisons:
+    if found.evidence.repeats != "seeds" and found.comparisons:
         say(luck_text(found))
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")
 
 
+def _chance(found: Findings) -> str:
+    units = found.evidence.units
+    return {
+        "seeds": f"seeds and {units}, not over searches",
+        "searches": f"searches and {units}",
+        "folds": FOLDS_CHANCE,
+    }[found.evidence.repeats]
+
+
 def luck_text(found: Findings) -> str:
-    """How far seeds and searches move a difference."""
+    """How far seeds and searches, or folds, move a difference."""
     luck = found.luck
-    return (
-        "Luck, as the standard deviation of a difference over all pairs: by other seeds of the same winners "
-        f"{_size(luck.seed)}, by other searches {_size(luck.search)} points."
-    )
+    seeds = f"by other seeds of the same winners {_size(luck.seed)}"
+    others = f", by other searches {_size(luck.search)} points" if found.evidence.folds is None else " points"
+    others += f", from fold to fold {_size(luck.fold)}" if found.evidence.folds else ""
+    return f"Luck, as the standard deviation of a difference over all pairs: {seeds}{others}."
 
 
 def _size(fraction: float) -> str:
@@ -105,7 +117,7 @@ def _arms_table(found: Findings) -> Table:
     without = "without twins" if evidence.measure == "accuracy" else distinct
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
-    repeated = ("searches", "seeds") if evidence.repeats_search else ("seeds",)
+    repeated = dict.fromkeys((evidence.repeats, "seeds"))
     for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, *repeated):
         table.add_column(heading, justify="right")
     for arm in found.arms:
@@ -118,8 +130,7 @@ def _arms_table(found: Findings) -> Table:
             percent(tested.value),
             interval(tested),
             percent(arm.estimates["accuracy_distinct"].value),
-            *([str(arm.searches)] if evidence.repeats_search else []),
-            str(arm.seeds),
+            *(str(getattr(arm, name)) for name in repeated),
         )
     return table
 
@@ -141,8 +152,12 @@ def effect_text(one: Effect) -> str:
 
 def _differences_table(found: Findings) -> Table:
     measure = MEASURES[found.evidence.measure].title
-    title = f"Differences in test {measure}, points, paired by seed and test image"
+    title = f"Differences in test {measure}, points, paired by {paired_by(found)}"
     return _judged_table(title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
+
+
+def paired_by(found: Findings) -> str:
+    return "seed and test image" if found.evidence.folds is None else "fold"
 
 
 def _judged_table(title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:

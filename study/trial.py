@@ -15,7 +15,7 @@ import ray
 from ray import tune
 
 from fer_core import device_memory
-from fer_core.config import TRAINER, TrialConfig, View
+from fer_core.config import TRAINER, TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from study.carried import Carried
 from study.folder import network_file
@@ -49,10 +49,10 @@ class Report:
 
 class TrialRun(tune.Trainable):
     """Runs the trial in `config`: `trial` (its identity), `settings` (flat), `seed`, `phase`, `gpu` (its share of
-    one, or 0), and `testing` unless the phase is `search`.
+    one, or 0), `learning`, and `testing` unless the phase is `search`.
 
-    learning: for every view of the images a list with one reference into Ray's object store: a node holds them
-    once and its trials read them without a copy. config["testing"]: the same of the test images, which are fetched
+    config["learning"]: a list with one reference into Ray's object store to what the trial learns from: a node holds
+    it once and its trials read it without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
     may use on the CPU. brought: the user's own network or trainer.
@@ -61,7 +61,6 @@ class TrialRun(tune.Trainable):
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
         self,
         config: dict[str, Any],
-        learning: dict[View, list],
         checkpoints: str,
         models: str,
         threads: int,
@@ -69,7 +68,6 @@ class TrialRun(tune.Trainable):
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
-        self._learning = learning
         self._checkpoints, self._models = Shelf(checkpoints), Shelf(models)
         self._training: Training | OwnTraining | None = None
         self._brought = None if brought is None else brought.unpack()
@@ -104,7 +102,7 @@ class TrialRun(tune.Trainable):
         if self._training is not None:
             self._training.release()
             self._training = None
-        learning: Learning = ray.get(self._learning[settings.data.view][0])
+        learning: Learning = ray.get(config["learning"][0])
         self._training = self._train(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
         self._reported = 0
 

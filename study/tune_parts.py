@@ -43,6 +43,8 @@ class Link(Watcher):
 
     What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
     `failure`, the engine is left alone from then on, and the run ends.
+
+    images: of every view where the images are that a trial learns from, and those that it is tested on.
     """
 
     def __init__(
@@ -51,11 +53,11 @@ class Link(Watcher):
         place: Place,
         checkpoints: Shelf,
         models: Shelf,
-        testing: Mapping[View, list],
+        images: Mapping[View, tuple[list, list]],
         shares: Shares,
         say: Callable[[str], object] = lambda text: None,
     ) -> None:
-        self.engine, self.place, self.testing = engine, place, testing
+        self.engine, self.place, self.images = engine, place, images
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
@@ -170,8 +172,9 @@ class Feed(Searcher):
         self.link.specs[spec.trial] = spec
         config = {"trial": spec.trial, "settings": spec.config.flat(), "seed": spec.seed, "phase": spec.phase}
         config["gpu"] = self.link.shares.of(spec.arm)
+        config["learning"], testing = self.link.images[spec.config.data.view]
         if spec.phase != "search":  # a search trial is not even told where the test images are
-            config["testing"] = self.link.testing[spec.config.data.view]
+            config["testing"] = testing
         return config
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

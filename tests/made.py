@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.config import TrialConfig, trial_id
+from fer_core.config import FOLDS, TrialConfig, trial_id
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY
 from study.tables import Tables, prediction_rows, trial_row
 
@@ -24,6 +24,7 @@ def make_study(
     searches: int = 1,
     epochs: int = 3,
     images: int = 140,
+    folds: int | None = None,
     failed: Sequence[str] = (),
     **record: Any,
 ) -> Path:
@@ -32,14 +33,23 @@ def make_study(
     Every arm is searched so often with `search` trials, the n-th the winner of search n (the first of them all by
     validation), and each has a confirmation a seed; the search trials of arms in `failed` fail, and they have no
     confirmation. `record` overrides what study.json says. Arms are called by
-    their SE placement; others have the placement `none` and a width of their own.
+    their SE placement; others have the placement `none` and a width of their own. folds: as many searches, the n-th
+    of which tests images of its own, `images` and n more of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    base = TrialConfig()
+    if folds is not None:
+        search = max(search, folds)
+        searches, base = folds, base.override({"data.protocol": FOLDS, "data.folds": folds})
+        record = {"protocol": FOLDS, "settings": base.flat(), **record}
     (folder / "study.json").write_text(json.dumps(_record(list(accuracies)) | record))
     tables = Tables(folder)
     for position, (arm, accuracy) in enumerate(accuracies.items()):
-        configs = [_config(arm, position, RATES[n % 4] * (1 + n // 4)) for n in range(max(search, searches))]
+        rates = [RATES[n % 4] * (1 + n // 4) for n in range(max(search, searches))]
         for which in range(searches):
+            here = base if folds is None else base.override({"data.fold": which})
+            configs = [_config(here, arm, position, rate) for rate in rates]
+            shown = np.arange(images) if folds is None else which * 10_000 + np.arange(images + which)
             first = which * SEARCHES_APART * SEEDS_A_STUDY
             for number, config in enumerate(configs[:search]):
                 row = _identity(arm, "search", config, first + 100_000 + number, number, which)
@@ -48,7 +58,7 @@ def make_study(
             for seed in () if arm in failed else seeds:
                 best = configs[which]
                 row = _identity(arm, "confirm", best, first + seed, None, which)
-                _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, first + seed, accuracy, images))
+                _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, first + seed, accuracy, shown))
     tables.close()
     return folder
 
@@ -84,9 +94,9 @@ def _record(arms: list[str]) -> dict[str, Any]:
     }
 
 
-def _config(arm: str, position: int, rate: float) -> TrialConfig:
+def _config(base: TrialConfig, arm: str, position: int, rate: float) -> TrialConfig:
     placed = {"model.se_placement": arm} if arm in ("none", "block", "conv") else {"model.width": 1 + position / 10}
-    return TrialConfig.from_flat({**placed, "train.learning_rate": rate})
+    return base.override({**placed, "train.learning_rate": rate})
 
 
 def _identity(
@@ -96,15 +106,15 @@ def _identity(
     return {**identity, "search": search, "number": number}
 
 
-def _answers(arm: str, seed: int, accuracy: float, images: int) -> dict[str, np.ndarray]:
+def _answers(arm: str, seed: int, accuracy: float, images: np.ndarray) -> dict[str, np.ndarray]:
     """Labels in turn; the right class gets the largest probability with the chance `accuracy`."""
-    random = np.random.default_rng([seed, *arm.encode()])
-    labels = np.arange(images) % 7
-    answered = np.where(random.random(images) < accuracy, labels, (labels + random.integers(1, 7, images)) % 7)
-    probabilities = np.full((images, 7), 0.05)
-    probabilities[np.arange(images), answered] = random.uniform(0.3, 0.7, images)
+    random, count = np.random.default_rng([seed, *arm.encode()]), len(images)
+    labels = np.arange(count) % 7
+    answered = np.where(random.random(count) < accuracy, labels, (labels + random.integers(1, 7, count)) % 7)
+    probabilities = np.full((count, 7), 0.05)
+    probabilities[np.arange(count), answered] = random.uniform(0.3, 0.7, count)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return {"images": np.arange(images), "labels": labels, "probabilities": probabilities, "distinct": labels != 6}
+    return {"images": images, "labels": labels, "probabilities": probabilities, "distinct": labels != 6}
 
 
 def _add(

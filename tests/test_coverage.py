@@ -15,6 +15,7 @@ import pytest
 
 from study.analysis.comparisons import Comparison, judged
 from study.analysis.estimate import Estimate, Observed, estimate
+from tests import simulated_folds
 from tests.simulated import SEARCH_SPREAD, answers, population
 
 STUDIES = int(os.environ.get("FER_STUDY_SIMULATIONS", "1000"))
@@ -73,6 +74,35 @@ def test_intervals_over_searches_cover_what_tuning_is_worth(searches: int) -> No
     print(f"{searches} searches, {STUDIES} studies: {np.mean(of_searches):.3f}; one search: {np.mean(of_one):.3f}")
     assert 0.93 <= np.mean(of_searches) <= 0.97
     assert np.mean(of_one) < 0.85
+
+
+@pytest.mark.parametrize(("people", "each", "folds", "seeds"), [(30, 15, 5, 3), (10, 21, 10, 3), (100, 8, 10, 3)])
+def test_intervals_over_folds_cover_an_arm_and_are_wide_for_a_difference(
+    people: int, each: int, folds: int, seeds: int
+) -> None:
+    """A tenth as many studies: every one trains networks. An arm's covers as it says, without the correction less."""
+    random = np.random.default_rng(300 + people)
+    studies = [simulated_folds.study(random, people, each, folds, seeds) for _ in range(STUDIES // 10)]
+    of_arm, plain = _coverage([study[1] for study in studies])
+    of_difference, plain_difference = _coverage([study[1] - study[0] for study in studies])
+    print(
+        f"{people} people in {folds} folds, {len(studies)} studies: arms {of_arm:.3f}, differences "
+        f"{of_difference:.3f}; with V / K alone {plain:.3f}, {plain_difference:.3f}"
+    )
+    assert of_arm >= 0.95 - 2.5 * np.sqrt(0.95 * 0.05 / len(studies))
+    assert of_difference >= 0.95
+    assert plain < of_arm
+
+
+def _coverage(tables: list[np.ndarray]) -> tuple[float, float]:
+    """How often intervals hold the mean of all, and how often without the correction. tables: (seeds, folds) each."""
+    truth = np.mean(tables)
+    found = [estimate(Observed(table.mean(axis=1), table, folds=True)) for table in tables]
+    folds = tables[0].shape[1]
+    plain = np.sqrt((1 / folds) / (1 / folds + 1 / (folds - 1)))
+    off = np.array([abs(one.value - truth) for one in found])
+    margins = np.array([one.margin() for one in found])
+    return float(np.mean(off <= margins)), float(np.mean(off <= plain * margins))
 
 
 @pytest.mark.parametrize("seeds", SEEDS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fer_core.config import TrialConfig
+from fer_core.config import TrialConfig, View
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
 from study.engine import Engine
@@ -35,7 +35,8 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
     )
     engine = Engine(plan, Sampler(plan, tmp_path / "optuna.log"), Tables(tmp_path))
     shelf = Shelf(str(tmp_path))
-    link = Link(engine, Place(tmp_path), shelf, shelf, {TrialConfig().data.view: ["where they are"]}, Shares(0))
+    images: dict[View, tuple[list, list]] = {TrialConfig().data.view: (["the others"], ["where they are"])}
+    link = Link(engine, Place(tmp_path), shelf, shelf, images, Shares(0))
     feed, phases = Feed(link, lambda: 100), set()
     epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
     while not engine.finished:
@@ -70,12 +71,13 @@ def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
         "seed": 1,
         "phase": "confirm",
         "gpu": 0,
+        "learning": [ray.put(learning)],
         "testing": [ray.put(testing)],
     }
-    search = {"trial": "a-2", "settings": settings, "seed": 2, "phase": "search", "gpu": 0}
-    given = {"learning": {narrow.data.view: [ray.put(learning)]}, "threads": 1}
-    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
-    worker = ray.remote(ray.tune.with_parameters(Probe, **given, **folders)).remote(confirm)
+    search = {**confirm, "trial": "a-2", "seed": 2, "phase": "search"}
+    del search["testing"]
+    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path), "threads": 1}
+    worker = ray.remote(ray.tune.with_parameters(Probe, **folders)).remote(confirm)
     assert ray.get(worker.reachable.remote()) == ["reference"]
     assert ray.get(worker.train.remote())["report"].test is not None
     assert ray.get(worker.reset.remote(search, None))
@@ -99,11 +101,10 @@ def test_a_trial_without_room_in_its_gpu_says_so_and_its_worker_runs_the_next_on
 
                 keras.ops.zeros((1 << 30, 1 << 30))
 
-    given = {"learning": {narrow.data.view: [ray.put(parts[0])]}, "threads": 1}
-    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
-    settings = narrow.override({"train.epochs": 1}).flat()
-    config = {"trial": "a-13", "settings": settings, "seed": 13, "phase": "search", "gpu": 0.5}
-    worker = ray.remote(ray.tune.with_parameters(Greedy, **given, **folders)).remote(config)
+    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path), "threads": 1}
+    settings, learning = narrow.override({"train.epochs": 1}).flat(), [ray.put(parts[0])]
+    config = {"trial": "a-13", "settings": settings, "seed": 13, "phase": "search", "gpu": 0.5, "learning": learning}
+    worker = ray.remote(ray.tune.with_parameters(Greedy, **folders)).remote(config)
     starved = ray.get(worker.train.remote())
     assert (starved["report"].status, starved["report"].epochs, starved["done"]) == (OUT_OF_MEMORY, [], True)
     assert ray.get(worker.reset.remote({**config, "trial": "a-14", "seed": 14}, None))
@@ -116,11 +117,10 @@ def test_a_trial_that_comes_back_reports_what_it_has_done_before_it_does_more(
     """The driver may not have heard of the last epoch, and may want to stop the trial there."""
     from study.trial import TrialRun
 
-    given = {"learning": {narrow.data.view: [ray.put(parts[0])]}, "threads": 1}
-    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path)}
-    run = ray.remote(ray.tune.with_parameters(TrialRun, **given, **folders))
-    settings = narrow.override({"train.epochs": 3}).flat()
-    config = {"trial": "a-3", "settings": settings, "seed": 3, "phase": "search", "gpu": 0}
+    folders = {"checkpoints": str(tmp_path), "models": str(tmp_path), "threads": 1}
+    run = ray.remote(ray.tune.with_parameters(TrialRun, **folders))
+    settings, learning = narrow.override({"train.epochs": 3}).flat(), [ray.put(parts[0])]
+    config = {"trial": "a-3", "settings": settings, "seed": 3, "phase": "search", "gpu": 0, "learning": learning}
 
     def reported(worker: Any) -> list[int]:
         return [epoch["epoch"] for epoch in ray.get(worker.train.remote())["report"].epochs]

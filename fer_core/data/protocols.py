@@ -5,19 +5,26 @@ paper      Training / all test images / the same test images, as the paper does 
 holdout    a stratified tenth of Training chooses; all test images are tested, or where there are none another
            tenth of Training. For data without the marks. Where subjects are known, these tenths are of subjects:
            nobody is in two of them.
+folds      all images, whatever part of the data they came in, are divided into stratified parts, of subjects where
+           those are known; one part is tested, the next one chooses, the others train. A study goes through all
+           of them, so that every image is tested once.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.config import View
+from fer_core.config import FOLDS, Fold, View
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing
 from fer_core.errors import InputError
 from fer_core.form import Form
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
 
 HOLDOUT_SHARE = 0.1
 # Which images a part of the training set holds is a matter of the data, not of a trial's seed.
@@ -56,11 +63,15 @@ def default_protocol(data: Dataset | Listing) -> str:
     return "challenge" if {TRAINING, PUBLIC_TEST, PRIVATE_TEST} <= usages else "holdout"
 
 
-def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
-    """Divide `dataset` by `protocol`. Raises InputError where a part would be empty."""
-    train, val, test = _rows(dataset.listing, protocol)
+def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Learning, Testing]:
+    """Divide `dataset` by `protocol`; fold: which part is tested, in the protocol FOLDS.
+
+    Raises InputError where a part would be empty.
+    """
+    train, val, test = _rows(dataset.listing, protocol, fold)
     images, labels, subjects = dataset.images, dataset.labels, dataset.subjects
-    known = np.setdiff1d(np.flatnonzero(dataset.usages == TRAINING), test)
+    training = np.arange(len(labels)) if fold else np.flatnonzero(dataset.usages == TRAINING)
+    known = np.setdiff1d(training, test)
     return (
         Learning(_take(images, train), labels[train], _take(images, val), labels[val], dataset.classes),
         Testing(
@@ -73,19 +84,21 @@ def split(dataset: Dataset, protocol: str) -> tuple[Learning, Testing]:
     )
 
 
-def images_by_part(data: Listing, protocol: str) -> dict[str, int]:
+def images_by_part(data: Listing, protocol: str, fold: Fold | None = None) -> dict[str, int]:
     """How many images `train`, `validate` and are `tested`. Raises InputError as `split` does."""
-    return dict(zip(("train", "validate", "tested"), map(len, _rows(data, protocol)), strict=True))
+    return dict(zip(("train", "validate", "tested"), map(len, _rows(data, protocol, fold)), strict=True))
 
 
-def subjects_by_part(data: Listing, protocol: str) -> dict[str, int]:
+def subjects_by_part(data: Listing, protocol: str, fold: Fold | None = None) -> dict[str, int]:
     """How many subjects `train`, `validate` and are `tested`, and how many of these are `known`, as they train or
     validate, too; nothing where subjects are not known. Where the test images validate, as in `paper`, who only does
-    that does not count.
+    that does not count. In the protocol FOLDS all are tested, in so many `folds`.
     """
     if data.subjects is None:
         return {}
-    train, val, test = (np.unique(data.subjects[rows]) for rows in _rows(data, protocol))
+    if fold is not None:
+        return {"tested": len(np.unique(data.subjects)), "known": 0, "folds": fold.of}
+    train, val, test = (np.unique(data.subjects[rows]) for rows in _rows(data, protocol, fold))
     learning = train if protocol == "paper" else np.union1d(train, val)
     return {
         "train": len(train),
@@ -95,7 +108,7 @@ def subjects_by_part(data: Listing, protocol: str) -> dict[str, int]:
     }
 
 
-def _rows(data: Listing, protocol: str) -> tuple[Indices, Indices, Indices]:
+def _rows(data: Listing, protocol: str, fold: Fold | None = None) -> tuple[Indices, Indices, Indices]:
     """The rows that train, validate and are tested."""
     rows = {usage: np.flatnonzero(data.usages == usage) for usage in range(4)}
     train, every_test = rows[TRAINING], np.flatnonzero(data.usages != TRAINING)
@@ -107,8 +120,13 @@ def _rows(data: Listing, protocol: str) -> tuple[Indices, Indices, Indices]:
         val, *tested = _tenths(data, train, 1 if len(every_test) else 2)
         test = tested[0] if tested else every_test
         train = np.setdiff1d(train, np.concatenate([val, test]))
+    elif protocol == FOLDS:
+        assert fold is not None
+        every = folds(data, fold.of)
+        test, val = every[fold.number], every[(fold.number + 1) % fold.of]
+        train = np.setdiff1d(np.arange(len(data.labels)), np.concatenate([val, test]))
     else:
-        raise InputError(f"protocol {protocol}: expected challenge, paper or holdout.")
+        raise InputError(f"protocol {protocol}: expected challenge, paper, holdout or {FOLDS}.")
     for part, indices in {"training": train, "validation": val, "test": test}.items():
         if not len(indices):
             raise InputError(
@@ -140,24 +158,46 @@ def _tenths_of_subjects(labels: np.ndarray, subjects: np.ndarray, rows: Indices,
     if people <= count:
         raise InputError(f"{people} subjects among the training images, the protocol holdout needs {count + 1}.")
     parts = max(count + 1, min(round(1 / HOLDOUT_SHARE), people, int(np.bincount(labels).max())))
-    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=SPLIT_SEED)
+    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=SPLIT_SEED)
+    return [rows[part] for part in _parts(splitter, labels, subjects)[:count]]
+
+
+def folds(data: Listing, count: int) -> list[Indices]:
+    """All rows in so many stratified parts, without common subjects where those are known; of as many parts as
+    subjects each is one subject. Raises InputError where there are too few of either, or of images of any class.
+    """
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+    if data.subjects is not None and (people := len(np.unique(data.subjects))) <= count:
+        if people < count:
+            raise InputError(f"{data.name}: {count} folds of {people} subjects; at most {people} can be had.")
+        return _parts(LeaveOneGroupOut(), data.labels, data.subjects)
+    if count > (most := int(np.bincount(data.labels).max(initial=0))):
+        raise InputError(f"{data.name}: {count} folds of classes with at most {most} images.")
+    kind = StratifiedKFold if data.subjects is None else StratifiedGroupKFold
+    found = _parts(kind(count, shuffle=True, random_state=SPLIT_SEED), data.labels, data.subjects)
+    if not all(map(len, found)):
+        raise InputError(f"{data.name}: its subjects cannot be divided into {count} folds alike; try fewer.")
+    return found
+
+
+def _parts(splitter: "BaseCrossValidator", labels: np.ndarray, subjects: np.ndarray | None) -> list[Indices]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than there are parts
-        return [rows[fold] for _, (_, fold) in zip(range(count), folds.split(labels, labels, subjects), strict=False)]
+        return [part for _, part in splitter.split(labels, labels, subjects)]
 
 
-def split_all(datasets: Mapping[Form, Dataset], protocols: Sequence[str]) -> dict[View, tuple[Learning, Testing]]:
-    """One data set, read in several forms, divided by every protocol. Raises InputError as `split` does.
+def split_all(datasets: Mapping[Form, Dataset], views: Iterable[View]) -> dict[View, tuple[Learning, Testing]]:
+    """One data set, read in several forms, in every one of the `views`. Raises InputError as `split` does.
 
     Which test images have a twin is seen in the first form, so that it is the same ones whatever is compared.
     """
     parts: dict[View, tuple[Learning, Testing]] = {}
-    for protocol in protocols:
-        first = None
-        for form, dataset in datasets.items():
-            learning, testing = split(dataset, protocol)
-            first = first or testing
-            parts[protocol, form] = learning, replace(testing, distinct=first.distinct)
+    distinct: dict[tuple[str, Fold | None], np.ndarray] = {}
+    for view in views:
+        learning, testing = split(datasets[view.form], view.protocol, view.fold)
+        seen = distinct.setdefault((view.protocol, view.fold), testing.distinct)
+        parts[view] = learning, replace(testing, distinct=seen)
     return parts
 
 

@@ -34,6 +34,8 @@ def from_names(names: Sequence[str], pattern: str) -> np.ndarray:
 
 def subjects_text(counts: Mapping[str, int]) -> str:
     """The counts of `protocols.subjects_by_part` in words."""
+    if "folds" in counts:
+        return f"{counts['tested']:,} in {counts['folds']} parts, each tested by networks that saw nobody of it"
     text = f"{counts['train']:,} train, {counts['validate']:,} validate, {counts['tested']:,} are tested, "
     if not counts["known"]:
         return text + "none seen before"

@@ -11,6 +11,7 @@ from fer_core.config import Value, in_cell
 from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
+from study.analysis.folds import FOLD, by_fold
 from study.analysis.measures import MEASURES
 from study.folder import settings_in
 from study.plan import study_seed
@@ -39,9 +40,10 @@ class ArmFindings:
     winners: their identities. configs: their settings, search by search; config: those of the best by
     validation. tuned: which of them the search varied. validation: the winners', in the search, their mean. untuned:
     the quartiles of the search trials' validation, which say how the arm does when it is not tuned. confirmations:
-    one row a (study, seed). estimates: by measure, over them. failed_confirmations: how many did not end well.
-    learned: False where every one of them answers all test images with one class. seconds: of one confirmation,
-    their mean.
+    one row a (study, seed), in every fold where images were tested in turn. estimates: by measure, over them.
+    failed_confirmations: how many did not end well. learned: False where every one of them answers all test images
+    with one class. seconds: of one confirmation, their mean. folds: in how many they were tested; None where the test
+    images do not come in turn.
     """
 
     arm: str
@@ -58,10 +60,11 @@ class ArmFindings:
     estimates: Mapping[str, Estimate]
     parameters: int | None
     seconds: float
+    folds: int | None = None
 
     @property
     def seeds(self) -> int:
-        return len(self.confirmations)
+        return len(self.confirmations) if self.folds is None else len(by_fold(self.confirmations))
 
     @property
     def searches(self) -> int:
@@ -98,6 +101,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
         estimates={name: estimate(observe(evidence, ended, name)) for name in MEASURES},
         parameters=int(parameters.iloc[0]) if len(parameters) else None,
         seconds=float(ended["seconds"].mean()),
+        folds=None if evidence.folds is None else int(ended[FOLD].nunique()),
     )
 
 
@@ -115,6 +119,8 @@ def observe(evidence: Evidence, confirmations: pd.DataFrame, measure: str) -> Ob
 
 def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> list[Observed]:
     """The same of several arms, on the test images that all of their confirmations answered."""
+    if evidence.folds is not None:
+        return [_observe_folds(evidence, rows, measure) for rows in arms]
     observed = _observe_all(evidence, arms, measure)
     if not evidence.repeats_search:
         return observed
@@ -144,9 +150,26 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> 
     return [observed.only(np.arange(end - len(rows), end)) for rows, end in zip(arms, ends, strict=True)]
 
 
+def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: str) -> Observed:
+    """Of arms with the same seeds in the same folds the values have the same places."""
+    how, trials = MEASURES[measure], by_fold(rows).to_numpy()
+    table = [[evidence.answers.get(trial) for trial in of_seed] for of_seed in trials]
+    answers = [one for of_seed in table for one in of_seed if one is not None]
+    lacks_twins = measure == "accuracy_distinct" and any(one.distinct is None for one in answers)
+    if answers and len(answers) == len(rows) and not lacks_twins:
+        return how.observe_folds(table)
+    if how.column is None or rows.empty:
+        return Observed(np.empty(0))
+    value = dict(zip(rows["trial"], rows[how.column], strict=True))
+    cells = np.array([[value.get(trial, np.nan) for trial in of_seed] for of_seed in trials], float)
+    cells = np.where(np.isnan(cells), np.nanmean(cells, axis=0), cells)
+    return Observed(cells.mean(axis=1), cells, folds=True)
+
+
 def _tuned_in(search: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
     """Which settings of these `names` differ between an arm's search trials."""
-    return tuple(name for name in names if search[f"config.{name}"].nunique(dropna=False) > 1)
+    varied = [name for name in names if search[f"config.{name}"].nunique(dropna=False) > 1]
+    return tuple(name for name in varied if f"config.{name}" != FOLD)
 
 
 def _settings(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Value]:

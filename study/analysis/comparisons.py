@@ -24,7 +24,7 @@ class Comparison:
 
     differences: by measure. p_corrected: Holm's, by the study's measure, over the `family` pairs of the study.
     mcnemar: by seed, the exact p of the two networks' answers (McNemar 1947), of that pair of trainings alone; none
-    where images show the same subjects, as it takes each for evidence of its own.
+    where images show the same subjects, as it takes each for evidence of its own, or were tested in folds.
     verdict: in words.
     """
 
@@ -66,7 +66,7 @@ def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Com
 
 def _by_seed(evidence: Evidence, ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[tuple[int, int], float]:
     found = {}
-    for key in ours.index:
+    for key in ours.index if evidence.folds is None else []:
         pair = [evidence.answers.get(rows.at[key, "trial"]) for rows in (ours, theirs)]
         if any(one is None or one.subjects is not None for one in pair):
             continue

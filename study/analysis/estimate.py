@@ -31,6 +31,15 @@ Where every arm was searched more than once, another search is one more source o
 where searches are small. Then K counts the searches, and a search's answers are the means over its winner's seeds:
 these share what the search has chosen and are no independent evidence of what tuning is worth. How much of the
 spread is owed to seeds and how much to searches is told apart by the method of moments, too (ibid., chapter 3).
+
+Where images were tested in turn, each of K folds was searched, trained and tested by itself: the spread of the folds'
+own values V holds every source of chance. They share most of their training images, though, so the mean spreads more
+than V / K says: by (1/K + t) V, with t the images tested over those learned from, 1 / (K - 1), and with Student's t
+of K - 1 degrees of freedom (Nadeau and Bengio 2003, "Inference for the generalization error", section 4; Bouckaert
+and Frank 2004 found it the more replicable test). On simulated people and networks with a random layer, tuned and
+trained fold by fold (`tests/test_coverage.py`; 10, 30 and 100 people, 5 and 10 folds), intervals of 95 % for an arm
+so cover the mean of all such studies in 95.2 to 98.4 %, for a difference in 98.1 to 99.4 %. Without the term t they
+fall to 85.6 and 93.0 %; people as units, as above, to 85.6 and 88.3 %: neither knows of the shared training images.
 """
 
 from bisect import bisect_left
@@ -50,7 +59,8 @@ class Observed:
     """A measure by seed, (K,), and its answers by seed and unit, (K, N), None where they are not at hand.
 
     A unit is a test image, a subject, or a group of images where the measure is no mean over images; in the last two
-    cases a row's mean is the seed's value to the jackknife's accuracy only. searches: which search every seed belongs
+    cases a row's mean is the seed's value to the jackknife's accuracy only. folds: whether the units are the folds in
+    which the images were tested. searches: which search every seed belongs
     to, (K,), where that is what was repeated; else None. few_units: whether the units are subjects, so that there may
     be few.
     """
@@ -59,6 +69,7 @@ class Observed:
     answers: np.ndarray | None = None
     searches: np.ndarray | None = None
     few_units: bool = False
+    folds: bool = False
 
     def minus(self, other: "Observed") -> "Observed":
         """The difference, paired by seed and unit; both have the same ones in the same order."""
@@ -91,7 +102,8 @@ class Estimate:
     image_variance: A and B above, NaN where two repeats are lacking. Without answers by image B is 0, and the
     interval is over repeats alone (`over_images` is false). seed_sd, search_sd: the standard deviations between seeds
     of one winner and between searches, NaN where they cannot be told. by_repeat: what the mean is taken of.
-    subjects: how many subjects the images show, or groups of them, where that is known; else None.
+    subjects: how many subjects the images show, or groups of them, where that is known; else None. folds: in how
+    many the images were tested, where they came in turn; then A is what the folds' spread shows, and B is 0.
     """
 
     value: float
@@ -104,15 +116,20 @@ class Estimate:
     search_sd: float = float("nan")
     by_repeat: tuple[float, ...] = ()
     subjects: int | None = None
+    folds: int | None = None
 
     @property
     def unit(self) -> str:
         """What was repeated."""
+        if self.folds is not None:
+            return "fold"
         return "seed" if self.searches is None else "search"
 
     @property
     def repeats(self) -> int:
         """How often."""
+        if self.folds is not None:
+            return self.folds
         return self.seeds if self.searches is None else self.searches
 
     @property
@@ -164,6 +181,10 @@ class Estimate:
         at = bisect_left(counts, True, key=lambda n: self._with(n).margin(confidence) <= margin)
         return counts[at] if at < len(counts) else None
 
+    def data_until(self, margin: float, comparisons: int = 1) -> float:
+        """How many times the data would make the margin, after Bonferroni, `margin`: of folds, which are of all."""
+        return float((self.margin(1 - (1 - CONFIDENCE) / comparisons) / margin) ** 2) if margin > 0 else float("inf")
+
     @property
     def _degrees(self) -> float:
         in_repeats = self.repeat_variance / (self.repeats - 1)
@@ -181,6 +202,8 @@ class Estimate:
 
 def estimate(observed: Observed) -> Estimate:
     """The mean of what was observed with the variance that its repeats and test images give it. A NaN is no seed."""
+    if observed.folds:
+        return _of_folds(observed)
     there = ~np.isnan(observed.by_seed)
     known = observed if there.all() else observed.only(there)
     seeds, searches = len(known.by_seed), None
@@ -196,6 +219,20 @@ def estimate(observed: Observed) -> Estimate:
     by_repeat = tuple(map(float, values))
     subjects = known.answers.shape[1] if known.few_units and known.answers is not None else None
     return Estimate(value, seeds, *variances, over_images, searches, seed_sd, search_sd, by_repeat, subjects)
+
+
+def over_folds(variance: float, folds: int) -> float:
+    """The variance of a mean over folds from that between them (Nadeau and Bengio 2003)."""
+    return variance * (1 / folds + 1 / (folds - 1))
+
+
+def _of_folds(observed: Observed) -> Estimate:
+    assert observed.answers is not None
+    by_seed, by_fold = observed.by_seed, observed.answers.mean(axis=0)
+    folds, value = len(by_fold), float(np.mean(by_seed)) if len(by_seed) else float("nan")
+    variance = over_folds(float(np.var(by_fold, ddof=1)), folds) if folds > 1 else float("nan")
+    seed_sd = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan")
+    return Estimate(value, len(by_seed), variance, 0.0, seed_sd=seed_sd, by_repeat=tuple(by_fold), folds=folds)
 
 
 def _spread(observed: Observed) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fer_core import paper
+from fer_core.config import FOLDS
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
@@ -19,6 +20,7 @@ from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, answers_by_trial
+from study.analysis.folds import whole
 from study.folder import CHANGED_CODE, current_status, read_study, space_record
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
@@ -92,8 +94,21 @@ class Evidence:
     @cached_property
     def repeats_search(self) -> bool:
         """Whether winners of more than one search were confirmed, so that the searches are what was repeated."""
+        if self.folds is not None:
+            return False
         confirmed = self.trials[(self.trials["phase"] == "confirm") & (self.trials["status"] == "completed")]
         return study_seed(confirmed["seed"]).nunique() > 1 and bool((self.trials["phase"] == "search").any())
+
+    @property
+    def folds(self) -> int | None:
+        """Into how many folds the images are divided, which are tested in turn; None where they are not."""
+        settings = self.record["settings"]
+        return settings["data.folds"] if settings["data.protocol"] == FOLDS else None
+
+    @property
+    def repeats(self) -> str:
+        """What was repeated, in words."""
+        return "folds" if self.folds is not None else "searches" if self.repeats_search else "seeds"
 
     @property
     def knows_subjects(self) -> bool:
@@ -169,13 +184,15 @@ class Evidence:
 
     @cached_property
     def fixed(self) -> pd.DataFrame:
-        """The configurations that ran as they were given: the paper's, the user's own."""
-        return self.trials[self.trials["phase"] == "fixed"]
+        """The configurations that ran as they were given: the paper's, the user's own; one row over all folds."""
+        rows = self.trials[self.trials["phase"] == "fixed"]
+        return rows if self.folds is None else whole(rows)
 
     @cached_property
     def paper_runs(self) -> dict[str, dict[str, Any]]:
         """The rows of the paper's configurations as they ran at this study's scale, by the name in Table 1."""
-        settings = {name: value for name, value in self.record["settings"].items() if name != "data.protocol"}
+        free = ("data.protocol", "data.fold")
+        settings = {name: value for name, value in self.record["settings"].items() if name not in free}
         found: dict[str, dict[str, Any]] = {}
         for title, arm in self.paper_arms.items():
             wanted = {**settings, **paper.CONFIGURATIONS[title]}

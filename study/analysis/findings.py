@@ -20,12 +20,13 @@ J = TypeVar("J", Comparison, Effect)
 
 @dataclass(frozen=True)
 class Luck:
-    """How far a difference between two arms is moved by other seeds of the same winners, and by other searches: root
-    mean squares of the standard deviations over all pairs, NaN where they cannot be told.
+    """How far a difference between two arms is moved by other seeds of the same winners, by other searches, and from
+    fold to fold: root mean squares of the standard deviations over all pairs, NaN where they cannot be told.
     """
 
     seed: float
     search: float
+    fold: float
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ class Findings:
     @property
     def luck(self) -> Luck:
         gaps = [one.difference for one in self.comparisons]
-        return Luck(_root_mean_square([g.seed_sd for g in gaps]), _root_mean_square([g.search_sd for g in gaps]))
+        between = [float(np.std(g.by_repeat, ddof=1)) for g in gaps if g.folds is not None and g.folds > 1]
+        return Luck(
+            _root_mean_square([g.seed_sd for g in gaps]),
+            _root_mean_square([g.search_sd for g in gaps]),
+            _root_mean_square(between),
+        )
 
 
 def _root_mean_square(values: Sequence[float]) -> float:
@@ -142,8 +148,10 @@ def _seeds(against: Sequence[Comparison | Effect]) -> str:
 
 
 def repeats_text(found: Sequence[Estimate]) -> str:
-    """Over how many seeds the estimates are, or over how many searches of how many seeds."""
+    """Over how many seeds the estimates are, or over how many searches or folds of how many seeds."""
     repeats = _range({one.repeats for one in found}, found[0].unit)
+    if found[0].folds is not None:
+        return f"{repeats} of {_range({one.seeds for one in found}, 'seed')} each"
     if found[0].searches is None:
         return repeats
     each = {one.seeds / one.searches for one in found if one.searches}

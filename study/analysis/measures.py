@@ -6,6 +6,9 @@ add up over images; their variance over images is taken from pseudo-values of th
 
 Where it is known whom the images show, several of one subject are no independent evidence. Then subjects are what is
 left out at a time, of all measures: an accuracy is the ratio of two sums over subjects.
+
+Where the images were tested in turn, fold by fold, counts add up over the folds, so that a measure is of all images,
+and a fold is left out at a time.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +27,14 @@ BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
 class Measure:
     """How to observe it in the answers of several seeds to the same images, in what words, and what is better.
 
-    column: where the table of trials has it, None if it follows from the predictions alone.
+    column: where the table of trials has it, None if it follows from the predictions alone. observe_folds: how in
+    answers by seed and fold, None where a training is lacking; it then counts as the mean of its fold's others.
     """
 
     title: str
     column: str | None
     observe: Callable[[Sequence[Answers]], Observed]
+    observe_folds: Callable[[Sequence[Sequence[Answers | None]]], Observed]
     higher_is_better: bool = True
 
 
@@ -41,16 +46,43 @@ def _accuracy(answers: Sequence[Answers]) -> Observed:
 
 
 def _accuracy_distinct(answers: Sequence[Answers]) -> Observed:
-    known = answers[0].distinct
-    assert known is not None
-    return _accuracy([one.on(one.images[known]) for one in answers])
+    return _accuracy([_without_twins(one) for one in answers])
 
 
-def _jackknifed(
-    count: Callable[[Answers, np.ndarray], np.ndarray],
-    value: Callable[[np.ndarray], np.ndarray],
-    most: int | None = GROUPS,
-) -> Callable[[Sequence[Answers]], Observed]:
+def _accuracy_distinct_of_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
+    return _accuracy_of_folds([[None if one is None else _without_twins(one) for one in row] for row in table])
+
+
+def _without_twins(answers: Answers) -> Answers:
+    assert answers.distinct is not None
+    return answers.on(answers.images[answers.distinct])
+
+
+Count = Callable[[Answers, np.ndarray], np.ndarray]
+Value = Callable[[np.ndarray], np.ndarray]
+
+
+def _in_folds(count: Count, value: Value) -> Callable[[Sequence[Sequence[Answers | None]]], Observed]:
+    """Arguments as of `_jackknifed`."""
+
+    def observe(table: Sequence[Sequence[Answers | None]]) -> Observed:
+        there = [[one if one is not None and len(one.images) else None for one in row] for row in table]
+        counted = [[None if one is None else _total(count, one) for one in row] for row in there]
+        nothing = np.full_like(next(cell for row in counted for cell in row if cell is not None), np.nan)
+        counts = np.array([[nothing if cell is None else cell for cell in row] for row in counted])
+        counts = np.where(np.isnan(counts), np.nanmean(counts, axis=0), counts)
+        total, folds = counts.sum(axis=1, keepdims=True), counts.shape[1]
+        whole, without = value(total), value(total - counts)
+        return Observed(whole[:, 0], folds * whole - (folds - 1) * without, folds=True)
+
+    return observe
+
+
+def _total(count: Count, answers: Answers) -> np.ndarray:
+    return count(answers, np.zeros(len(answers.images), int))[0]
+
+
+def _jackknifed(count: Count, value: Value, most: int | None = GROUPS) -> Callable[[Sequence[Answers]], Observed]:
     """count: (groups, ...) sums over an answer's images; value: the measure of such sums, over their last axes; most:
     how many groups there are at most.
     """
@@ -87,6 +119,7 @@ def _share(hits: np.ndarray) -> np.ndarray:
 
 
 _accuracy_of_subjects = _jackknifed(_hits, _share, most=None)
+_accuracy_of_folds = _in_folds(_hits, _share)
 
 
 def _confusions(answers: Answers, group: np.ndarray) -> np.ndarray:
@@ -134,12 +167,18 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
+def _of_counts(title: str, column: str | None, count: Count, value: Value, higher_is_better: bool = True) -> Measure:
+    return Measure(title, column, _jackknifed(count, value), _in_folds(count, value), higher_is_better)
+
+
 MEASURES = {
-    "accuracy": Measure("accuracy", "test_accuracy", _accuracy),
-    "accuracy_distinct": Measure("accuracy without twins", "test_accuracy_distinct", _accuracy_distinct),
-    "macro_f1": Measure("macro F1", "test_macro_f1", _jackknifed(_confusions, _macro_f1)),
-    "balanced_accuracy": Measure("balanced accuracy", None, _jackknifed(_confusions, _balanced_accuracy)),
-    "calibration_error": Measure(
-        "calibration error", None, _jackknifed(_confidences, _calibration_error), higher_is_better=False
+    "accuracy": Measure("accuracy", "test_accuracy", _accuracy, _accuracy_of_folds),
+    "accuracy_distinct": Measure(
+        "accuracy without twins", "test_accuracy_distinct", _accuracy_distinct, _accuracy_distinct_of_folds
+    ),
+    "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
+    "balanced_accuracy": _of_counts("balanced accuracy", None, _confusions, _balanced_accuracy),
+    "calibration_error": _of_counts(
+        "calibration error", None, _confidences, _calibration_error, higher_is_better=False
     ),
 }

@@ -7,7 +7,8 @@ no difference larger than x          else, if the whole 95 % interval lies withi
                                      nothing is claimed within the paper's, 1.03 points; x is the end of the interval
                                      that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is;
-                                     searches, where every arm was searched more than once
+                                     searches, where every arm was searched more than once; where all images were
+                                     tested, in folds, about n times the data
 
 Of a claim that was there before the study, such as the paper's of +1.03 points for one SE block per block (Table 1),
 by the 95 % interval alone, uncorrected:
@@ -23,6 +24,7 @@ from fer_core import paper
 from study.analysis.estimate import CONFIDENCE, Estimate
 
 UNDECIDED = "undecided"
+MOST_DATA = 100  # times what there is: beyond this no number is worth naming
 MARGIN = paper.REPORTED_GAIN
 
 
@@ -56,6 +58,11 @@ def _what_would_decide(difference: Estimate, comparisons: int, margin: float) ->
     if difference.repeats < 2:
         return f"{counted(2 - difference.repeats, difference.unit, ' more')} at least would show any spread"
     size = abs(difference.value)
+    if difference.folds is not None:
+        times = min(difference.data_until(size, comparisons), difference.data_until(margin - size))
+        if times > MOST_DATA:
+            return f"more than {MOST_DATA} times the data would be needed"
+        return f"about {_rounded_up(math.ceil(10 * times)) / 10:g} times the data would decide"
     enough = [difference.repeats_until(size, comparisons), difference.repeats_until(margin - size)]
     found = min((n for n in enough if n is not None), default=None)
     if found is None:
@@ -69,7 +76,7 @@ def counted(number: int, unit: str, more: str = "") -> str:
 
 
 def plural(unit: str) -> str:
-    return {"seed": "seeds", "search": "searches"}[unit]
+    return {"seed": "seeds", "search": "searches", "fold": "folds"}[unit]
 
 
 def _rounded_up(count: int) -> int:

@@ -25,7 +25,7 @@ from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.plan import study_seed
 from study.report.tables import label
-from study.summary import effect_text, interval, luck_text, percent, points, tuned_text
+from study.summary import FOLDS_CHANCE, effect_text, interval, luck_text, paired_by, percent, points, tuned_text
 
 
 @dataclass(frozen=True)
@@ -127,20 +127,20 @@ def _tables(found: Findings) -> list[PageTable]:
 
 def _arms(found: Findings) -> PageTable:
     rows = []
-    repeated = found.evidence.repeats_search
+    repeated = dict.fromkeys((found.evidence.repeats, "seeds"))
     for arm in found.arms:
-        cells = [Cell(arm.arm), *([Cell(str(arm.searches), arm.searches)] if repeated else [])]
-        cells.append(Cell(str(arm.seeds), arm.seeds))
+        cells = [Cell(arm.arm), *(Cell(str(getattr(arm, name)), getattr(arm, name)) for name in repeated)]
         for name in MEASURES:
             one = arm.estimates[name]
             cells.append(Cell(_with_interval(one), _number(one.value)))
         rows.append(cells)
-    headings = ["arm", *(["searches"] if repeated else []), "seeds", *(m.title for m in MEASURES.values())]
-    chance = (
-        f"searches and {found.evidence.units}"
-        if repeated
-        else f"seeds and {found.evidence.units} (of these configurations: another search might have chosen others)"
-    )
+    headings = ["arm", *repeated, *(m.title for m in MEASURES.values())]
+    units = found.evidence.units
+    chance = {
+        "folds": FOLDS_CHANCE,
+        "searches": f"searches and {units}",
+        "seeds": f"seeds and {units} (of these configurations: another search might have chosen others)",
+    }[found.evidence.repeats]
     note = (
         f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
         "twins: on the test images with no identical image in training. Calibration error: the smaller the better."
@@ -163,17 +163,19 @@ def _comparisons(found: Findings) -> PageTable:
     measure = MEASURES[found.evidence.measure].title
     headings = ["pair", measure, "95 % interval", "p, Holm", "verdict", "could have seen", "macro F1"]
     note = (
-        f"Differences in test {measure} in points, paired by seed and test image; p corrected over all {len(rows)} "
+        f"Differences in test {measure} in points, paired by {paired_by(found)}; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
         f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
         f"difference that such a study finds in four of five cases. {_of_mcnemar(found)}"
     )
-    if found.evidence.repeats_search:
+    if found.evidence.repeats != "seeds":
         note += " " + luck_text(found)
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
 
 
 def _of_mcnemar(found: Findings) -> str:
+    if found.evidence.folds is not None:
+        return "McNemar's test is left out: it takes every pair of networks alone."
     if found.evidence.knows_subjects:
         return "McNemar's test is left out: it takes every image for evidence of its own."
     return "McNemar: the exact p of each seed's pair of networks alone, which says nothing of other seeds."
@@ -297,7 +299,8 @@ def _fixed(found: Findings) -> PageTable:
         for row in found.evidence.fixed.to_dict("records")
     ]
     headings = ["trial", "arm", "status", "validation accuracy", "test accuracy", "test macro F1", "error"]
-    return PageTable("Configurations run as they were given", "One seed each.", headings, rows)
+    note = "One seed each." if found.evidence.folds is None else "One seed in each fold; means over the folds."
+    return PageTable("Configurations run as they were given", note, headings, rows)
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
@@ -308,10 +311,12 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     images = settings.get("data.train_images")
     kind = own_kind(settings)
     network = f"{kind} {settings[kind]}" if kind else f"width {settings['model.width']:g}"
+    folds = evidence.folds is not None
     searches = study_seed(trials.loc[trials["phase"] == "confirm", "seed"]).nunique()
     return [
         *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
         *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
+        *([("folds", f"{evidence.folds}, each tested after a search and training on the others")] if folds else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("images", f"{evidence.form}, {len(evidence.record['class_names'])} classes"),
         *([("subjects", subjects_text(subjects))] if (subjects := evidence.record.get("subjects")) else []),

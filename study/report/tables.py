@@ -24,7 +24,7 @@ from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
 JUDGED = {
-    **{"searches": I, "seeds": I, "seed_sd": F, "search_sd": F},
+    **{"folds": I, "searches": I, "seeds": I, "seed_sd": F, "search_sd": F},
     **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
 }
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
@@ -32,7 +32,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"study": S, "arm": S, "trials": I, "completed": I, "pruned": I, "diverged": I, "failed": I},
         **{"search_epochs": I, "search_seconds": F, "validation": F},
         **{f"untuned_{name}": F for name in ("lower_quartile", "median", "upper_quartile")},
-        **{"searches": I, "seeds": I, "failed_confirmations": I, "parameters": I, "seconds": F},
+        **{"folds": I, "searches": I, "seeds": I, "failed_confirmations": I, "parameters": I, "seconds": F},
         **{f"test_{name}{bound}": F for name in MEASURES for bound in BOUNDS},
         **{"seed_sd": F, "search_sd": F},
         **CONFIG_COLUMNS,
@@ -104,8 +104,7 @@ def arms_latex(found: Sequence[Findings]) -> str:
             **_study_cell(found, one),
             "arm": arm.arm,
             "trials": str(arm.effort.trials),
-            **({"searches": str(arm.searches)} if one.evidence.repeats_search else {}),
-            "seeds": str(arm.seeds),
+            **{name: str(getattr(arm, name)) for name in (one.evidence.repeats, "seeds")},
             **{title: _with_margin(arm.estimates[name]) for name, title in measures.items()},
         }
         for one in found
@@ -150,6 +149,7 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
         "search_seconds": arm.effort.seconds,
         "validation": arm.validation,
         **dict(zip(("untuned_lower_quartile", "untuned_median", "untuned_upper_quartile"), arm.untuned, strict=True)),
+        "folds": arm.folds,
         "searches": arm.searches,
         "seeds": arm.seeds,
         "failed_confirmations": arm.failed_confirmations,
@@ -199,7 +199,8 @@ def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
 def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
     gap = one.difference
     return {
-        "searches": gap.searches or 1,
+        "folds": gap.folds,
+        "searches": gap.searches or gap.folds or 1,
         "seeds": gap.seeds,
         "seed_sd": gap.seed_sd,
         "search_sd": gap.search_sd,
