@@ -24,6 +24,9 @@ from study.analysis.findings import Findings, find
 from study.deadline import Deadline
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY, TrialSpec
 from study.power import detectable, luck_of
+from study.report.figures.classes import answers_of, confusions
+from study.report.figures.faces import mistaken_faces
+from study.report.figures.style import Subject
 from study.report.tables import arm_rows, comparison_rows
 from study.report.write import Request, write_report
 from study.tables import read_parquet, read_table
@@ -267,6 +270,24 @@ def test_the_words_are_of_folds(found: Findings, made: Path, tmp_path: Path) -> 
     assert "Nadeau and Bengio 2003" in page
     assert "5, each tested after a search and training on the others" in page
     assert "paired by fold" in page
+
+
+def test_figures_have_the_answers_of_all_folds_together(found: Findings, answered: pd.DataFrame) -> None:
+    subject = Subject(found, np.zeros((50_000, 8, 8), np.uint8))
+    every = answers_of(subject, found.arms[0])
+    assert len(every) == SEEDS
+    for place, one in enumerate(every):
+        rows = answered.query(f"arm == 'none' and place == {200_000 + place}").sort_values("image")
+        np.testing.assert_array_equal(one.images, rows["image"])
+        np.testing.assert_array_equal(one.predicted, rows["predicted"])
+        assert one.subjects is None
+    figure = confusions(subject)
+    assert figure is not None
+    assert [panel.get_title() for panel in figure.axes[:2]] == [
+        "none, 3 seeds in 5 folds",
+        "block, 3 seeds in 5 folds",
+    ]
+    assert mistaken_faces(subject) is not None
 
 
 def test_what_data_would_decide_is_said(tmp_path: Path) -> None:

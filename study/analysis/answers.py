@@ -1,6 +1,6 @@
 """What every tested trial answered to every test image, from `predictions.parquet`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +59,17 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
             None if shown is None else shown[rows],
         )
     return found
+
+
+def joined(folds: list[Answers]) -> Answers:
+    """Answers to other images each as answers to all of them."""
+
+    def together(name: str) -> np.ndarray | None:
+        parts = [getattr(one, name) for one in folds]
+        return None if any(part is None for part in parts) else np.concatenate(parts)[order]
+
+    order = np.argsort(np.concatenate([one.images for one in folds]))
+    return Answers(**{field.name: together(field.name) for field in fields(Answers)})  # type: ignore[arg-type]
 
 
 def aligned(answers: list[Answers]) -> list[Answers]:

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from study.analysis.answers import Answers
+from study.analysis.answers import Answers, joined
 from study.analysis.arms import ArmFindings
+from study.analysis.folds import by_fold
 from study.analysis.measures import BINS, confidence_bin
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 
@@ -33,7 +34,8 @@ def confusions(subject: Subject) -> Figure | None:
         predicted = np.concatenate([one.predicted for one in answers])
         shares = confusion_matrix(labels, predicted, labels=range(len(names)), normalize="true")
         _matrix(panel, shares, names)
-        panel.set_title(f"{arm.arm}, {len(answers)} seed{'s' if len(answers) > 1 else ''}")
+        in_folds = "" if arm.folds is None else f" in {arm.folds} folds"
+        panel.set_title(f"{arm.arm}, {len(answers)} seed{'s' if len(answers) > 1 else ''}{in_folds}")
     hide_unused(axes[len(arms) :])
     return figure
 
@@ -82,6 +84,10 @@ def reliability(subject: Subject) -> Figure | None:
 
 
 def answers_of(subject: Subject, arm: ArmFindings) -> list[Answers]:
-    """The arm's answers, seed by seed, those that are at hand."""
+    """The arm's answers, seed by seed, those that are at hand; of all folds together."""
     known = subject.found.evidence.answers
-    return [known[trial] for trial in arm.confirmations["trial"] if trial in known]
+    if arm.folds is None:
+        return [known[trial] for trial in arm.confirmations["trial"] if trial in known]
+    table = by_fold(arm.confirmations).to_numpy()
+    parts = [[known[trial] for trial in of_seed if trial in known] for of_seed in table]
+    return [joined(of_seed) for of_seed in parts if of_seed]
