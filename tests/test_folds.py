@@ -22,6 +22,8 @@ from fer_core.form import PAPERS, Form
 from search_spaces.space import Space
 from study.analysis.findings import Findings, find
 from study.deadline import Deadline
+from study.engine import Engine
+from study.place import Place
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY, TrialSpec
 from study.power import detectable, luck_of
 from study.report.figures.classes import answers_of, confusions
@@ -29,7 +31,10 @@ from study.report.figures.faces import mistaken_faces
 from study.report.figures.style import Subject
 from study.report.tables import arm_rows, comparison_rows
 from study.report.write import Request, write_report
-from study.tables import read_parquet, read_table
+from study.sampler import Sampler
+from study.sharing import Shares
+from study.shelf import Shelf
+from study.tables import Tables, read_parquet, read_table
 from tests import test_engine
 from tests.conftest import Finished, run_module
 from tests.made import make_study
@@ -151,6 +156,26 @@ def test_what_has_nothing_to_tune_is_trained_in_every_fold(tmp_path: Path) -> No
 def test_without_folds_identities_are_as_they_were() -> None:
     assert TrialConfig().digest() == TrialConfig().override({"data.folds": 10, "data.fold": 0}).digest()
     assert TrialConfig().override({"data.protocol": FOLDS, "data.fold": 3}).digest() != TrialConfig().digest()
+
+
+def test_a_trial_is_told_of_its_own_folds_images_alone(tmp_path: Path) -> None:
+    from study.runner import Feed, Link
+
+    p = plan(folds=3, protocol=FOLDS, trials=2, epochs=2, seeds=1)
+    engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
+    shelf, images = Shelf(str(tmp_path)), {view: ([f"learn {view.fold}"], [f"test {view.fold}"]) for view in p.views}
+    link = Link(engine, Place(tmp_path), shelf, shelf, images, Shares(0))
+    feed, told = Feed(link, lambda: 1), set()
+    while not engine.finished:
+        config = feed.suggest("any")
+        spec = link.specs[config["trial"]]
+        own = Fold(config["settings"]["data.fold"], 3)
+        assert config["learning"] == [f"learn {own}"]
+        assert config.get("testing") == (None if spec.phase == "search" else [f"test {own}"])
+        told.add((spec.phase, own.number))
+        engine.on_epochs(spec, [test_engine.epoch_row(spec, 1), test_engine.epoch_row(spec, 2)])
+        engine.on_end(spec, "completed")
+    assert told == set(itertools.product(("fixed", "search", "confirm"), range(3)))
 
 
 @pytest.mark.parametrize(

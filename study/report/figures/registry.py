@@ -32,16 +32,16 @@ FIGURES = (
     Figure(
         "differences",
         "Differences between arms",
-        "Mean difference of every pair with its 95 % interval, as in the table. Ticks: single seeds; the searches, where "
-        "every arm was searched more than once, or the folds. Filled: decided. Dotted: the gain that is claimed.",
+        "Mean difference of every pair with its 95 % interval, as in the table. Ticks: single seeds; the searches "
+        "where every arm was searched more than once; the folds. Filled: decided. Dotted: the gain that is claimed.",
         "two arms confirmed with two common seeds",
         differences,
     ),
     Figure(
         "factors",
         "Over the values that are compared",
-        "Blue: the mean over what else is compared, with the 95 % interval over seeds and test images or subjects, or "
-        "over folds. Grey: each combination of the others.",
+        "Blue: the mean over what else is compared, with the 95 % interval over seeds and test images or subjects, "
+        "or over folds. Grey: each combination of the others.",
         "",  # a study that crosses no factors lacks nothing
         factors,
     ),
