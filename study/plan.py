@@ -26,6 +26,9 @@ CONFIRM_SEEDS = 200_000
 SEARCHES_APART = 100
 MOST_STUDIES = 2**32 // SEEDS_A_STUDY  # Keras' seeds have 32 bits
 
+# Settings that more hangs on than a training.
+BY_OPTION = {"data.protocol": "--protocol", "data.folds": "--folds K", "data.fold": "--folds K, each in turn"}
+
 # Successive halving: a trial goes on past a third of the epochs if it is in the best third. No rung at a ninth, as is
 # usual: a trial's rank there says nothing yet of its end (docs/performance.md, "The search").
 REDUCTION_FACTOR = 3
@@ -343,6 +346,8 @@ def make_plan(
     amount = QUICK_SYNTHETIC if (budget, data_name) == ("quick", SYNTHETIC) else BUDGETS[budget]
     settings = settings or {}
     for name in settings:
+        if name in BY_OPTION:
+            raise InputError(f"--set {name}: is given as {BY_OPTION[name]}.")
         if name in space.scientific or name in space.nuisance:
             raise InputError(f"--set {name}: the space {space.name} varies it. Only fixed settings can be set.")
     scaled = {"train.epochs": amount.epochs, "data.protocol": protocol, **amount.settings}
