@@ -77,6 +77,8 @@ def test_a_trainers_configuration_has_its_settings_and_the_shared_ones() -> None
         "data.side": 48,
         "data.colour": False,
         "data.interpolation": "nearest",
+        "data.folds": 10,
+        "data.fold": 0,
         "train.epochs": 4,
         "train.stop_patience": 16,
         "trainer": "Guess",
