@@ -45,7 +45,8 @@ def study(width: dict[str, float] | None = None, failed: str = "", only: str = "
     rows = pd.DataFrame(trials)
     if only:
         rows = rows[rows["config.data.protocol"] == only]
-    return Evidence((), (), rows, pd.DataFrame(), answers, ())
+    record = {"settings": {"data.protocol": "challenge"}}
+    return Evidence((), (record,), rows, pd.DataFrame(), answers, ())
 
 
 def test_the_two_protocols_are_compared_on_the_images_that_both_tested() -> None:
