@@ -299,6 +299,20 @@ def test_the_words_are_of_folds(found: Findings, made: Path, tmp_path: Path) -> 
     assert "paired by fold" in page
 
 
+def test_twins_are_left_out_in_every_fold_and_may_be_all_of_one_or_of_all(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "made", {"none": 0.5}, folds=4)
+    table = read_parquet(folder, "predictions")
+    place, rows = table.schema.get_field_index("distinct"), table.to_pandas()
+    for twins in (rows["image"] // 10_000 == 1, rows["image"] >= 0):
+        pq.write_table(table.set_column(place, "distinct", [(~twins).to_numpy()]), folder / "predictions.parquet")
+        tested = find([folder])[0].arms[0].estimates["accuracy_distinct"]
+        alone = rows[~twins & rows["trial"].isin(read_table(folder, "trials")["trial"])]
+        if len(alone):
+            assert tested.value == pytest.approx((alone["label"] == alone["predicted"]).mean())
+        else:
+            assert np.isnan(tested.value)
+
+
 def test_figures_have_the_answers_of_all_folds_together(found: Findings, answered: pd.DataFrame) -> None:
     subject = Subject(found, np.zeros((50_000, 8, 8), np.uint8))
     every = answers_of(subject, found.arms[0])

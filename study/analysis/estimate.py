@@ -32,15 +32,15 @@ where searches are small. Then K counts the searches, and a search's answers are
 these share what the search has chosen and are no independent evidence of what tuning is worth. How much of the
 spread is owed to seeds and how much to searches is told apart by the method of moments, too (ibid., chapter 3).
 
-Where images were tested in turn, each of K folds was searched, trained and tested by itself: the spread of the folds'
-own values V holds every source of chance. They share most of their training images, though, so the mean spreads more
-than V / K says: by (1/K + t) V, with t the images tested over those learned from, 1 / (K - 1), and with Student's t
-of K - 1 degrees of freedom (Nadeau and Bengio 2003, "Inference for the generalization error", section 4; Bouckaert
-and Frank 2004 found it the more replicable test). On simulated people and networks with a random layer, tuned and
-trained fold by fold (`tests/test_coverage.py`; 10, 30 and 100 people, 5 and 10 folds, 1,000 studies each), intervals
-of 95 % so cover an arm's accuracy, the mean of all such studies, in 96.8 to 98.4 %, and a difference in 98.5 to
-99.1 %. Without t they fall to 87.0 and 94.8 %. For differences it costs nearly half the margin again and is seldom
-needed; how seldom depends on how alike networks are that share their training images, which a study cannot tell.
+Where images were tested in turn, each of K folds was searched, trained and tested by itself: the spread of the
+folds' own values V holds every source of chance. They share most of their training images, though, so the mean
+spreads more than V / K says: by (1/K + t) V, with t the images tested over those learned from, 1 / (K - 1), and
+with Student's t of K - 1 degrees of freedom (Nadeau and Bengio 2003, "Inference for the generalization error"). On
+simulated people and networks with a random layer, tuned and trained fold by fold (`tests/test_coverage.py`; 10, 30
+and 100 people, 5 and 10 folds, 1,000 studies each), intervals of 95 % so cover an arm's accuracy, the mean of all
+such studies, in 96.8 to 98.4 %, and a difference in 98.5 to 99.1 %. Without t they fall to 87.0 and 94.8 %. For
+differences it costs nearly half the margin again and is seldom needed; how seldom depends on how alike networks are
+that share their training images, which a study cannot tell.
 """
 
 from bisect import bisect_left

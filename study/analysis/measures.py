@@ -50,7 +50,9 @@ def _accuracy_distinct(answers: Sequence[Answers]) -> Observed:
 
 
 def _accuracy_distinct_of_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
-    return _accuracy_of_folds([[None if one is None else _without_twins(one) for one in row] for row in table])
+    alone = [[None if one is None else _without_twins(one) for one in row] for row in table]
+    some = any(len(one.images) for row in alone for one in row if one is not None)
+    return _accuracy_of_folds(alone) if some else Observed(np.empty(0))
 
 
 def _without_twins(answers: Answers) -> Answers:
@@ -66,8 +68,7 @@ def _in_folds(count: Count, value: Value) -> Callable[[Sequence[Sequence[Answers
     """Arguments as of `_jackknifed`."""
 
     def observe(table: Sequence[Sequence[Answers | None]]) -> Observed:
-        there = [[one if one is not None and len(one.images) else None for one in row] for row in table]
-        counted = [[None if one is None else _total(count, one) for one in row] for row in there]
+        counted = [[None if one is None else _total(count, one) for one in row] for row in table]
         nothing = np.full_like(next(cell for row in counted for cell in row if cell is not None), np.nan)
         counts = np.array([[nothing if cell is None else cell for cell in row] for row in counted])
         counts = np.where(np.isnan(counts), np.nanmean(counts, axis=0), counts)
@@ -111,7 +112,8 @@ def _groups(answers: Answers, most: int | None) -> np.ndarray:
 
 def _hits(answers: Answers, group: np.ndarray) -> np.ndarray:
     """(groups, 2): right answers and images."""
-    return np.stack([np.bincount(group, weights) for weights in (answers.correct, None)], axis=-1).astype(float)
+    sums = [np.bincount(group, weights, minlength=1) for weights in (answers.correct, None)]
+    return np.stack(sums, axis=-1).astype(float)
 
 
 def _share(hits: np.ndarray) -> np.ndarray:
