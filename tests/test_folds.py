@@ -331,6 +331,21 @@ def test_figures_have_the_answers_of_all_folds_together(found: Findings, answere
     assert mistaken_faces(subject) is not None
 
 
+def test_effects_of_crossed_factors_are_over_folds_too(tmp_path: Path) -> None:
+    factors = {"x": {"1": ["a1", "b1"], "2": ["a2", "b2"]}, "y": {"a": ["a1", "a2"], "b": ["b1", "b2"]}}
+    pairs = [["a1", "a2"], ["b1", "b2"], ["a1", "b1"], ["a2", "b2"]]
+    accuracies = {"a1": 0.5, "a2": 0.62, "b1": 0.5, "b2": 0.62}
+    folder = make_study(tmp_path / "made", accuracies, folds=FOLD_COUNT, factors=factors, comparable=pairs)
+    (found,) = find([folder])
+    gaps = {(one.arm, one.baseline): one.difference for one in found.comparisons}
+    effect = next(one for one in found.effects if one.factor == "x")
+    both = [gaps["a2", "a1"], gaps["b2", "b1"]]
+    assert effect.difference.folds == FOLD_COUNT
+    assert effect.difference.value == pytest.approx(np.mean([gap.value for gap in both]))
+    assert effect.difference.by_repeat == pytest.approx(np.mean([gap.by_repeat for gap in both], axis=0))
+    assert effect.verdict == "better"
+
+
 def test_what_data_would_decide_is_said(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "close", {"none": 0.5, "block": 0.54}, folds=4)
     (pair,) = find([folder])[0].comparisons
