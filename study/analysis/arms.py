@@ -12,7 +12,7 @@ from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.folds import FOLD, by_fold
-from study.analysis.measures import MEASURES
+from study.analysis.measures import MEASURES, filled
 from study.folder import settings_in
 from study.plan import study_seed
 from study.selection import best_winner, winners
@@ -161,8 +161,7 @@ def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: str) -> Obse
     if how.column is None or rows.empty:
         return Observed(np.empty(0))
     value = dict(zip(rows["trial"], rows[how.column], strict=True))
-    cells = np.array([[value.get(trial, np.nan) for trial in of_seed] for of_seed in trials], float)
-    cells = np.where(np.isnan(cells), np.nanmean(cells, axis=0), cells)
+    cells = filled(np.array([[value.get(trial, np.nan) for trial in of_seed] for of_seed in trials], float))
     return Observed(cells.mean(axis=1), cells, folds=True)
 
 

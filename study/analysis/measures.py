@@ -70,13 +70,17 @@ def _in_folds(count: Count, value: Value) -> Callable[[Sequence[Sequence[Answers
     def observe(table: Sequence[Sequence[Answers | None]]) -> Observed:
         counted = [[None if one is None else _total(count, one) for one in row] for row in table]
         nothing = np.full_like(next(cell for row in counted for cell in row if cell is not None), np.nan)
-        counts = np.array([[nothing if cell is None else cell for cell in row] for row in counted])
-        counts = np.where(np.isnan(counts), np.nanmean(counts, axis=0), counts)
+        counts = filled(np.array([[nothing if cell is None else cell for cell in row] for row in counted]))
         total, folds = counts.sum(axis=1, keepdims=True), counts.shape[1]
         whole, without = value(total), value(total - counts)
         return Observed(whole[:, 0], folds * whole - (folds - 1) * without, folds=True)
 
     return observe
+
+
+def filled(table: np.ndarray) -> np.ndarray:
+    """What is lacking, NaN, as the mean of what the other rows have there."""
+    return np.where(np.isnan(table), np.nanmean(table, axis=0), table)
 
 
 def _total(count: Count, answers: Answers) -> np.ndarray:
