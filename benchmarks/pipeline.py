@@ -38,7 +38,7 @@ def _ours(images: np.ndarray, labels: np.ndarray) -> Callable[[], float]:
 
     from fer_core.augmentation import RandomShift
     from fer_core.passes import Examples
-    from fer_core.training import one_hot
+    from fer_core.targets import one_hot
 
     first = keras.Sequential([keras.layers.Rescaling(1 / 255), RandomShift(SHIFT)])
     examples = Examples.on_device(images[..., None], one_hot(labels))

@@ -55,7 +55,7 @@ def _fit(data: str | None, folder: Path) -> Callable[[], object]:
 
     from fer_core.config import TrialConfig
     from fer_core.model import build_model
-    from fer_core.training import one_hot
+    from fer_core.targets import one_hot
 
     images = learning(data, IMAGES)
     train = images.train_images[..., None], one_hot(images.train_labels)

@@ -24,6 +24,8 @@ Value = str | int | float | bool | None
 Network = Callable[[Any, dict[str, Value]], Any]
 
 FOLDS = "folds"  # the protocol in which every image is tested once
+LABEL, DISTRIBUTION, DRAWN = "label", "distribution", "drawn"  # what is trained towards (fer_core.targets)
+TARGETS = "train.targets"
 
 
 class Fold(NamedTuple):
@@ -156,6 +158,12 @@ class TrainConfig:
     )
     label_smoothing: float = _setting(
         0.0, "share of a label spread over all classes (Szegedy et al. 2016)", low=0, high=0.99
+    )
+    targets: str = _setting(
+        LABEL,
+        "towards what: an image's label, the distribution of its annotators' votes, or one of them drawn every epoch",
+        among=(LABEL, DISTRIBUTION, DRAWN),
+        added=True,
     )
     class_weights: str = _setting(
         "none",

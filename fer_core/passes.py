@@ -17,8 +17,8 @@ BATCH = 512  # images a step of validation and test; has no influence on the num
 
 
 class Examples(NamedTuple):
-    """Labelled images on the device: uint8 (n, side, side, channels), one-hot float32 (n, classes), and, if not all
-    count alike, the weight of each in the loss, float32 (n,).
+    """Labelled images on the device: uint8 (n, side, side, channels), one-hot or distributions float32 (n, classes),
+    and, if not all count alike, the weight of each in the loss, float32 (n,).
     """
 
     images: Any
@@ -29,6 +29,10 @@ class Examples(NamedTuple):
     def on_device(cls, images: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> "Examples":
         given = [part for part in (images, labels, weights) if part is not None]
         return cls(*map(ops.convert_to_tensor, given))
+
+    def towards(self, labels: np.ndarray) -> "Examples":
+        """The same images with other labels."""
+        return self._replace(labels=ops.convert_to_tensor(labels))
 
 
 class Passes:

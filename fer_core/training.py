@@ -27,6 +27,7 @@ from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
 from fer_core.passes import BATCH, Examples
+from fer_core.targets import Targets, one_hot
 
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
@@ -55,9 +56,16 @@ class Training:
         self._passes = compiled.take(config, seed, network, self._classes)
         rows = stratified(learning.train_labels, config.data.train_images)
         images, labels = learning.train_images[rows], learning.train_labels[rows]
-        self._train = _examples(images, labels, len(self._classes), config.train.class_weights)
+        shares = None if learning.train_distributions is None else learning.train_distributions[rows]
+        self._targets = Targets(config.train.targets, labels, shares, len(self._classes))
+        weights = class_weights(config.train.class_weights, labels, len(self._classes))
+        self._train = Examples.on_device(
+            with_channels(images), self._targets.of_epoch(0, seed), None if weights is None else weights[labels]
+        )
         rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = _examples(learning.val_images[rows], learning.val_labels[rows], len(self._classes))
+        self._val = Examples.on_device(
+            with_channels(learning.val_images[rows]), one_hot(learning.val_labels[rows], len(self._classes))
+        )
         self._stopping = keras.callbacks.EarlyStopping(
             "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
@@ -109,6 +117,8 @@ class Training:
             self.model.optimizer.learning_rate = cosine_rate(self.config.train, number)
         learning_rate = float(self.model.optimizer.learning_rate)
         order = np.random.default_rng((self.seed, number)).permutation(len(self._train.labels))
+        if self._targets.change:
+            self._train = self._train.towards(self._targets.of_epoch(number, self.seed))
         trained = self._passes.train(self._train, order, self.config.train.batch_size)
         validated = self._passes.evaluate(self._val, BATCH)
         for callback in self._callbacks:
@@ -188,17 +198,6 @@ def train(
         if checkpoint is not None:
             training.save(checkpoint)
     return training
-
-
-def _examples(images: np.ndarray, labels: np.ndarray, classes: int, weighting: str = "none") -> Examples:
-    weights = class_weights(weighting, labels, classes)
-    given = None if weights is None else weights[labels]
-    return Examples.on_device(with_channels(images), one_hot(labels, classes), given)
-
-
-def one_hot(labels: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray:
-    """Labels (n,) as (n, classes) float32, the `class_mode="categorical"` of section 2.1."""
-    return keras.utils.to_categorical(labels, classes).astype(np.float32)
 
 
 def class_weights(kind: str, labels: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray | None:

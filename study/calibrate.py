@@ -44,11 +44,11 @@ def calibrate(plan: Plan, cluster: Cluster) -> None:
 def measure(config: TrialConfig) -> Speed:
     """Train on drawn faces: a first epoch, which compiles, and a second, which counts."""
     from fer_core.data.protocols import split
-    from fer_core.data.synthetic import synthetic_faces
+    from fer_core.data.synthetic import synthetic_faces, with_votes
     from fer_core.training import Training
 
     images = BATCHES * config.train.batch_size
-    faces = synthetic_faces({TRAINING: images, 1: VALIDATED, 2: VALIDATED}, form=config.data.form)
+    faces = with_votes(synthetic_faces({TRAINING: images, 1: VALIDATED, 2: VALIDATED}, form=config.data.form))
     learning, _ = split(faces, "challenge")
     start = time.perf_counter()
     everything = {"data.train_images": None, "data.val_images": None, "train.epochs": 2}

@@ -202,11 +202,13 @@ def _some(data: str | None, images: int, form: Form) -> Learning:
     """So many training images, and a quarter as many to validate."""
     from fer_core.data.progress import read_with_progress
     from fer_core.data.protocols import Learning, default_protocol, split, stratified
+    from fer_core.targets import one_hot
     from study.display import make_console
 
     dataset = read_with_progress(find_source(data or SYNTHETIC), make_console(), form)
     learning, _ = split(dataset, default_protocol(dataset))
     train = stratified(learning.train_labels, images)
+    shares = learning.train_distributions
     val = stratified(learning.val_labels, max(1, len(train) // 4))
     return Learning(
         learning.train_images[train],
@@ -214,6 +216,8 @@ def _some(data: str | None, images: int, form: Form) -> Learning:
         learning.val_images[val],
         learning.val_labels[val],
         learning.classes,
+        # For a network that is to learn distributions: those that all agree, where no others are known.
+        one_hot(learning.train_labels, len(learning.classes))[train] if shares is None else shares[train],
     )
 
 

@@ -5,13 +5,13 @@ A plan is data, made without Ray, Keras or the images, so that `--dry-run` shows
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import FOLDS, TrialConfig, Value, View, own_kind, read_value, trial_id
+from fer_core.config import FOLDS, LABEL, TARGETS, TrialConfig, Value, View, own_kind, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -139,14 +139,22 @@ class Plan:
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms in which its trials may see the images, the first arm's first. Raises as `fixed_trials` does."""
-        configs = [
+        return tuple(dict.fromkeys(config.data.form for config in self._differing_in(FORM)))
+
+    @property
+    def needs_distributions(self) -> bool:
+        """Whether a trial may be trained towards label distributions. Raises as `fixed_trials` does."""
+        return any(config.train.targets != LABEL for config in self._differing_in((TARGETS,)))
+
+    def _differing_in(self, names: Container[str]) -> list[TrialConfig]:
+        """Configurations with every combination of these settings' values that its trials may have."""
+        found = [
             self.arm_config(arm, dict(zip(tuned, values, strict=True)))
             for arm in self.arms
-            for tuned in [self._tuned_form(arm)]
+            for tuned in [self._tuned(arm, names)]
             for values in itertools.product(*tuned.values())
         ]
-        configs += [spec.config for spec in self.fixed_trials()]
-        return tuple(dict.fromkeys(config.data.form for config in configs))
+        return found + [spec.config for spec in self.fixed_trials()]
 
     @property
     def folds(self) -> int | None:
@@ -159,10 +167,10 @@ class Plan:
         parts = [self.of_search(search).base.data.view.fold for search in range(self.folds or 1)]
         return [View(name, form, fold) for name in self.protocols for fold in parts for form in self.forms]
 
-    def _tuned_form(self, arm: Arm) -> dict[str, tuple[Value, ...]]:
-        """What is tuned in `arm` of the form of its images."""
+    def _tuned(self, arm: Arm, names: Container[str]) -> dict[str, tuple[Value, ...]]:
+        """Those of the settings that are tuned in `arm`, with what they are chosen from."""
         tuned = self.space.tuned_in(arm).items()
-        return {name: choice.values for name, choice in tuned if name in FORM and isinstance(choice, Choice)}
+        return {name: choice.values for name, choice in tuned if name in names and isinstance(choice, Choice)}
 
     @property
     def epochs(self) -> int:

@@ -10,7 +10,7 @@ from study.sharing import Need
 def measure(config: TrialConfig, network: Carried | None = None) -> Need | None:
     """In a process of its own, which sees one GPU; None where it sees none. network: the user's own, if any."""
     from fer_core.data.protocols import split
-    from fer_core.data.synthetic import synthetic_faces
+    from fer_core.data.synthetic import synthetic_faces, with_votes
     from fer_core.passes import BATCH
     from fer_core.training import Training
 
@@ -18,7 +18,7 @@ def measure(config: TrialConfig, network: Carried | None = None) -> Need | None:
     if total is None:
         return None
     counts = {TRAINING: 2 * config.train.batch_size, PUBLIC_TEST: BATCH, PRIVATE_TEST: BATCH}
-    learning, _ = split(synthetic_faces(counts, form=config.data.form), "challenge")
+    learning, _ = split(with_votes(synthetic_faces(counts, form=config.data.form)), "challenge")
     own = None if network is None else network.unpack()
     every = config.override({"data.train_images": None, "data.val_images": None})
     Training(every, 0, learning, network=own).run_epoch()

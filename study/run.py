@@ -44,6 +44,7 @@ from study.logs import watchers
 from study.place import Place, find_place
 from study.plan import Plan, make_plan
 from study.selection import COUNTED_EPOCHS
+from study.votes import as_needed, check_source
 from study.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return _dry_run(options, source)
     # What can be refused is refused here, before anything slow starts or is written.
-    forms = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick")).forms
+    plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
+    check_source(plan, source)
     if options.address is None:
         _make_cluster(options, *map(float, this_machine()))
 
@@ -81,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     console = make_console()
     console.print(f"data: {source.text} ({source.reason})", soft_wrap=True)
-    datasets = {form: read_with_progress(source, console, form) for form in forms}
+    forms = plan.forms
+    datasets = {form: as_needed(plan, read_with_progress(source, console, form)) for form in forms}
     dataset = datasets[forms[0]]
     protocol = options.protocol or _default_protocol(dataset)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
@@ -155,7 +158,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     listing, space = list_images(source), load_space(options.space)
     protocol = options.protocol or ("challenge" if listing is None else _default_protocol(listing))
     plan = make_plan(space, **plan_arguments(options, source, protocol, _automatic_budget(gpus)))
-    images = None if listing is None else _images(listing, plan)
+    check_source(plan, source)
+    images = None if listing is None else _images(as_needed(plan, listing), plan)
     cluster = _make_cluster(options, cpus, gpus)
     if options.calibrate and plan.space.brought is not None:
         raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")

@@ -158,12 +158,48 @@ def test_seven_numbered_classes_are_no_emotions(tmp_path: Path) -> None:
     assert read_path(tmp_path / "seven.npz", Form(8)).classes == tuple("0123456")
 
 
+def test_arrays_of_votes_are_labels_and_their_distributions(tmp_path: Path) -> None:
+    votes = np.array([[6, 2, 0], [1, 1, 2], [0, 0, 9], [3, 5, 2]])
+    given = {"x_train": tinted(0, 3), "y_train": votes[:3], "x_test": tinted(1, 1), "y_test": votes[3:]}
+    np.savez(tmp_path / "votes.npz", **given, classes=np.array(COLOURS))
+    path, cache = tmp_path / "votes.npz", tmp_path / "cache"
+    for _ in range(2):  # the second time from the cache
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FER_STUDY_CACHE", str(cache))
+            got = read_path(path)
+        assert got.labels.tolist() == [0, 2, 2, 1]
+        assert got.distributions is not None
+        np.testing.assert_allclose(got.distributions, votes / votes.sum(axis=1, keepdims=True))
+        assert got.distributions.dtype == np.float32
+    assert list_images(find_source(str(path))).labels.tolist() == got.labels.tolist()
+    other = replace(got, distributions=got.distributions[::-1])
+    assert len({got.fingerprint(), other.fingerprint(), replace(got, distributions=None).fingerprint()}) == 3
+
+
+def test_votes_follow_emotions_into_the_order_of_fer2013(tmp_path: Path) -> None:
+    names = EMOTIONS[::-1]
+    np.savez(tmp_path / "v.npz", x_train=np.zeros((7, 8, 8), np.uint8), y_train=np.eye(7) + 0.1, classes=names)
+    got = read_path(tmp_path / "v.npz", Form(8))
+    assert got.classes == EMOTIONS
+    assert got.labels.tolist() == [6, 5, 4, 3, 2, 1, 0]
+    assert got.distributions is not None
+    assert got.distributions.argmax(axis=1).tolist() == got.labels.tolist()
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ({"x_train": np.zeros((3, 20, 20))}, r"images of train are float64 \(3, 20, 20\), expected uint8"),
         ({"x_train": np.zeros((3, 20, 20, 4), np.uint8)}, r"images of train are uint8 \(3, 20, 20, 4\)"),
-        ({"y_train": np.eye(3)}, r"labels of train are float64 \(3, 3\), expected \(3,\) of whole numbers"),
+        ({"y_train": np.ones((2, 3))}, r"labels of train are float64 \(2, 3\), expected \(3, 3\) of votes"),
+        ({"y_train": np.diag([1, 1, 0])}, r"labels of train are int64 \(3, 3\), expected \(3, 3\) of votes"),
+        ({"y_train": np.eye(3) - 0.1}, "expected .* of votes for each class, not negative"),
+        (
+            {"y_train": np.eye(3), "x_val": np.zeros((1, 20, 20), np.uint8), "y_val": [1]},
+            r"val are int64 \(1,\), exp",
+        ),
+        ({"y_train": np.full((3, 2), np.nan)}, "expected .* of votes"),
+        ({"y_train": np.zeros(3)}, r"labels of train are float64 \(3,\), expected \(3,\) of whole numbers"),
         ({"y_train": [0, 1, 127]}, "expected .* of whole numbers from 0, below 127"),
         ({"y_train": [0, 1, -1]}, "labels of train are int64"),
         ({"classes": np.array(["a", "b"])}, "names 2 classes, but has labels up to 2"),
@@ -316,6 +352,13 @@ def test_what_most_of_ferplus_voters_saw_is_the_label(labelled: tuple[Path, Data
     assert [CLASSES[label] for label in got.labels] == [label for _, label in VOTES if label]
     np.testing.assert_array_equal(got.images, few.images[kept])
     assert got.usages.tolist() == few.usages[kept].tolist()
+    shares = [dict(zip(CLASSES, row, strict=True)) for row in got.distributions]
+    assert [{name: round(float(share), 3) for name, share in row.items() if share} for row in shares] == [
+        {"angry": 0.6, "neutral": 0.4},
+        {"happy": 0.222, "contempt": 0.778},
+        {"sad": 0.429, "neutral": 0.571},  # its single votes are not counted
+        {"surprise": 1.0},
+    ]
     unnamed = write_votes(tmp_path / "unnamed.csv", few, [votes for votes, _ in VOTES], names=False)
     assert not len(read(find_source(str(path), str(unnamed)), PAPERS).labels)
 

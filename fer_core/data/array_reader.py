@@ -2,7 +2,7 @@
 
 `x_train`, `y_train`, `x_test`, `y_test`, also `x_val`, `y_val`; or `train_images`, `train_labels` and so on. Images
 are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8; labels (n,) or (n, 1), whole numbers
-from 0. An array `classes` names them.
+from 0, or (n, classes), votes for each class or their shares. An array `classes` names them.
 """
 
 import zipfile
@@ -71,11 +71,19 @@ def _parts(path: Path, arrays: Any) -> dict[str, tuple[str, str]]:
 
 def _listed(path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], counts: Sequence[int]) -> Listing:
     """counts: how many images the parts have."""
-    of_parts = zip(parts.items(), counts, strict=True)
-    labels = [_labels(path, part, arrays[name], count) for (part, (_, name)), count in of_parts]
-    usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), [len(part) for part in labels])
-    classes, new = named(_names(path, arrays, int(max(part.max() for part in labels)) + 1))
-    return Listing(path.stem, np.array(new, np.uint8)[np.concatenate(labels)], in_halves(usages), classes)
+    given = {part: arrays[name] for part, (_, name) in parts.items()}
+    usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), counts)
+    if any(labels.ndim == 2 and labels.shape[1] > 1 for labels in given.values()):
+        shares = _shares(path, given, counts)
+        labels, classes = shares.argmax(axis=1), shares.shape[1]
+    else:
+        of_parts = zip(given.items(), counts, strict=True)
+        labels = np.concatenate([_labels(path, part, labels, count) for (part, labels), count in of_parts])
+        shares, classes = None, int(labels.max()) + 1
+    names, new = named(_names(path, arrays, classes))
+    if shares is not None:
+        shares = shares[:, np.argsort(new)]
+    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, distributions=shares)
 
 
 def _images(path: Path, part: str, given: np.ndarray) -> np.ndarray:
@@ -98,6 +106,22 @@ def _labels(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:
             f"from 0, below {MOST_CLASSES}."
         )
     return labels.astype(int)
+
+
+def _shares(path: Path, given: Mapping[str, np.ndarray], counts: Sequence[int]) -> np.ndarray:
+    """The votes of all parts as shares, (n, classes) float32."""
+    classes = next(iter(given.values())).shape[-1]
+    for (part, votes), count in zip(given.items(), counts, strict=True):
+        numbers = (
+            np.issubdtype(votes.dtype, np.number) and votes.shape == (count, classes) and classes <= MOST_CLASSES
+        )
+        if not numbers or not np.isfinite(votes).all() or (votes < 0).any() or (votes.sum(axis=1) == 0).any():
+            raise InputError(
+                f"{path}: the labels of {part} are {votes.dtype} {votes.shape}, expected ({count}, {classes}) of "
+                "votes for each class, not negative and some in every row, in all parts alike."
+            )
+    votes = np.concatenate(list(given.values())).astype(float)
+    return (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _names(path: Path, arrays: Any, count: int) -> list[str]:

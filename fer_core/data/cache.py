@@ -23,7 +23,7 @@ VARIABLE = "FER_STUDY_CACHE"
 # Part of every digest: increase it when a reader makes something else of the same bytes.
 VERSION = 2
 ARRAYS = ("images", "labels", "usages")
-SUBJECTS = "subjects"  # where they are known
+WHERE_KNOWN = ("subjects", "distributions")
 MOST_ENTRIES = 8  # of some 80 MB for FER2013; the one that was not used for the longest time goes first
 
 
@@ -90,7 +90,8 @@ def _status(entry: os.DirEntry) -> os.stat_result:
 def _read(entry: Path) -> Dataset | None:
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in (*ARRAYS, SUBJECTS) if name in stored or name in ARRAYS}
+            known = [name for name in WHERE_KNOWN if name in stored]
+            arrays = {name: stored[name] for name in (*ARRAYS, *known)}
             dataset = Dataset(str(stored["name"]), **arrays, classes=tuple(stored["classes"].tolist()))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
@@ -102,12 +103,12 @@ def _read(entry: Path) -> Dataset | None:
 def _write(entry: Path, dataset: Dataset) -> None:
     with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".partial", delete=False) as file:
         try:
-            known = ARRAYS if dataset.subjects is None else (*ARRAYS, SUBJECTS)
+            known = [name for name in WHERE_KNOWN if getattr(dataset, name) is not None]
             np.savez(
                 file,
                 name=np.array(dataset.name),
                 classes=np.array(dataset.classes),
-                **{name: getattr(dataset, name) for name in known},
+                **{name: getattr(dataset, name) for name in (*ARRAYS, *known)},
             )
             file.flush()
             os.fsync(file.fileno())

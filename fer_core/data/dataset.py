@@ -28,6 +28,7 @@ class Listing:
     usages: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
+    distributions: np.ndarray | None = None
 
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
@@ -37,10 +38,14 @@ class Listing:
 
     def with_images(self, images: np.ndarray, good: np.ndarray | None = None) -> "Dataset":
         """The data set of these `images`, without those that are not `good`, (n,) bool."""
-        if good is None or good.all():
-            return Dataset(self.name, images, self.labels, self.usages, self.classes, self.subjects)
-        subjects = None if self.subjects is None else self.subjects[good]
-        return Dataset(self.name, images[good], self.labels[good], self.usages[good], self.classes, subjects)
+        if good is not None and not good.all():
+            return self.only(good).with_images(images[good])
+        return Dataset(self.name, images, self.labels, self.usages, self.classes, self.subjects, self.distributions)
+
+    def only(self, good: np.ndarray) -> "Listing":
+        """Those of the images that are `good`, (n,) bool."""
+        subjects, distributions = (None if of is None else of[good] for of in (self.subjects, self.distributions))
+        return Listing(self.name, self.labels[good], self.usages[good], self.classes, subjects, distributions)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Dataset:
     images: (n, side, side) uint8 in grey, (n, side, side, 3) in colour; of FER2013 as the paper has it, (n, 48, 48).
     labels: (n,) uint8, an index into `classes`. usages: (n,) uint8, into USAGES.
     subjects: (n,) str, who each image shows; None where that is not known.
+    distributions: (n, classes) float32, which share of its annotators' votes each class has, of sum 1; None where
+    only labels are known.
     """
 
     name: str
@@ -59,17 +66,23 @@ class Dataset:
     usages: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
+    distributions: np.ndarray | None = None
 
     @property
     def listing(self) -> Listing:
-        return Listing(self.name, self.labels, self.usages, self.classes, self.subjects)
+        return Listing(self.name, self.labels, self.usages, self.classes, self.subjects, self.distributions)
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""
-        subjects = np.full(len(self.labels), "") if self.subjects is None else self.subjects
+        """Sixteen hexadecimal digits of the images with all that is known of them, whatever their order."""
+        count = len(self.labels)
+        subjects = np.full(count, "") if self.subjects is None else self.subjects
+        shares = np.empty((count, 0)) if self.distributions is None else self.distributions
+        rows = zip(self.images, self.labels, self.usages, subjects, shares, strict=True)
         digests = sorted(
-            hashlib.blake2b(image.tobytes() + bytes((label, usage)) + subject.encode(), digest_size=16).digest()
-            for image, label, usage, subject in zip(self.images, self.labels, self.usages, subjects, strict=True)
+            hashlib.blake2b(
+                image.tobytes() + bytes((label, usage)) + subject.encode() + share.tobytes(), digest_size=16
+            ).digest()
+            for image, label, usage, subject, share in rows
         )
         return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
 

@@ -4,7 +4,6 @@ The file `fer2013new.csv` has a row of votes for every row of FER2013, in its or
 and for `NF`, no face.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,8 @@ OUTLIER = 1  # votes for an emotion up to which they are not counted
 
 
 def with_votes(dataset: Dataset, path: Path) -> Dataset:
-    """FER2013 with the labels that most votes in `path` agree on: majority voting, as FER+'s authors do it.
+    """FER2013 with the labels that most votes in `path` agree on, majority voting as FER+'s authors do it, and with
+    the distributions of the votes over the classes.
 
     Single votes are not counted. Images are left out for which no emotion then has more than half of the votes, and
     those without a name, which FER+ leaves out, too. Raises InputError if the rows are not those of `dataset`.
@@ -36,7 +36,7 @@ def with_votes(dataset: Dataset, path: Path) -> Dataset:
 def list_votes(listing: Listing, path: Path) -> Listing:
     """The same of what is known before the images are decoded."""
     voted, kept = _voted(listing, path)
-    return replace(voted, labels=voted.labels[kept], usages=voted.usages[kept])
+    return voted.only(kept)
 
 
 def _voted(listing: Listing, path: Path) -> tuple[Listing, np.ndarray]:
@@ -59,7 +59,12 @@ def _voted(listing: Listing, path: Path) -> tuple[Listing, np.ndarray]:
     agreed = 2 * votes.max(axis=1) > votes.sum(axis=1)
     named = pc.not_equal(pc.fill_null(table["Image name"], ""), "").to_numpy(zero_copy_only=False)
     kept = agreed & named & (labels < len(CLASSES))
-    return Listing(NAME, labels.astype(np.uint8), listing.usages, CLASSES), kept
+    of_classes = votes[:, : len(CLASSES)]
+    distributions = of_classes / np.maximum(of_classes.sum(axis=1, keepdims=True), 1)
+    voted = Listing(
+        NAME, labels.astype(np.uint8), listing.usages, CLASSES, distributions=distributions.astype(np.float32)
+    )
+    return voted, kept
 
 
 def _read(path: Path) -> pa.Table:

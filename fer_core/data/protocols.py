@@ -35,13 +35,14 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Learning:
-    """What a trial may see while it learns: images and labels as in `Dataset`, and what the labels mean."""
+    """What a trial may see while it learns: images, labels, distributions as in `Dataset`, and what labels mean."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
     val_images: np.ndarray
     val_labels: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
+    train_distributions: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,18 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
     Raises InputError where a part would be empty.
     """
     train, val, test = _rows(dataset.listing, protocol, fold)
-    images, labels, subjects = dataset.images, dataset.labels, dataset.subjects
+    images, labels, subjects, shares = dataset.images, dataset.labels, dataset.subjects, dataset.distributions
     training = np.arange(len(labels)) if fold else np.flatnonzero(dataset.usages == TRAINING)
     known = np.setdiff1d(training, test)
     return (
-        Learning(_take(images, train), labels[train], _take(images, val), labels[val], dataset.classes),
+        Learning(
+            _take(images, train),
+            labels[train],
+            _take(images, val),
+            labels[val],
+            dataset.classes,
+            None if shares is None else shares[train],
+        ),
         Testing(
             _take(images, test),
             labels[test],

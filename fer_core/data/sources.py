@@ -97,9 +97,9 @@ def read(
     Raises InputError; with `unreadable`, image files that cannot be read are left out and named in it instead.
     """
     if source.path is None:
-        from fer_core.data.synthetic import synthetic_faces
+        from fer_core.data.synthetic import synthetic_faces, with_votes
 
-        return synthetic_faces(form=form)
+        return with_votes(synthetic_faces(form=form))
     path, subjects = source.path, source.subjects
     if unreadable is not None and path.is_dir():  # the cache holds no data set with images left out
         return _how_to_read(path, subjects).images(form, progress, unreadable)
@@ -109,9 +109,9 @@ def read(
         dataset = cached(path, form, lambda: _how_to_read(path, subjects).images(form, progress, None), subjects)
     if source.labels is None:
         return dataset
-    from fer_core.data.ferplus import with_votes
+    from fer_core.data import ferplus
 
-    return with_votes(dataset, source.labels)
+    return ferplus.with_votes(dataset, source.labels)
 
 
 def list_images(source: Source) -> "Listing | None":
@@ -120,9 +120,9 @@ def list_images(source: Source) -> "Listing | None":
     Raises InputError.
     """
     if source.path is None:
-        from fer_core.data.synthetic import list_faces
+        from fer_core.data.synthetic import list_faces, with_votes
 
-        return list_faces()
+        return with_votes(list_faces())
     with _named(source.path):
         how = _how_to_read(source.path, source.subjects)
         listing = None if how.listing is None else how.listing()

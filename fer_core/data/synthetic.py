@@ -6,8 +6,8 @@ real ones do; pose, light, occlusion and noise vary from face to face.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ SIZES = {TRAINING: 2400, PUBLIC_TEST: 600, PRIVATE_TEST: 600}
 SIDE = PAPERS.side
 SEED = 48
 FACES_AT_ONCE = 600
+ANNOTATORS = 10
 
+Data = TypeVar("Data", Dataset, Listing)
 Array = NDArray[Any]  # float32, except where NumPy widens in between
 Number = Array | float | np.floating
 Uniform = Callable[[float, float], Array]
@@ -78,6 +80,16 @@ def list_faces() -> Listing:
     """What `synthetic_faces` draws if it is not told what."""
     random, usages = np.random.default_rng(SEED), np.repeat(np.array(list(SIZES), np.uint8), list(SIZES.values()))
     return Listing(NAME, np.concatenate([_labels(count, random) for count in SIZES.values()]), usages)
+
+
+def with_votes(faces: Data) -> Data:
+    """`faces` with ten votes each that are drawn, too: up to four for one other class, whatever the face."""
+    labels, random = faces.labels, np.random.default_rng((SEED, ANNOTATORS))
+    others = (labels + random.integers(1, len(SHARES), len(labels))) % len(SHARES)
+    dissent = random.integers(0, (ANNOTATORS + 1) // 2, (len(labels), 1))
+    classes = np.eye(len(SHARES), dtype=np.float32)
+    votes = (ANNOTATORS - dissent) * classes[labels] + dissent * classes[others]
+    return replace(faces, distributions=(votes / ANNOTATORS).astype(np.float32))
 
 
 def _labels(count: int, random: np.random.Generator) -> np.ndarray:
