@@ -172,6 +172,9 @@ def test_arrays_of_votes_are_labels_and_their_distributions(tmp_path: Path) -> N
         np.testing.assert_allclose(got.distributions, votes / votes.sum(axis=1, keepdims=True))
         assert got.distributions.dtype == np.float32
     assert list_images(find_source(str(path))).labels.tolist() == got.labels.tolist()
+    found = audit(got)
+    assert (found.agreement, found.unanimous) == (pytest.approx(np.mean([0.75, 0.5, 1, 0.5])), 1)
+    assert "votes: 68.8% are for the label; 1 images (25.0%) have no others." in audit_text(found)
     other = replace(got, distributions=got.distributions[::-1])
     assert len({got.fingerprint(), other.fingerprint(), replace(got, distributions=None).fingerprint()}) == 3
 

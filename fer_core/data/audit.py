@@ -7,7 +7,7 @@ remembered rather than recognised, and one whose twins carry other labels cannot
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ class Audit:
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
     constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
     subjects: how many there are in every usage. shared: for every pair of usages, the subjects that are in both.
-    Both are empty where subjects are not known.
+    Both are empty where subjects are not known. agreement: which share of an image's votes is for its label, on the
+    mean; unanimous: how many images have no other votes. Both None where there are labels alone.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Audit:
     unreadable: list[str]
     subjects: dict[str, int]
     shared: dict[str, list[str]]
+    agreement: float | None
+    unanimous: int | None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows."""
@@ -59,11 +62,11 @@ class Audit:
 
 def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
     """Look through `dataset`: a second or two for FER2013. `unreadable`: what its reader had to leave out."""
-    groups = _identical(dataset.images)
+    groups, votes = _identical(dataset.images), _votes_for_the_label(dataset)
     subjects = _subjects(dataset)
     return Audit(
         name=dataset.name,
-        fingerprint=dataset.fingerprint(),
+        fingerprint=replace(dataset, distributions=None).fingerprint(),  # as studies have it that need no votes
         images=len(dataset.labels),
         form=_form(dataset.images),
         classes=dataset.classes,
@@ -83,7 +86,16 @@ def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
             for a, b in itertools.combinations(subjects, 2)
             if subjects[a] & subjects[b]
         },
+        agreement=None if votes is None else float(votes.mean()),
+        unanimous=None if votes is None else int((votes == 1).sum()),
     )
+
+
+def _votes_for_the_label(dataset: Dataset) -> np.ndarray | None:
+    """(n,): their share; None where there are no votes."""
+    if dataset.distributions is None:
+        return None
+    return dataset.distributions[np.arange(len(dataset.labels)), dataset.labels]
 
 
 def _form(images: np.ndarray) -> str:

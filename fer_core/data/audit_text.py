@@ -23,6 +23,7 @@ def audit_text(audit: Audit) -> str:
         + (":" if twins else "."),
         *twins,
         *_subjects(audit),
+        *_votes(audit),
         f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
         f"{len(audit.constant):,} constant images" + _rows(audit.constant) + ".",
         f"{len(audit.unreadable):,} unreadable files" + (":" if audit.unreadable else "."),
@@ -38,6 +39,15 @@ def _subjects(audit: Audit) -> list[str]:
     return [
         f"subjects: {counts}" + (":" if audit.shared else "."),
         *(f"  {len(people):,} are in both {pair.replace(' -> ', ' and ')}" for pair, people in audit.shared.items()),
+    ]
+
+
+def _votes(audit: Audit) -> list[str]:
+    if audit.agreement is None or audit.unanimous is None:
+        return []
+    share = audit.unanimous / audit.images
+    return [
+        f"votes: {audit.agreement:.1%} are for the label; {audit.unanimous:,} images ({share:.1%}) have no others."
     ]
 
 
