@@ -28,7 +28,7 @@ MODELS = "models"  # the network of every arm's best confirmation
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
-IDENTITY = ("space", "fingerprint", "protocol", "seed")
+IDENTITY = ("space", "fingerprint", "votes", "protocol", "seed")
 
 
 def default_folder(space: str, data: str) -> Path:
@@ -64,7 +64,7 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     """
     if "window" not in before:
         raise InputError(f"{folder}: holds a study of an earlier version, which cannot go on. Choose another --out.")
-    there = {name: before[name] for name in IDENTITY} | before["settings"]
+    there = {name: before.get(name) for name in IDENTITY} | before["settings"]
     here = {name: now[name] for name in IDENTITY} | now.get("settings", before["settings"])
     for name, value in here.items():
         if there.get(name) != value:

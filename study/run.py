@@ -226,6 +226,7 @@ def _run(
     identity = {
         "space": space.name,
         "fingerprint": dataset.fingerprint(),
+        "votes": dataset.votes_fingerprint(),  # where trainings are towards these
         "protocol": ", ".join(protocols),
         "seed": options.seed or 0,
     }

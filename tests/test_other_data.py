@@ -175,8 +175,9 @@ def test_arrays_of_votes_are_labels_and_their_distributions(tmp_path: Path) -> N
     found = audit(got)
     assert (found.agreement, found.unanimous) == (pytest.approx(np.mean([0.75, 0.5, 1, 0.5])), 1)
     assert "votes: 68.8% are for the label; 1 images (25.0%) have no others." in audit_text(found)
-    other = replace(got, distributions=got.distributions[::-1])
-    assert len({got.fingerprint(), other.fingerprint(), replace(got, distributions=None).fingerprint()}) == 3
+    turned, unvoted = (replace(got, distributions=of) for of in (got.distributions[::-1], None))
+    assert got.fingerprint() == turned.fingerprint() == unvoted.fingerprint()
+    assert len({got.votes_fingerprint(), turned.votes_fingerprint(), unvoted.votes_fingerprint()}) == 3
 
 
 def test_votes_follow_emotions_into_the_order_of_fer2013(tmp_path: Path) -> None:

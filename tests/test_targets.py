@@ -137,8 +137,11 @@ def test_a_plan_knows_whether_it_needs_votes(space: str | Space, settings: dict[
 @pytest.fixture(scope="module")
 def voted_faces(faces: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drawn faces as arrays, with ten votes an image instead of labels."""
-    path = tmp_path_factory.mktemp("votes") / "voted.npz"
-    votes = np.rint(10 * votes_for(faces.labels, 0.3)).astype(np.uint8)
+    return write_voted(tmp_path_factory.mktemp("votes") / "voted.npz", faces, 0.3)
+
+
+def write_voted(path: Path, faces: Dataset, doubt: float) -> Path:
+    votes = np.rint(10 * votes_for(faces.labels, doubt)).astype(np.uint8)
     parts = {
         name: array[faces.usages == usage]
         for usage, part in enumerate(("train", "val", "test"))
@@ -171,14 +174,24 @@ def test_a_study_compares_what_is_trained_towards(study: FinishedStudy) -> None:
     assert "distribution - label" in study.command.out
 
 
-def test_what_no_training_needs_makes_no_other_data(faces: Dataset) -> None:
+def test_other_votes_for_the_same_labels_are_another_study(
+    study: FinishedStudy, faces: Dataset, tmp_path: Path
+) -> None:
+    other = write_voted(tmp_path / "voted.npz", faces, 0.2)
+    refused = run_module("study.run", "--resume", "--out", study.folder, "--data", other)
+    assert refused.status == 2
+    assert f"error: {study.folder}: holds a study with votes " in refused.err
+
+
+def test_votes_that_no_training_needs_make_no_other_data(faces: Dataset) -> None:
     voted = replace(faces, distributions=votes_for(faces.labels, 0.3))
     soft, other = (
         make_plan(load_space(name), budget="quick", protocol="challenge", data_name="a")
         for name in ("soft_labels", "se_placement")
     )
-    assert as_needed(other, voted).fingerprint() == faces.fingerprint()
-    assert as_needed(soft, voted).fingerprint() != faces.fingerprint()
+    assert as_needed(other, voted).votes_fingerprint() is None
+    assert as_needed(soft, voted).votes_fingerprint() == voted.votes_fingerprint()
+    assert voted.fingerprint() == faces.fingerprint()
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry-run"])

@@ -7,7 +7,7 @@ remembered rather than recognised, and one whose twins carry other labels cannot
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
     subjects = _subjects(dataset)
     return Audit(
         name=dataset.name,
-        fingerprint=replace(dataset, distributions=None).fingerprint(),  # as studies have it that need no votes
+        fingerprint=dataset.fingerprint(),
         images=len(dataset.labels),
         form=_form(dataset.images),
         classes=dataset.classes,

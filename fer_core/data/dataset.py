@@ -1,6 +1,7 @@
 """Images, labels and usages in memory, the same whatever they were read from."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,19 +74,25 @@ class Dataset:
         return Listing(self.name, self.labels, self.usages, self.classes, self.subjects, self.distributions)
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of the images with all that is known of them, whatever their order."""
-        count = len(self.labels)
-        subjects = np.full(count, "") if self.subjects is None else self.subjects
-        shares = np.empty((count, 0)) if self.distributions is None else self.distributions
-        rows = zip(self.images, self.labels, self.usages, subjects, shares, strict=True)
-        digests = sorted(
-            hashlib.blake2b(
-                image.tobytes() + bytes((label, usage)) + subject.encode() + share.tobytes(), digest_size=16
-            ).digest()
-            for image, label, usage, subject, share in rows
+        """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""
+        subjects = np.full(len(self.labels), "") if self.subjects is None else self.subjects
+        rows = zip(self.images, self.labels, self.usages, subjects, strict=True)
+        return _digest(
+            image.tobytes() + bytes((label, usage)) + subject.encode() for image, label, usage, subject in rows
         )
-        return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+
+    def votes_fingerprint(self) -> str | None:
+        """The same of the images with their distributions; None where these are not known."""
+        if self.distributions is None:
+            return None
+        rows = zip(self.images, self.distributions, strict=True)
+        return _digest(image.tobytes() + shares.tobytes() for image, shares in rows)
 
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
         return self.listing.counts()
+
+
+def _digest(rows: Iterable[bytes]) -> str:
+    digests = sorted(hashlib.blake2b(row, digest_size=16).digest() for row in rows)
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:16]

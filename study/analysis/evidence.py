@@ -28,7 +28,7 @@ from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
-SAME = ("space", "fingerprint", "protocol", "measure", "arms", "settings")
+SAME = ("space", "fingerprint", "votes", "protocol", "measure", "arms", "settings")
 # What a report cannot show without each table.
 WITHOUT = {
     "trials": "no trial has a row",
