@@ -145,7 +145,7 @@ class Engine:
             return
         self._epochs[spec.trial].append(epoch)
         if self._deadline is not None:
-            self._deadline.observe(epoch["seconds"])
+            self._deadline.observe(epoch["epoch"], epoch["seconds"])
         for watcher in self._watchers:
             watcher.on_epoch(spec, epoch)
         if spec.number is not None:
@@ -293,7 +293,7 @@ class Engine:
         if self._deadline is None:
             return
         closed = False
-        while not self._deadline.allows(self._outstanding() * self.plan.epochs):
+        while not self._deadline.allows(self._outstanding(), self.plan.epochs):
             unfinished = [search for search in self._searches.values() if not (search.closed or search.confirming)]
             if not unfinished:
                 break

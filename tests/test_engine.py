@@ -695,14 +695,49 @@ def test_the_first_epochs_of_an_arm_are_those_by_its_clock_however_late_they_ran
         assert found == expected
 
 
-def test_a_deadline_forgets_slow_first_epochs() -> None:
-    deadline = Deadline(1000, 1, Clock())
-    for seconds in (60.0, 10.0):
-        deadline.observe(seconds)
-    assert deadline.allows(1000 / (10 * Deadline.MARGIN) - 2)
-    assert not deadline.allows(1000 / (10 * Deadline.MARGIN))
-    deadline.observe(30.0)
-    assert not deadline.allows(1000 / (20 * Deadline.MARGIN)), "the later half are 10 and 30 s"
+def test_a_deadline_forgets_slow_early_epochs() -> None:
+    deadline, trials = Deadline(1000, 1, Clock()), 10
+    for seconds in (90.0, 20.0):
+        deadline.observe(1, seconds)
+    for number, seconds in enumerate((60.0, 60.0, 10.0), start=2):
+        deadline.observe(number, seconds)
+        assert deadline.allows(10**9, 10**9), "so few epochs end no search"
+    deadline.observe(5, 10.0)
+    longest = 1000 / Deadline.MARGIN - 10  # less the further epoch of the search
+    fitting = 1 + (longest / trials - 20) / 10
+    assert deadline.allows(trials, fitting - 0.1)
+    assert not deadline.allows(trials, fitting + 0.1)
+    for number in (6, 7):
+        deadline.observe(number, 30.0)
+    assert not deadline.allows(trials, 0.7 * fitting), "the later half are 10, 30 and 30 s"
+
+
+def test_a_deadline_judges_trials_of_one_epoch_by_these() -> None:
+    deadline = Deadline(100, 2, Clock())
+    for _ in range(Deadline.FEWEST):
+        assert deadline.allows(10**9, 1)
+        deadline.observe(1, 5.0)
+    assert deadline.allows(28, 1)
+    assert not deadline.allows(29, 1)  # 1.3 times 14.5 confirmations and a further epoch of 5 s
+
+
+def test_a_search_is_not_ended_by_first_epochs_that_compile(tmp_path: Path) -> None:
+    """Each took as long as nine later ones: by these alone the confirmation would need more time than there is."""
+    clock = Clock()
+
+    class Ticking(Engine):
+        def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
+            for epoch in epochs:
+                epoch["seconds"] = 9.0 if epoch["epoch"] == 1 else 1.0
+                clock.now += epoch["seconds"] / 3
+            return super().on_epochs(spec, epochs)
+
+    p = plan(trials=3)
+    limit = 1.25 * p.trial_count * (8 + p.epochs) / 3
+    engine = run(p, tmp_path, deadline=Deadline(limit, 3, clock), engine_class=Ticking)
+    assert 9 * Deadline.MARGIN * (len(p.arms) * p.seeds * p.epochs / 3 + 1) > limit
+    assert not engine.search_cut
+    assert clock.now <= limit
 
 
 def test_an_interrupted_confirmation_is_no_study_that_ran_out_of_time(tmp_path: Path) -> None:
