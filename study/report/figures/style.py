@@ -113,6 +113,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         path = folder / f"{name}.{suffix}"
         partial = path.with_suffix(f".partial.{suffix}")
         figure.savefig(partial, dpi=DPI, metadata=metadata, format=suffix)
+        figure.set_layout_engine(None)  # once found, the layout stays: finding it takes as long as drawing
         partial.replace(path)
         written.append(path)
     return written
