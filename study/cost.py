@@ -70,11 +70,17 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate if no trial stops early. `measured`: from this machine's speed with the network of every arm."""
+    """An estimate if no trial stops early. `measured`: from this machine's speed with the network of every arm.
+
+    minutes: of all that runs; of the fixed trials, and of one search of every arm and its confirmation.
+    """
 
     trial_hours: float
     minutes: float
     measured: bool
+    fixed_minutes: float
+    search_minutes: float
+    confirm_minutes: float
 
 
 def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013) -> Cost | None:
@@ -85,12 +91,16 @@ def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013) -> Cost | N
     measured = all(known_speed(network, cluster) for network in networks.values())
     if not measured and (cluster.gpus_per_trial or plan.space.brought):
         return None
-    seconds = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in plan.fixed_trials())
+    fixed = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in plan.fixed_trials())
+    search = confirm = 0.0
     for arm in plan.arms:
         network, configs = networks[arm.name], _examples(plan, arm)
         a_trial = statistics.fmean(_seconds(config, network, cluster, images) for config in configs)
-        seconds += plan.own_trials(arm) * a_trial
-    return Cost(seconds / 3600, seconds / 60 / cluster.slots, measured)
+        search += plan.trials_in(arm) * a_trial
+        confirm += plan.seeds * a_trial
+    every = fixed + plan.searches * (search + confirm)
+    minutes = (seconds / 60 / cluster.slots for seconds in (every, fixed, search, confirm))
+    return Cost(every / 3600, next(minutes), measured, *minutes)
 
 
 def _seconds(config: TrialConfig, network: TrialConfig, cluster: Cluster, images: Images) -> float:

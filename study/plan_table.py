@@ -9,12 +9,22 @@ from rich.table import Table
 from fer_core.data.sources import Source
 from study.cluster import Cluster
 from study.cost import FER2013, Cost, Images, estimate
+from study.limit import duration, limit_text
 from study.plan import Plan
 from study.power import detectable, luck_of
 
 
-def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source, images: Images | None) -> None:
-    """Print what `plan` would run on `cluster`. images: how many there are, None where that is not known."""
+def print_plan(
+    console: Console,
+    plan: Plan,
+    cluster: Cluster,
+    source: Source,
+    images: Images | None,
+    limit: float | None = None,
+) -> None:
+    """Print what `plan` would run on `cluster`. images: how many there are, None where that is not known. limit: of
+    time, in seconds.
+    """
     space, config = plan.space, plan.base
     console.print(f"{space.name}: {space.question}", soft_wrap=True)
     console.print(
@@ -55,7 +65,10 @@ def print_plan(console: Console, plan: Plan, cluster: Cluster, source: Source, i
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
         soft_wrap=True,
     )
-    console.print(_cost_text(plan, estimate(plan, cluster, images or FER2013)), soft_wrap=True)
+    cost = estimate(plan, cluster, images or FER2013)
+    console.print(_cost_text(plan, cost), soft_wrap=True)
+    if limit is not None and cost is not None:
+        console.print(limit_text(plan, cost, limit), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
         console.print(_power_text(plan, (images or FER2013).tested), soft_wrap=True)
 
@@ -119,7 +132,7 @@ def _cost_text(plan: Plan, cost: Cost | None) -> str:
     if cost is None:
         return "time: not known on these GPUs; --calibrate measures it"
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
-    work, wall = _time(3600 * cost.trial_hours), _time(60 * cost.minutes)
+    work, wall = duration(3600 * cost.trial_hours), duration(60 * cost.minutes)
     return f"time: about {wall}, {work} of trials, if none stops early ({source})"
 
 
@@ -138,14 +151,6 @@ def _power_text(plan: Plan, tested: int) -> str:
         f"could see: a difference of {100 * smallest:.1f} points between {between}, in four of five cases, "
         f"if {moved} points as {whose}on FER2013 {luck.scale}{hint}"
     )
-
-
-def _time(seconds: float) -> str:
-    """In a unit in which it is a number that one can grasp."""
-    for unit, length in {"days": 86_400, "hours": 3600, "minutes": 60}.items():
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def _network(plan: Plan) -> str:

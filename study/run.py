@@ -26,7 +26,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.space import PROTOCOL
 from study.arguments import check_packages, make_parser, plan_arguments, remembered, resume_command, study_before
 from study.cluster import Cluster, keep_ray_private, share_out, this_machine
-from study.cost import Images, learn_from_study
+from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
 from study.folder import (
     CHANGED_CODE,
@@ -171,7 +171,8 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     if options.json:
         print(json.dumps(plan_record(plan, cluster, source, images), indent=2))
     else:
-        print_plan(Console(highlight=False, markup=False, emoji=False), plan, cluster, source, images)
+        console = Console(highlight=False, markup=False, emoji=False)
+        print_plan(console, plan, cluster, source, images, options.time_limit)
         if gpus and options.gpus_per_trial is None:
             print(_sharing_text(plan))
     return 0
@@ -251,6 +252,8 @@ def _run(
             if gpus and options.gpus_per_trial is None and space.trainer is None:
                 share = _measured_share(console, plan, parts, cpus / gpus)
             cluster = _make_cluster(options, cpus, gpus, share)
+            if options.time_limit is not None and before is None:
+                _print_limit(console, plan, cluster, dataset.listing, options.time_limit)
             code = code_record(space, before)
             if len(code) > 1:
                 console.print(f"note: {CHANGED_CODE}. The trials so far are kept.", soft_wrap=True)
@@ -300,6 +303,14 @@ def _run(
     console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', place.name])}", soft_wrap=True)
     console.print(f"results: {place.name}", soft_wrap=True)
     return 1 if status == "failed" else 0
+
+
+def _print_limit(console: "Console", plan: Plan, cluster: Cluster, data: "Listing", seconds: float) -> None:
+    from study.limit import limit_text
+
+    cost = estimate(plan, cluster, _images(data, plan))
+    if cost is not None:
+        console.print(limit_text(plan, cost, seconds), soft_wrap=True)
 
 
 def _could_fold(data: "Listing", protocol: str) -> bool:

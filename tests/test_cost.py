@@ -12,6 +12,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Space
 from study.cluster import Cluster, share_out
 from study.cost import Speed, estimate, known_speed, learn_from_study, remember
+from study.limit import limit_text
 from study.plan import Plan, make_plan
 from tests.conftest import SMALL_STUDY, run_module
 
@@ -57,6 +58,33 @@ def test_a_speed_is_that_of_its_shape_and_share(speeds: Path) -> None:
     assert known_speed(config, share_out(2, 0, cpus_per_trial=2)) is None
     speeds.write_text("{")  # damaged: as if nothing were known
     assert known_speed(config, CLUSTER) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "searches", "said"),
+    [
+        (100, 1, "is enough"),
+        (12, 1, "leaves no time to search: the confirmation is kept 13 minutes"),
+        (
+            20,
+            1,
+            "the confirmation is kept 13 minutes, which leaves the search 5 minutes of the 12 minutes that it takes",
+        ),
+        (20, 3, "which leaves the first search 5 minutes of the 12 minutes"),
+        (60, 3, "enough for about 2 of the 3 searches"),
+        (100, 3, "is enough"),
+    ],
+)
+def test_what_a_time_limit_leaves_is_known_before(minutes: float, searches: int, said: str) -> None:
+    """Two at a time, five epochs of 20 s a trial."""
+    p = plan(budget="quick", trials=5, seeds=4, searches=searches)
+    measure_all(p, Speed(seconds_an_image=20 / (5000 + 1000 / 3), seconds_a_trial=0.0))
+    cost = estimate(p, CLUSTER)
+    assert cost is not None
+    assert cost.search_minutes == pytest.approx(3 * 5 * 100 / 60 / 2)
+    assert cost.confirm_minutes == pytest.approx(3 * 4 * 100 / 60 / 2)
+    assert cost.minutes == pytest.approx(cost.fixed_minutes + searches * (cost.search_minutes + cost.confirm_minutes))
+    assert said in limit_text(p, cost, 60 * minutes)
 
 
 @pytest.mark.parametrize("measured", [True, False])

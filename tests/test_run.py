@@ -211,6 +211,7 @@ def test_a_time_limit_leaves_whole_tables_and_the_command_that_goes_on(tmp_path:
     folder = tmp_path / "study"
     done = run_module("study.run", *SMALL_STUDY, "--time-limit", "1s", "--out", folder)
     assert done.status == 0, done.err
+    assert "time limit: 1 second leaves no time to search: the confirmation is kept " in done.out
     assert "out of time; every finished trial is kept. To go on:" in done.out
     assert f"python -m study.run --resume --out {folder}" in done.out
     assert json.loads((folder / "study.json").read_text())["status"] == "out of time"
