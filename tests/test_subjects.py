@@ -19,7 +19,7 @@ from fer_core.data.audit import audit
 from fer_core.data.audit_text import audit_text
 from fer_core.data.dataset import TEST, TRAINING, Dataset
 from fer_core.data.protocols import split, subjects_by_part
-from fer_core.data.sources import find_source, read
+from fer_core.data.sources import find_source, list_images, read
 from fer_core.data.subjects import from_names, subjects_text
 from fer_core.errors import InputError
 from study.analysis.answers import Answers, answers_by_trial
@@ -86,7 +86,13 @@ def test_a_pattern_that_finds_no_subjects_is_refused(pattern: str, complaint: st
         from_names(["S1_a.png", "S1_b.png", "S2_a.png"], pattern)
 
 
-def test_a_folder_is_read_with_its_subjects_and_again_from_the_cache(tmp_path: Path) -> None:
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_folder_is_read_with_its_subjects_and_again_from_the_cache(tmp_path: Path, cache: Path) -> None:
     folder = write_people(tmp_path / "tints", PEOPLE[:3])
     source = find_source(str(folder), subjects=PATTERN)
     first, second = read(source, SMALL), read(source, SMALL)
@@ -96,6 +102,40 @@ def test_a_folder_is_read_with_its_subjects_and_again_from_the_cache(tmp_path: P
     assert read(find_source(str(folder)), SMALL).subjects is None
     other = read(find_source(str(folder), subjects=r"^S0(\d)"), SMALL)
     assert len({first.fingerprint(), second.fingerprint(), other.fingerprint()}) == 2
+    assert len(list(cache.iterdir())) == 3  # by the subjects that were asked for
+
+
+@pytest.mark.parametrize("name", ["person_{}", "{}_person"])
+def test_arrays_are_read_with_their_subjects(name: str, tmp_path: Path, cache: Path) -> None:
+    people = {"train": np.array([3, 3, 12]), "test": np.array(["12", "x"])}
+    arrays = {
+        key: value
+        for part, who in people.items()
+        for key, value in (
+            (f"x_{part}", np.zeros((len(who), 8, 8), np.uint8)),
+            (f"y_{part}", np.arange(len(who))),
+            (name.format(part), who),
+        )
+    }
+    path = tmp_path / "people.npz"
+    np.savez(path, **arrays)
+    source = find_source(str(path), subjects="person")
+    for _ in range(2):  # the second time from the cache
+        got = read(source, SMALL)
+        assert got.subjects is not None
+        assert got.subjects.tolist() == ["3", "3", "12", "12", "x"]
+    listing = list_images(source)
+    assert listing is not None
+    assert subjects_by_part(listing, "paper")["known"] == 1
+    for wrong, complaint in (
+        ({name.format("test"): np.zeros((2, 2))}, r"test.* is float64 \(2, 2\), expected \(2,\) of text or whole"),
+        ({name.format("test"): np.array(["a"])}, r"is <U1 \(1,\), expected \(2,\)"),
+    ):
+        np.savez(path, **(arrays | wrong))
+        with pytest.raises(InputError, match=complaint):
+            read(source, SMALL)
+    with pytest.raises(InputError, match=r"--subjects who: .*people\.npz has no array who_train or train_who"):
+        read(find_source(str(path), subjects="who"), SMALL)
 
 
 def test_without_subjects_fingerprints_are_as_they_were() -> None:
@@ -129,7 +169,7 @@ def test_a_parquet_file_says_it_in_a_column(tmp_path: Path) -> None:
 def test_what_names_nobody_takes_no_pattern(tmp_path: Path) -> None:
     (tmp_path / "fer2013.csv").touch()
     for data in ("synthetic", str(tmp_path / "fer2013.csv")):
-        with pytest.raises(InputError, match="is for a folder of images or images in parquet"):
+        with pytest.raises(InputError, match=r"is for images in a folder, in parquet or as \.npz"):
             find_source(data, subjects="person")
     table = pa.table({"usage": ["Training"], "emotion": [1], "pixels": [bytes(2304)]})
     pq.write_table(table, tmp_path / "fer2013.parquet")

@@ -2,7 +2,8 @@
 
 `x_train`, `y_train`, `x_test`, `y_test`, also `x_val`, `y_val`; or `train_images`, `train_labels` and so on. Images
 are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8; labels (n,) or (n, 1), whole numbers
-from 0, or (n, classes), votes for each class or their shares. An array `classes` names them.
+from 0, or (n, classes), votes for each class or their shares. An array `classes` names them. Whom the images show may
+stand beside them, (n,), under a name such as `person_train` or `train_person`.
 """
 
 import zipfile
@@ -17,6 +18,7 @@ import numpy as np
 from fer_core.data.classes import MOST_CLASSES, named
 from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
 from fer_core.data.image import bring_all
+from fer_core.data.subjects import OPTION, checked
 from fer_core.errors import InputError
 from fer_core.form import Form
 
@@ -25,20 +27,23 @@ PARTS = ("train", "val", "test")
 CLASSES = "classes"
 
 
-def read_arrays(path: Path, form: Form) -> Dataset:
-    """Read `path`. Raises InputError naming the file and the array that is wrong."""
+def read_arrays(path: Path, subjects: str | None, form: Form) -> Dataset:
+    """Read `path`. subjects: what the arrays are called that say whom an image shows, without their part.
+
+    Raises InputError naming the file and the array that is wrong.
+    """
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
         images = [_images(path, part, arrays[images]) for part, (images, _) in parts.items()]
-        listing = _listed(path, arrays, parts, [len(of) for of in images])
+        listing = _listed(path, arrays, parts, [len(of) for of in images], subjects)
     return listing.with_images(np.concatenate([bring_all(part, form) for part in images]))
 
 
-def list_arrays(path: Path) -> Listing:
-    """What `read_arrays` will read, by the labels alone."""
+def list_arrays(path: Path, subjects: str | None) -> Listing:
+    """What `read_arrays` will read, by labels and subjects alone."""
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
-        return _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()])
+        return _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()], subjects)
 
 
 @contextmanager
@@ -69,7 +74,9 @@ def _parts(path: Path, arrays: Any) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _listed(path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], counts: Sequence[int]) -> Listing:
+def _listed(
+    path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], counts: Sequence[int], subjects: str | None
+) -> Listing:
     """counts: how many images the parts have."""
     given = {part: arrays[name] for part, (_, name) in parts.items()}
     usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), counts)
@@ -83,7 +90,23 @@ def _listed(path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], count
     names, new = named(_names(path, arrays, classes))
     if shares is not None:
         shares = shares[:, np.argsort(new)]
-    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, distributions=shares)
+    people = None if subjects is None else _subjects(path, arrays, dict(zip(parts, counts, strict=True)), subjects)
+    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, people, shares)
+
+
+def _subjects(path: Path, arrays: Any, counts: Mapping[str, int], name: str) -> np.ndarray:
+    found: list[str] = []
+    for part, count in counts.items():
+        called = next((array for array in (f"{name}_{part}", f"{part}_{name}") if array in arrays), None)
+        if called is None:
+            raise InputError(f"{OPTION} {name}: {path} has no array {name}_{part} or {part}_{name}.")
+        people = arrays[called]
+        if people.shape != (count,) or people.dtype.kind not in "iuUS":
+            raise InputError(
+                f"{path}: {called} is {people.dtype} {people.shape}, expected ({count},) of text or whole numbers."
+            )
+        found += people.astype(str).tolist()
+    return checked(found, name)
 
 
 def _images(path: Path, part: str, given: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ VARIABLE = "FER2013"
 DATA_HELP = "FER2013 as CSV, parquet or image folder, other images as folder, parquet or .npz (docs/data.md)"
 SUBJECTS_HELP = (
     "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "
-    "first group counts if it has one, or a parquet file's column (docs/data.md)"
+    "first group counts if it has one, a parquet file's column, or what the arrays of a .npz file are called"
 )
 LABELS_HELP = "FER+'s votes (fer2013new.csv) instead of FER2013's own labels; --data is FER2013 as one file"
 
@@ -33,7 +33,7 @@ class Source:
     """A data set to read: a path, or None for the embedded faces; and why it was chosen.
 
     labels: FER+'s votes, to be taken instead of its own labels. subjects: how to tell whom an image shows, a regular
-    expression in the names of files or a column.
+    expression in the names of files, a column or arrays.
     """
 
     path: Path | None
@@ -59,9 +59,9 @@ def find_source(data: str | None, labels: str | None = None, subjects: str | Non
     """
     source = _find(data)
     if subjects is not None:
-        if source.path is None or not (source.path.is_dir() or source.path.suffix == ".parquet"):
+        if source.path is None or not (source.path.is_dir() or source.path.suffix in (".parquet", ".npz")):
             raise InputError(
-                f"--subjects {subjects}: is for a folder of images or images in parquet, --data is {source.text}."
+                f"--subjects {subjects}: is for images in a folder, in parquet or as .npz, --data is {source.text}."
             )
         source = replace(source, subjects=subjects)
     if labels is None:
@@ -183,7 +183,7 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
     if path.suffix == ".npz":
         from fer_core.data.array_reader import list_arrays, read_arrays
 
-        return _HowToRead(lambda form, *_: read_arrays(path, form), partial(list_arrays, path))
+        return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
     from fer_core.data.csv_reader import read_csv
 
     return _HowToRead(lambda form, *_: read_csv(path, form))
