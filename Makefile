@@ -28,7 +28,7 @@ bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some h
 	$(BIN)/python -m benchmarks $(NAMES)
 
 test-jax: $(READY_DEV) $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_targets.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py
 
 test-faults: $(READY_DEV)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
 	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py
