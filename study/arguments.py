@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   python -m study.run --space se_placement --searches 5 --seeds 2    an interval over searches, too
   python -m study.run --space se_placement --data ckplus/ --subjects '^S[0-9]+' --folds 10   everybody tested once
   python -m study.run --resume --out results/NAME               go on with a study that was interrupted
+  python -m study.run --resume --retry-failed --out results/NAME    and with what failed on a broken node
   python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
 
 Exit status: 0 done, 1 the study failed, 2 the command or its input is wrong, 130 interrupted."""
@@ -80,6 +81,11 @@ def make_parser() -> Parser:
         "(default: results/<space>-<data>-<time>)",
     )
     add("--resume", action="store_true", help="go on with the study in --out; other arguments are remembered")
+    add(
+        "--retry-failed",
+        action="store_true",
+        help="with --resume: train the fixed and confirm trials again that have failed, as on a node that was broken",
+    )
     add("--dry-run", action="store_true", help="print the plan with its cost and stop; no study is made")
     add("--json", action="store_true", help="with --dry-run: print it as JSON")
     add("--calibrate", action="store_true", help="with --dry-run: measure this machine for the cost, some 20 s")
@@ -191,6 +197,8 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
     if options.address == "local":
         options.address = None
     before = read_study(folder) if folder else None
+    if options.retry_failed and not options.resume:
+        raise InputError("--retry-failed: is for a study to go on with, by --resume.")
     if options.resume and folder is None:
         raise InputError("--resume: name the study's folder with --out.")
     if options.resume and before is None and options.space is None:

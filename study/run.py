@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from fer_core.data.protocols import Learning, Testing
     from fer_core.form import Form
     from study.engine import Engine
+    from study.tables import Tables
 
     Datasets = dict[Form, Dataset]  # one data set in every form that a trial may see
     Parts = dict[View, tuple[Learning, Testing]]  # the images in every view
@@ -378,7 +379,6 @@ def _run_plan(
     from study.mending import mend
     from study.runner import run_trials
     from study.sampler import Sampler
-    from study.tables import Tables
 
     folder, say = place.folder, partial(console.print, soft_wrap=True)
     classes = len(next(iter(parts.values()))[0].classes)
@@ -387,7 +387,7 @@ def _run_plan(
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(Tables(folder, plan.space.columns, classes)) as tables,
+            closing(_tables(folder, plan, classes, options.retry_failed, say)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):
@@ -407,14 +407,27 @@ def _run_plan(
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, place)
         if isinstance(problem, StudyFailedError) and plan.space.brought is not None:
-            print("Failed trials are not tried again: if its code was wrong, begin a new study.", file=sys.stderr)
+            print("If its code was wrong, begin a new study: a search keeps its failed trials.", file=sys.stderr)
         return "failed"
     sizes = {view: (len(part.train_labels), len(part.val_labels)) for view, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
     status = ended_as(engine, deadline)
+    failed = tables.trials().query("status == 'failed' and phase != 'search'")
+    if len(failed):
+        say(f"note: {len(failed)} fixed or confirm trials failed; --resume --retry-failed tries them again.")
     if status != "interrupted":
         _close(console, folder)
     return status
+
+
+def _tables(folder: Path, plan: Plan, classes: int, retry: bool, say: Callable[[str], object]) -> "Tables":
+    """The study's tables; retry: without those of its failed trials that can be trained again."""
+    from study.tables import Tables
+
+    tables = Tables(folder, plan.space.columns, classes)
+    if retry:
+        say(f"failed trials that are tried again: {tables.forget_failed()}")
+    return tables
 
 
 def ended_as(engine: "Engine", deadline: Deadline | None) -> str:

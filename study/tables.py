@@ -17,6 +17,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fer_core.config import setting_names, setting_type, value_before
@@ -129,6 +130,24 @@ class Tables:
         if time.monotonic() - self._last_write >= PAUSE * self._write_cost:
             self.write()
 
+    def forget_failed(self) -> int:
+        """Drop the fixed and confirm trials that failed, with their epochs, as if they had not run yet. How many.
+
+        Not those of a search: what it proposed later, it proposed knowing of them.
+        """
+        self.write()
+        trials, epochs = self._written["trials"], self._written["epochs"]
+        failed = pc.and_(pc.equal(trials["status"], "failed"), pc.not_equal(trials["phase"], "search"))
+        names = trials.filter(failed)["trial"]
+        self._written["epochs"] = epochs.filter(pc.invert(pc.is_in(epochs["trial"], names)))
+        self._written["trials"] = trials.filter(pc.invert(failed))
+        for name in ("epochs", "trials"):  # in this order: a failed trial without epochs can be dropped again
+            _write_parquet(self._written[name], self.folder, name)
+        dropped = set(names.to_pylist())
+        self._finished -= dropped
+        self._epochs = {(trial, epoch) for trial, epoch in self._epochs if trial not in dropped}
+        return len(dropped)
+
     def write(self) -> None:
         """Bring the parquet files up to date."""
         start = time.monotonic()
@@ -165,7 +184,7 @@ class Tables:
         return pa.concat_tables([self._written[name], new])
 
     def _write_predictions(self, trial: str, predictions: pa.Table) -> None:
-        others = self._written["predictions"].filter(pa.compute.field("trial") != trial)
+        others = self._written["predictions"].filter(pc.field("trial") != trial)
         self._written["predictions"] = pa.concat_tables([others, predictions])
         _write_parquet(self._written["predictions"], self.folder, "predictions")
 

@@ -794,6 +794,41 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(tmp_path: Path) -> Non
         assert study.trials[2].state == TrialState.PRUNED
 
 
+def test_failed_trials_that_are_tried_again_leave_a_study_as_if_they_had_not_failed(tmp_path: Path) -> None:
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "study"
+    for path in (undisturbed, folder):
+        path.mkdir()
+    run(plan(), undisturbed)
+
+    def broken(spec: TrialSpec) -> str:
+        """A node that fails one of the paper's trials, and one of two confirmations."""
+        lost = spec.arm == "none" if spec.phase == "fixed" else spec.phase == "confirm" and spec.seed % 2 == 1
+        return "failed" if lost else "completed"
+
+    run(plan(), folder, ending=broken)
+    failed = trials(folder).query("status == 'failed'")
+    assert Counter(failed["phase"]) == {"fixed": 1, "confirm": 3}
+    run(plan(), folder)
+    assert len(trials(folder).query("status == 'failed'")) == 4, "by itself nothing is tried again"
+    tables = Tables(folder)
+    assert tables.forget_failed() == 4
+    assert not set(failed["trial"]) & {*read_table(folder, "trials")["trial"], *read_table(folder, "epochs")["trial"]}
+    assert tables.forget_failed() == 0
+    tables.close()
+    run(plan(), folder)
+    assert content(trials(folder)) == content(trials(undisturbed))
+    for name in ("epochs", "predictions"):
+        assert set(read_table(folder, name)["trial"]) == set(read_table(undisturbed, name)["trial"])
+
+
+def test_a_search_keeps_its_failed_trials(tmp_path: Path) -> None:
+    run(plan(), tmp_path, ending=lambda spec: "failed" if spec.number == 1 else "completed")
+    tables, before = Tables(tmp_path), trials(tmp_path)
+    assert tables.forget_failed() == 0
+    tables.close()
+    pd.testing.assert_frame_equal(trials(tmp_path), before)
+
+
 def test_many_failures_in_a_row_stop_the_study_with_the_cause(tmp_path: Path) -> None:
     with pytest.raises(StudyFailedError, match="6 trials in a row failed, the last with: boom"):
         run(plan(), tmp_path, ending=lambda spec: "failed")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import optuna
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from optuna.storages import JournalStorage
@@ -187,6 +189,26 @@ def test_an_interrupted_study_is_finished_by_the_command_it_prints(
         assert content(folder, name) == content(finished_study.folder, name)
 
 
+def test_what_failed_on_a_broken_node_is_trained_again_as_if_nothing_had_happened(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished_study.folder, tmp_path / "study")
+    whole = pq.read_table(folder / "trials.parquet")
+    broken = whole.to_pandas()["phase"].eq("confirm").idxmax()
+    trial = whole["trial"][int(broken)].as_py()
+    rows = [row | {"status": "failed"} if row["trial"] == trial else row for row in whole.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, schema=whole.schema), folder / "trials.parquet")
+    left = run_module("study.run", "--resume", "--out", folder)
+    assert "note: 1 fixed or confirm trials failed; --resume --retry-failed tries them again." in left.out
+
+    again = run_module("study.run", "--resume", "--retry-failed", "--out", folder)
+    assert again.status == 0, again.err
+    assert "failed trials that are tried again: 1" in again.out
+    assert "fixed or confirm trials failed" not in again.out
+    for name in ("trials", "epochs", "predictions"):
+        assert content(folder, name) == content(finished_study.folder, name)
+
+
 def test_the_paper_space_runs_in_both_protocols_and_says_what_choosing_adds(tmp_path: Path) -> None:
     folder = tmp_path / "paper"
     small = ("--epochs", 2, "--seeds", 2, "--set", "model.width=0.0625", "--set", "data.train_images=320")
@@ -253,6 +275,7 @@ def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
         ),
         (("--space", "se_placement", "--data", "synthetic", "--sampler", "gp"), "needs PyTorch"),
         (("--resume",), "name the study's folder with --out"),
+        (("--space", "se_placement", "--retry-failed"), "--retry-failed: is for a study to go on with, by --resume"),
         (("--resume", "--out", "/nowhere"), "there is no study in /nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
