@@ -7,29 +7,31 @@ from study.plan import Plan
 
 def limit_text(plan: Plan, cost: Cost, seconds: float) -> str:
     """A line that says whether the search fits into so many seconds beside its confirmation, and if not, how much."""
-    minutes = seconds / 60
+    guessed = "" if cost.measured else " (by the speed of a usual machine)"
+    return f"time limit: {_left(plan, cost, seconds)}{guessed}"
+
+
+def _left(plan: Plan, cost: Cost, seconds: float) -> str:
+    minutes, several = seconds / 60, plan.searches > 1
     kept = Deadline.MARGIN * cost.confirm_minutes
     left = minutes - cost.fixed_minutes - kept
-    several = plan.searches > 1
-    if left >= cost.search_minutes and not several:
-        return f"time limit: {duration(seconds)} is enough"
     if left < cost.search_minutes / 10:
         return (
-            f"time limit: {duration(seconds)} leaves no time to search: the confirmation is kept "
-            f"{duration(60 * kept)}; fewer --seeds or --epochs, or a longer limit"
+            f"{duration(seconds)} leaves no time to search: the confirmation is kept {duration(60 * kept)}; "
+            "fewer --seeds or --epochs, or a longer limit"
         )
     if left < cost.search_minutes:
         whose = "the first search" if several else "the search"
         return (
-            f"time limit: the confirmation is kept {duration(60 * kept)}, which leaves {whose} "
-            f"{duration(60 * left)} of the {duration(60 * cost.search_minutes)} that it takes if no trial stops early"
+            f"the confirmation is kept {duration(60 * kept)}, which leaves {whose} {duration(60 * left)} of the "
+            f"{duration(60 * cost.search_minutes)} that it takes if no trial stops early"
         )
     each = cost.search_minutes + kept + cost.fixed_minutes / (plan.folds or plan.searches)
-    done = min(plan.searches, int(minutes / each))
-    kind = "searches" if plan.folds is None else "folds"
-    if done == plan.searches:
-        return f"time limit: {duration(seconds)} is enough"
-    return f"time limit: enough for about {done} of the {plan.searches} {kind}, if no trial stops early"
+    done = int(minutes / each)
+    if several and done < plan.searches:
+        kind = "searches" if plan.folds is None else "folds"
+        return f"enough for about {done} of the {plan.searches} {kind}, if no trial stops early"
+    return f"{duration(seconds)} is enough"
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """What a study will cost: by a usual machine's speed, by what was measured, and by what a study showed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -84,7 +85,10 @@ def test_what_a_time_limit_leaves_is_known_before(minutes: float, searches: int,
     assert cost.search_minutes == pytest.approx(3 * 5 * 100 / 60 / 2)
     assert cost.confirm_minutes == pytest.approx(3 * 4 * 100 / 60 / 2)
     assert cost.minutes == pytest.approx(cost.fixed_minutes + searches * (cost.search_minutes + cost.confirm_minutes))
-    assert said in limit_text(p, cost, 60 * minutes)
+    text = limit_text(p, cost, 60 * minutes)
+    assert said in text
+    assert "usual machine" not in text
+    assert limit_text(p, replace(cost, measured=False), 60 * minutes) == f"{text} (by the speed of a usual machine)"
 
 
 @pytest.mark.parametrize("measured", [True, False])
