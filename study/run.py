@@ -407,7 +407,7 @@ def _run_plan(
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, place)
         if isinstance(problem, StudyFailedError) and plan.space.brought is not None:
-            print("If its code was wrong, begin a new study: a search keeps its failed trials.", file=sys.stderr)
+            print("A search keeps its failed trials: if its code was wrong, begin a new study.", file=sys.stderr)
         return "failed"
     sizes = {view: (len(part.train_labels), len(part.val_labels)) for view, (part, _) in parts.items()}
     learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
