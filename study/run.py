@@ -254,7 +254,7 @@ def _run(
                 share = _measured_share(console, plan, parts, cpus / gpus)
             cluster = _make_cluster(options, cpus, gpus, share)
             if options.time_limit is not None and before is None:
-                _print_limit(console, plan, cluster, dataset.listing, options.time_limit)
+                _print_limit(console, plan, cluster, parts, options.time_limit)
             code = code_record(space, before)
             if len(code) > 1:
                 console.print(f"note: {CHANGED_CODE}. The trials so far are kept.", soft_wrap=True)
@@ -306,10 +306,12 @@ def _run(
     return 1 if status == "failed" else 0
 
 
-def _print_limit(console: "Console", plan: Plan, cluster: Cluster, data: "Listing", seconds: float) -> None:
+def _print_limit(console: "Console", plan: Plan, cluster: Cluster, parts: "Parts", seconds: float) -> None:
     from study.limit import limit_text
 
-    cost = estimate(plan, cluster, _images(data, plan))
+    learning, testing = next(iter(parts.values()))
+    images = Images(len(learning.train_labels), len(learning.val_labels), len(testing.labels), len(learning.classes))
+    cost = estimate(plan, cluster, images)
     if cost is not None:
         console.print(limit_text(plan, cost, seconds), soft_wrap=True)
 

@@ -174,7 +174,7 @@ def test_arrays_of_votes_are_labels_and_their_distributions(tmp_path: Path) -> N
     assert list_images(find_source(str(path))).labels.tolist() == got.labels.tolist()
     found = audit(got)
     assert (found.agreement, found.unanimous) == (pytest.approx(np.mean([0.75, 0.5, 1, 0.5])), 1)
-    assert "votes: 68.8% are for the label; 1 images (25.0%) have no others." in audit_text(found)
+    assert "votes: 68.8 % are for the label; 1 images (25.0 %) have no others." in audit_text(found)
     turned, unvoted = (replace(got, distributions=of) for of in (got.distributions[::-1], None))
     assert got.fingerprint() == turned.fingerprint() == unvoted.fingerprint()
     assert len({got.votes_fingerprint(), turned.votes_fingerprint(), unvoted.votes_fingerprint()}) == 3

@@ -45,9 +45,9 @@ def _subjects(audit: Audit) -> list[str]:
 def _votes(audit: Audit) -> list[str]:
     if audit.agreement is None or audit.unanimous is None:
         return []
-    share = audit.unanimous / audit.images
+    for_label, unanimous = 100 * audit.agreement, 100 * audit.unanimous / audit.images
     return [
-        f"votes: {audit.agreement:.1%} are for the label; {audit.unanimous:,} images ({share:.1%}) have no others."
+        f"votes: {for_label:.1f} % are for the label; {audit.unanimous:,} images ({unanimous:.1f} %) have no others."
     ]
 
 
