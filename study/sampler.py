@@ -193,19 +193,18 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
 def starting_point(plan: Plan, arm: Arm, index: int) -> dict[str, Value]:
     """One of the arm's first points, the same in every arm for the parameters that arms share.
 
-    Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the paper's own
-    value, or the published one of a user's own settings, wherever the range holds it.
+    Scrambled Sobol points over all nuisance hyperparameters of the space; in the first point with the published value
+    of a user's own settings, else with the budget's, else with the paper's own, whichever the range holds.
     """
     names = sorted(plan.space.nuisance)
     sobol = qmc.Sobol(len(names), seed=plan.seed)
     if index:
         sobol.fast_forward(index)
     unit = dict(zip(names, map(float, sobol.random(1)[0]), strict=True))
-    known = {**plan.space.start.flat(), **plan.space.published}
+    known = [plan.space.published, plan.base.flat(), plan.space.start.flat()]
 
     def pick(name: str, parameter: Parameter) -> Value:
-        if index == 0 and known[name] is not None and parameter.contains(known[name]):
-            return known[name]
-        return parameter.at(unit[name])
+        given = [values[name] for values in known if values.get(name) is not None] if index == 0 else []
+        return next(filter(parameter.contains, given), parameter.at(unit[name]))
 
     return plan.space.draw(arm, pick)

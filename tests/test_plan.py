@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.config import Value
+from fer_core.config import TrialConfig, Value
 from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Float
@@ -111,6 +111,17 @@ def test_the_first_starting_point_is_the_papers_and_the_others_cover_the_space()
     middle = rate.at(0.5)
     below = sum(float(point["train.learning_rate"] or 0) < middle for point in points[1:])
     assert 3 <= below <= 5  # quasi-random: even, not lucky
+
+
+def test_a_search_of_what_the_budget_scales_begins_at_its_scale() -> None:
+    p = plan("best", budget="quick")
+    first = p.arm_config(p.arms[0], starting_point(p, p.arms[0], 0))
+    assert first in [spec.config for spec in p.fixed_trials()]
+    # A range that has no room for the budget's value begins with the paper's.
+    p = plan("regularisation", budget="quick")
+    dropout = next(arm for arm in p.arms if arm.name == "dropout")
+    assert p.base.model.dropout == 0
+    assert starting_point(p, dropout, 0)["model.dropout"] == TrialConfig().model.dropout
 
 
 def test_another_study_seed_starts_elsewhere() -> None:
