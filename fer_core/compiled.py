@@ -15,6 +15,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from fer_core.adam import Adam
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
 from fer_core.data.dataset import EMOTIONS
@@ -24,7 +25,7 @@ from fer_core.passes import Passes
 
 MOST_KEPT = 4
 OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
+    "adam": Adam,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
 }

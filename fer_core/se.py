@@ -21,7 +21,8 @@ def squeeze_excite(
         raise ValueError(f"reduction ratio {reduction}: expected at least 1.")
     channels = features.shape[-1]
     units = max(1, channels // reduction)
-    squeezed = SQUEEZES[squeeze](keepdims=True, dtype="float32", name=f"{name}_squeeze")(features)
+    squeezed = SQUEEZES[squeeze](dtype="float32", name=f"{name}_squeeze")(features)
     hidden = layers.Dense(units, activation="relu", dtype="float32", name=f"{name}_reduce")(squeezed)
     weights = layers.Dense(channels, activation="sigmoid", dtype="float32", name=f"{name}_excite")(hidden)
-    return layers.Multiply(name=f"{name}_scale")([features, weights])
+    spread = layers.Reshape((1, 1, channels), dtype="float32", name=f"{name}_spread")(weights)
+    return layers.Multiply(name=f"{name}_scale")([features, spread])

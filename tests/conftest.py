@@ -1,13 +1,15 @@
 """Small real parts, shared by the tests: drawn faces, a narrow network, and one finished study."""
 
+import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from fer_core.config import TrialConfig
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
@@ -94,8 +96,16 @@ class FinishedStudy:
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
-    folder = tmp_path_factory.mktemp("study") / "small"
-    return FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, "--out", folder))
+    """A study that every test may read and none may change; made once, by whichever process needs it first."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, ended = shared / "small", shared / "small.json"
+    with FileLock(shared / "small.lock"):
+        if not ended.exists():
+            command = run_module("study.run", *SMALL_STUDY, "--out", folder)
+            ended.write_text(json.dumps(asdict(command)))
+    return FinishedStudy(folder, Finished(**json.loads(ended.read_text())))
 
 
 @pytest.fixture

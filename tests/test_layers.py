@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
-KERAS = (*NETWORK, "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
+KERAS = (*NETWORK, "adam", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {f"study/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},
@@ -21,7 +21,7 @@ ONLY_IN = {
     "keras": {f"fer_core/{name}.py" for name in KERAS},
     "PIL": {f"fer_core/data/{name}.py" for name in ("image", "sheet")},
     "tensorflow": {
-        f"fer_core/{name}.py" for name in ("training", "loops_tensorflow", "normalisation", "device_memory")
+        f"fer_core/{name}.py" for name in ("training", "loops_tensorflow", "normalisation", "adam", "device_memory")
     },
 }
 
