@@ -9,6 +9,9 @@ READY_BENCH := $(VENV)/ready-bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 LOCK := uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
+# Half of what the tests wait for is the start of Ray and TensorFlow. A module's tests share what they start.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,7 +25,7 @@ study: $(READY)  ## a first study on the embedded faces, about 2 minutes on two 
 	$(BIN)/python -m study.run --space se_placement --data synthetic --budget quick
 
 test: $(READY_DEV) check  ## style, types and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some hours; `make bench NAMES="trial study"` for some
 	$(BIN)/python -m benchmarks $(NAMES)

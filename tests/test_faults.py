@@ -1,8 +1,8 @@
 """Faults done to real processes: nothing is lost, nothing is done twice, and the result is as if nothing had
 happened.
 
-Every study here is that of `finished_study`, with which its tables are compared row by row. Processes are ended by
-their id, and only those that a test has started.
+Every study here is that of `finished_study`, or of `finished_classifiers` where starts are what is repeated. With
+that its tables are compared row by row. Processes are ended by their id, and only those that a test has started.
 """
 
 import os
@@ -20,17 +20,42 @@ import psutil
 import pytest
 
 from study.tables import read_table
-from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy
+from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
 from tests.hosts import Hosts
 from tests.test_run import content
 
 TABLES = ("trials", "epochs", "predictions")
+# Linear classifiers, whose workers begin to train in a second, as they need no TensorFlow.
+CLASSIFIERS = (
+    *(
+        "--space",
+        "docs/examples/gradients.py",
+        "--data",
+        "synthetic",
+        "--trials",
+        "4",
+        "--epochs",
+        "4",
+        "--seeds",
+        "3",
+    ),
+    *("--set", "data.train_images=1000", "--set", "data.val_images=300"),
+)
+
+
+@pytest.fixture(scope="module")
+def finished_classifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of their study, which nothing has disturbed."""
+    folder = tmp_path_factory.mktemp("classifiers") / "study"
+    done = run_module("study.run", *CLASSIFIERS, "--out", folder)
+    assert done.status == 0, done.err
+    return folder
 
 
 class Driver:
     """A study as its own process, here or on the first of `on`.
 
-    folder: where the driver writes; out: what it is told, if that is something else.
+    folder: where the driver writes; out: what it is told, if that is something else. study: its arguments.
     """
 
     def __init__(
@@ -39,6 +64,7 @@ class Driver:
         *arguments: object,
         on: Hosts | None = None,
         out: str | None = None,
+        study: tuple[str, ...] = SMALL_STUDY,
         **environment: str,
     ) -> None:
         self.folder = folder
@@ -47,7 +73,7 @@ class Driver:
             sys.executable,
             "-m",
             "study.run",
-            *SMALL_STUDY,
+            *study,
             *map(str, arguments),
             *resume,
             "--out",
@@ -150,7 +176,7 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStu
     assert read_table(study.folder, "trials")["attempts"].max() == 2
 
 
-def kill_over_and_over(folder: Path, times: int) -> list[psutil.Process]:
+def kill_over_and_over(folder: Path, times: int, study_arguments: tuple[str, ...]) -> list[psutil.Process]:
     """Kill the driver `times` times, at a random moment of its start or just after it has come one epoch further.
 
     Returns every process it ever started.
@@ -158,7 +184,7 @@ def kill_over_and_over(folder: Path, times: int) -> list[psutil.Process]:
     draw = random.Random(times)
     family: list[psutil.Process] = []
     for _ in range(times):
-        with driver(folder) as study:
+        with driver(folder, study=study_arguments) as study:
             before, in_start = study.epochs(), draw.random() < 0.3
             if not in_start:
                 study.until(lambda study=study, before=before: study.epochs() > before)
@@ -170,15 +196,22 @@ def kill_over_and_over(folder: Path, times: int) -> list[psutil.Process]:
     return family
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    ("times", "arguments", "undisturbed"),
+    [
+        (3, CLASSIFIERS, "finished_classifiers"),
+        pytest.param(20, SMALL_STUDY, "finished_study", marks=pytest.mark.faults),
+    ],
+)
 def test_a_driver_killed_over_and_over_loses_nothing_and_leaves_nobody_behind(
-    times: int, finished_study: FinishedStudy, tmp_path: Path
+    times: int, arguments: tuple[str, ...], undisturbed: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    finished = request.getfixturevalue(undisturbed)
     folder = tmp_path / "study"
-    family = kill_over_and_over(folder, times)
-    with driver(folder) as study:
+    family = kill_over_and_over(folder, times, arguments)
+    with driver(folder, study=arguments) as study:
         study.end()
-    same_as(folder, finished_study.folder)
+    same_as(folder, finished.folder if isinstance(finished, FinishedStudy) else finished)
     gone, alive = psutil.wait_procs(family, timeout=60)
     assert not alive, [_command(process) for process in alive]
     assert len(gone) >= 2 * times
@@ -239,10 +272,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_stops_the_study_with_its_cause_and_nothing_is_lost(
-    finished_study: FinishedStudy, small_disk: Path
+    finished_classifiers: Path, small_disk: Path
 ) -> None:
     ballast = small_disk / "ballast"
-    with driver(small_disk / "study") as study:
+    with driver(small_disk / "study", study=CLASSIFIERS) as study:
         study.until(lambda: study.epochs() >= 4)
         fill(ballast)
         err = study.fail()
@@ -251,9 +284,9 @@ def test_a_full_disk_stops_the_study_with_its_cause_and_nothing_is_lost(
     kept = read_table(study.folder, "epochs")
     assert len(kept) >= 4
     ballast.unlink()
-    with driver(study.folder) as study:
+    with driver(study.folder, study=CLASSIFIERS) as study:
         study.end()
-    same_as(study.folder, finished_study.folder)
+    same_as(study.folder, finished_classifiers)
 
 
 def fill(path: Path) -> None:
