@@ -17,7 +17,8 @@ class Adam(keras.optimizers.Adam):
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        if keras.backend.backend() != "tensorflow" or self.amsgrad or not all(map(_is_dense, grads)):
+        plain = keras.backend.backend() == "tensorflow" and all(map(_is_plain, grads))
+        if self.amsgrad or not plain:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         import tensorflow as tf
@@ -41,8 +42,8 @@ class Adam(keras.optimizers.Adam):
             )
 
 
-def _is_dense(gradient: Any) -> bool:
-    """Not one of a few rows of a table alone."""
+def _is_plain(gradient: Any) -> bool:
+    """Of all values of a variable, not of a few rows of a table alone, and in float32."""
     import tensorflow as tf
 
-    return not isinstance(gradient, tf.IndexedSlices)
+    return not isinstance(gradient, tf.IndexedSlices) and gradient.dtype == tf.float32

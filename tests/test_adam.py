@@ -15,9 +15,10 @@ def trained(optimizer: keras.optimizers.Optimizer, model: keras.Model, inputs: n
     return [np.asarray(value) for value in model.weights + optimizer.variables]
 
 
-def perceptron() -> keras.Model:
+def perceptron(dtype: str = "float32") -> keras.Model:
     keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(9, "tanh"), keras.layers.Dense(1)])
+    layers = [keras.layers.Dense(9, "tanh", dtype=dtype), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input((6,)), *layers])
 
 
 @pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.1}, {"amsgrad": True}, {"beta_1": 0.5, "epsilon": 0.1}])
@@ -27,6 +28,14 @@ def test_it_takes_the_steps_of_keras(settings: dict, random: np.random.Generator
     theirs = trained(keras.optimizers.Adam(0.05, **settings), perceptron(), inputs)
     before = perceptron().get_weights()
     assert not np.allclose(ours[0], before[0], atol=0.05)  # it has gone somewhere
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_another_precision_are_trained_too(random: np.random.Generator) -> None:
+    inputs = random.normal(size=(14, 6)).astype(np.float32)
+    ours = trained(Adam(0.05), perceptron("float64"), inputs)
+    theirs = trained(keras.optimizers.Adam(0.05), perceptron("float64"), inputs)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
 
