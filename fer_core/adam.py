@@ -11,7 +11,8 @@ class Adam(keras.optimizers.Adam):
     """Keras' optimiser (Kingma and Ba 2015, Algorithm 1 in the order of the end of Section 2).
 
     Keras makes some forty operations of a variable's step, half of all that a training step of the paper's network
-    has, and TensorFlow traces, optimises and starts each of them. Its own kernel is one.
+    has, and TensorFlow traces, optimises and starts each of them. Its own kernel is one. The method that
+    this overrides is not public: Keras has no other place where the steps of all variables meet.
     """
 
     def _backend_update_step(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -73,18 +74,9 @@ def run_module(module: str, *arguments: object, cwd: Path = ROOT, **environment:
 
 
 # Small enough for seconds, and still every phase in every arm.
-SMALL_STUDY = (
-    *("--space", "se_placement", "--data", "synthetic", "--budget", "quick", "--trials", "3", "--epochs", "3"),
-    *(
-        "--seeds",
-        "2",
-        "--set",
-        "model.width=0.0625",
-        "--set",
-        "data.train_images=320",
-        "--set",
-        "data.val_images=100",
-    ),
+SMALL_STUDY = shlex.split(
+    "--space se_placement --data synthetic --budget quick --trials 3 --epochs 3 --seeds 2 "
+    "--set model.width=0.0625 --set data.train_images=320 --set data.val_images=100"
 )
 
 

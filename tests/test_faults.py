@@ -7,11 +7,12 @@ that its tables are compared row by row. Processes are ended by their id, and on
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,30 +27,17 @@ from tests.test_run import content
 
 TABLES = ("trials", "epochs", "predictions")
 # Linear classifiers, whose workers begin to train in a second, as they need no TensorFlow.
-CLASSIFIERS = (
-    *(
-        "--space",
-        "docs/examples/gradients.py",
-        "--data",
-        "synthetic",
-        "--trials",
-        "4",
-        "--epochs",
-        "4",
-        "--seeds",
-        "3",
-    ),
-    *("--set", "data.train_images=1000", "--set", "data.val_images=300"),
+CLASSIFIERS = shlex.split(
+    "--space docs/examples/gradients.py --data synthetic --trials 4 --epochs 4 --seeds 3 "
+    "--set data.train_images=1000 --set data.val_images=300"
 )
 
 
 @pytest.fixture(scope="module")
-def finished_classifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of their study, which nothing has disturbed."""
+def finished_classifiers(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
+    """Their study, which nothing has disturbed."""
     folder = tmp_path_factory.mktemp("classifiers") / "study"
-    done = run_module("study.run", *CLASSIFIERS, "--out", folder)
-    assert done.status == 0, done.err
-    return folder
+    return FinishedStudy(folder, run_module("study.run", *CLASSIFIERS, "--out", folder))
 
 
 class Driver:
@@ -64,7 +52,7 @@ class Driver:
         *arguments: object,
         on: Hosts | None = None,
         out: str | None = None,
-        study: tuple[str, ...] = SMALL_STUDY,
+        study: Sequence[str] = SMALL_STUDY,
         **environment: str,
     ) -> None:
         self.folder = folder
@@ -176,7 +164,7 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStu
     assert read_table(study.folder, "trials")["attempts"].max() == 2
 
 
-def kill_over_and_over(folder: Path, times: int, study_arguments: tuple[str, ...]) -> list[psutil.Process]:
+def kill_over_and_over(folder: Path, times: int, arguments: Sequence[str]) -> list[psutil.Process]:
     """Kill the driver `times` times, at a random moment of its start or just after it has come one epoch further.
 
     Returns every process it ever started.
@@ -184,7 +172,7 @@ def kill_over_and_over(folder: Path, times: int, study_arguments: tuple[str, ...
     draw = random.Random(times)
     family: list[psutil.Process] = []
     for _ in range(times):
-        with driver(folder, study=study_arguments) as study:
+        with driver(folder, study=arguments) as study:
             before, in_start = study.epochs(), draw.random() < 0.3
             if not in_start:
                 study.until(lambda study=study, before=before: study.epochs() > before)
@@ -204,14 +192,14 @@ def kill_over_and_over(folder: Path, times: int, study_arguments: tuple[str, ...
     ],
 )
 def test_a_driver_killed_over_and_over_loses_nothing_and_leaves_nobody_behind(
-    times: int, arguments: tuple[str, ...], undisturbed: str, request: pytest.FixtureRequest, tmp_path: Path
+    times: int, arguments: Sequence[str], undisturbed: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    finished = request.getfixturevalue(undisturbed)
+    finished: FinishedStudy = request.getfixturevalue(undisturbed)
     folder = tmp_path / "study"
     family = kill_over_and_over(folder, times, arguments)
     with driver(folder, study=arguments) as study:
         study.end()
-    same_as(folder, finished.folder if isinstance(finished, FinishedStudy) else finished)
+    same_as(folder, finished.folder)
     gone, alive = psutil.wait_procs(family, timeout=60)
     assert not alive, [_command(process) for process in alive]
     assert len(gone) >= 2 * times
@@ -272,7 +260,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_stops_the_study_with_its_cause_and_nothing_is_lost(
-    finished_classifiers: Path, small_disk: Path
+    finished_classifiers: FinishedStudy, small_disk: Path
 ) -> None:
     ballast = small_disk / "ballast"
     with driver(small_disk / "study", study=CLASSIFIERS) as study:
@@ -286,7 +274,7 @@ def test_a_full_disk_stops_the_study_with_its_cause_and_nothing_is_lost(
     ballast.unlink()
     with driver(study.folder, study=CLASSIFIERS) as study:
         study.end()
-    same_as(study.folder, finished_classifiers)
+    same_as(study.folder, finished_classifiers.folder)
 
 
 def fill(path: Path) -> None:
