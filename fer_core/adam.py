@@ -6,7 +6,6 @@ from typing import Any
 import keras
 
 
-@keras.saving.register_keras_serializable(package="fer_core")
 class Adam(keras.optimizers.Adam):
     """Keras' optimiser (Kingma and Ba 2015, Algorithm 1 in the order of the end of Section 2).
 

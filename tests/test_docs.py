@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(page for page in ROOT.glob("**/*.md") if not any(part.startswith(".") for part in page.parts))
+from tests.conftest import ROOT
+
+PAGES = sorted(page for page in ROOT.glob("**/*.md") if not str(page.relative_to(ROOT)).startswith("."))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```|^    .*?$", re.DOTALL | re.MULTILINE)
 

@@ -37,7 +37,9 @@ CLASSIFIERS = shlex.split(
 def finished_classifiers(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     """Their study, which nothing has disturbed."""
     folder = tmp_path_factory.mktemp("classifiers") / "study"
-    return FinishedStudy(folder, run_module("study.run", *CLASSIFIERS, "--out", folder))
+    study = FinishedStudy(folder, run_module("study.run", *CLASSIFIERS, "--out", folder))
+    assert study.command.status == 0, study.command.err
+    return study
 
 
 class Driver:
