@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   python -m study.run --space se_placement --set model.width=0.5 --trials 8 --seeds 5
   python -m study.run --space se_placement --searches 5 --seeds 2    an interval over searches, too
   python -m study.run --space se_placement --data ckplus/ --subjects '^S[0-9]+' --folds 10   everybody tested once
+  python -m study.run --space se_placement --data fer2013.csv --also-test ckplus/ '^S[0-9]+'
   python -m study.run --resume --out results/NAME               go on with a study that was interrupted
   python -m study.run --resume --retry-failed --out results/NAME    and with what failed on a broken node
   python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
@@ -38,6 +39,7 @@ REMEMBERED = (
     "data",
     "labels",
     "subjects",
+    "also_test",
     "protocol",
     "budget",
     "trials",
@@ -74,6 +76,14 @@ def make_parser() -> Parser:
     )
     add("--labels", metavar="CSV", help=LABELS_HELP)
     add("--subjects", metavar="PATTERN", help=SUBJECTS_HELP)
+    add(
+        "--also-test",
+        action="append",
+        nargs="+",
+        metavar=("PATH", "SUBJECTS"),
+        help="also test on other data, by the classes that both have (a cross-dataset test): its marked test images,"
+        " or all where none are marked; after the path, what --subjects would say of it; repeatable",
+    )
     add(
         "--out",
         metavar="DIR|URI",
@@ -221,6 +231,8 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
                 f"--folds {options.folds}: is a protocol of its own, beside --protocol {options.protocol}."
             )
         options.protocol = FOLDS
+    if options.also_test and options.folds is not None:
+        raise InputError("--also-test: with --folds every network is another fold's; test other data without.")
     if options.space is None:
         raise InputError(f"--space: name the question, one of {', '.join(space_names())}, or a Python file.")
     return before

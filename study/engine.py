@@ -16,7 +16,7 @@ from study.deadline import Deadline
 from study.plan import Plan, TrialSpec
 from study.sampler import Sampler
 from study.selection import as_counted, best_confirmation, winner
-from study.tables import Row, Tables, prediction_rows, trial_row
+from study.tables import Row, Tables, elsewhere_rows, prediction_rows, trial_row
 from study.watcher import Watcher
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
@@ -170,11 +170,12 @@ class Engine:
         error: str | None = None,
     ) -> None:
         """Record a trial's end. `test`: the worker's test results, of fixed and confirm trials."""
-        predictions = None
+        predictions = elsewhere = None
         if test is not None:
             test = dict(test)
             columns = {name: test.pop(name) for name in ("images", "labels", "probabilities", "distinct")}
             predictions = prediction_rows(spec.trial, **columns, subjects=test.pop("subjects", None))
+            elsewhere = elsewhere_rows(spec.trial, test.pop("elsewhere", {}))
         row = trial_row(
             {
                 "trial": spec.trial,
@@ -192,7 +193,7 @@ class Engine:
             attempts=attempts,
             error=error,
         )
-        self.tables.add_trial(row, predictions)
+        self.tables.add_trial(row, predictions, elsewhere)
         self._confirmed += spec.phase == "confirm" and spec.trial not in self._results
         self._results[spec.trial] = row
         if spec.number is not None:

@@ -28,14 +28,18 @@ MODELS = "models"  # the network of every arm's best confirmation
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
-IDENTITY = ("space", "fingerprint", "votes", "protocol", "seed")
+IDENTITY = ("space", "fingerprint", "votes", "also_tested", "protocol", "seed")
 
 
 def default_folder(space: str, data: str) -> Path:
     """results/<space>-<data>-<time>, in UTC."""
     time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    safe = [re.sub(r"[^\w.-]+", "_", part) for part in (space, data)]
-    return Path("results") / f"{safe[0]}-{safe[1]}-{time}"
+    return Path("results") / f"{in_file_name(space)}-{in_file_name(data)}-{time}"
+
+
+def in_file_name(text: str) -> str:
+    """The text without what the name of a file had better not have."""
+    return re.sub(r"[^\w.-]+", "_", text)
 
 
 def read_study(folder: Path) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,6 +28,7 @@ from study.arguments import check_packages, make_parser, plan_arguments, remembe
 from study.cluster import Cluster, keep_ray_private, share_out, this_machine
 from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
+from study.elsewhere import expected_text, find_others, read_others, tested_texts
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from study.engine import Engine
     from study.tables import Tables
 
-    Datasets = dict[Form, Dataset]  # one data set in every form that a trial may see
+    Datasets = Mapping[Form, Dataset]  # one data set in every form that a trial may see
     Parts = dict[View, tuple[Learning, Testing]]  # the images in every view
 
 
@@ -65,14 +66,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     place = find_place(options.out) if options.out else None
     before = study_before(options, place)
-    source = find_source(options.data, options.labels, options.subjects)
+    source, others = find_source(options.data, options.labels, options.subjects), find_others(options.also_test)
     space = load_space(options.space)
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
         given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
         raise InputError(f"{given}: the space {space.name} compares protocols itself.")
     if options.dry_run:
-        return _dry_run(options, source)
+        return _dry_run(options, source, others)
     # What can be refused is refused here, before anything slow starts or is written.
     plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
     check_source(plan, source)
@@ -94,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
-    return _run(options, console, source, datasets, protocol, place, before)
+    material = Material(source, datasets, others, read_others(others, forms, dataset, console))
+    return _run(options, console, material, protocol, place, before)
 
 
 def _make_cluster(
@@ -144,7 +146,7 @@ def _bytes(part: "tuple[Learning, Testing]") -> int:
     return learning.train_images.nbytes + learning.val_images.nbytes + testing.images.nbytes
 
 
-def _dry_run(options: argparse.Namespace, source: Source) -> int:
+def _dry_run(options: argparse.Namespace, source: Source, others: Mapping[str, Source]) -> int:
     from rich.console import Console
 
     from study.plan_table import plan_record, print_plan
@@ -161,6 +163,7 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
     plan = make_plan(space, **plan_arguments(options, source, protocol, _automatic_budget(gpus)))
     check_source(plan, source)
     images = None if listing is None else _images(as_needed(plan, listing), plan)
+    elsewhere = [expected_text(name, other, listing) for name, other in others.items()]
     cluster = _make_cluster(options, cpus, gpus)
     if options.calibrate and plan.space.brought is not None:
         raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
@@ -170,10 +173,12 @@ def _dry_run(options: argparse.Namespace, source: Source) -> int:
         with Console(stderr=True).status("measuring this machine"):
             calibrate(plan, cluster)
     if options.json:
-        print(json.dumps(plan_record(plan, cluster, source, images), indent=2))
+        print(json.dumps(plan_record(plan, cluster, source, images) | {"tested_elsewhere": elsewhere}, indent=2))
     else:
         console = Console(highlight=False, markup=False, emoji=False)
         print_plan(console, plan, cluster, source, images, options.time_limit)
+        for text in elsewhere:
+            console.print(f"tested on, too: {text}", soft_wrap=True)
         if gpus and options.gpus_per_trial is None:
             print(_sharing_text(plan))
     return 0
@@ -202,15 +207,25 @@ def _default_protocol(data: "Dataset | Listing") -> str:
     return default_protocol(data)
 
 
+@dataclass(frozen=True)
+class Material:
+    """The data that trains and others that are tested, too, by their names: where they come from, and as read."""
+
+    source: Source
+    datasets: "Datasets"
+    others: Mapping[str, Source]
+    elsewhere: "Mapping[str, Datasets]"
+
+
 def _run(
     options: argparse.Namespace,
     console: "Console",
-    source: Source,
-    datasets: "Datasets",
+    material: Material,
     protocol: str,
     place: Place,
     before: dict[str, Any] | None,
 ) -> int:
+    from fer_core.data.elsewhere import with_elsewhere
     from fer_core.data.protocols import split_all, subjects_by_part
     from fer_core.data.subjects import subjects_text
 
@@ -219,16 +234,21 @@ def _run(
     from study.connection import connected
 
     space, folder = load_space(options.space), place.folder
+    source, datasets = material.source, material.datasets
     protocols, dataset = space.protocols(protocol), next(iter(datasets.values()))
     views = make_plan(space, **plan_arguments(options, source, protocol, "quick")).views
-    parts = split_all(datasets, views)
+    parts = with_elsewhere(split_all(datasets, views), material.elsewhere)
     if subjects := subjects_by_part(dataset.listing, protocols[0], views[0].fold):
         hint = "; --folds 10 tests everybody in turn" if _could_fold(dataset.listing, protocol) else ""
         console.print(f"      subjects: {subjects_text(subjects)}{hint}", soft_wrap=True)
+    for text in tested_texts(material.elsewhere, parts[views[0]]):
+        console.print(f"      tested on, too: {text}", soft_wrap=True)
+    fingerprints = {name: seen[views[0].form].fingerprint() for name, seen in material.elsewhere.items()}
     identity = {
         "space": space.name,
         "fingerprint": dataset.fingerprint(),
         "votes": dataset.votes_fingerprint(),  # where trainings are towards these
+        "also_tested": fingerprints or None,
         "protocol": ", ".join(protocols),
         "seed": options.seed or 0,
     }
@@ -276,6 +296,7 @@ def _run(
                 | {
                     "data": source.text,
                     "labels": None if source.labels is None else str(source.labels),
+                    "also_test": [other.named for other in material.others.values()] or None,
                     "protocol": protocol if len(protocols) == 1 else None,
                 },
                 **environment_record(),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -51,6 +52,11 @@ def print_summary(console: Console, found: Findings) -> None:
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")
+    if found.elsewhere:
+        console.print(_elsewhere_table(found))
+        console.print(_differences_elsewhere_table(found))
+    for name, there in found.elsewhere.items():
+        say(f"On {name}: {there.answer}")
 
 
 def _chance(found: Findings) -> str:
@@ -170,6 +176,40 @@ def _judged_table(title: str, heading: str, rows: Mapping[str, Comparison | Effe
         gap = one.difference
         table.add_row(text, points(gap.value), interval(gap, signed=True), f"{one.p_corrected:.3f}", one.verdict)
     return table
+
+
+def _elsewhere_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Test {measure} on other data, which trained and chose nothing, by the classes that both have"
+    table = Table(title=title, title_justify="left")
+    table.add_column("arm")
+    every = {found.evidence.record["data"]: found, **found.elsewhere}
+    for name, there in every.items():
+        table.add_column(f"{name}\n{tested_text(there)}", justify="right")
+    for rows in zip(*(there.arms for there in every.values()), strict=True):
+        cells = [arm.estimates[found.evidence.measure] for arm in rows]
+        table.add_row(rows[0].arm, *(f"{percent(one.value)}\n{interval(one)}" for one in cells))
+    return table
+
+
+def tested_text(found: Findings) -> str:
+    """How many images of how many classes were tested, and of how many subjects where that is known."""
+    answers = next(iter(found.evidence.answers.values()), None)
+    if answers is None:
+        return "not tested yet"
+    subjects = "" if answers.subjects is None else f", {len(np.unique(answers.subjects)):,} subjects"
+    return f"{len(answers.images):,} images, {answers.probabilities.shape[1]} classes{subjects}"
+
+
+def _differences_elsewhere_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Differences in test {measure} there, points; p corrected for the pairs on the same data"
+    rows = {
+        f"{one.arm} - {one.baseline} on {name}": one
+        for name, there in found.elsewhere.items()
+        for one in there.comparisons
+    }
+    return _judged_table(title, "pair", rows)
 
 
 def _optimism_table(found: Findings) -> Table:

@@ -26,9 +26,9 @@ from study.selection import best_epoch
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
 # `.interpolation` to the trials, 6 `subject` to the predictions, 7 `config.data.folds`, `.fold` and
-# `config.train.targets` to the trials. Tables of an older version are read: what they lack is what was so in effect,
-# or empty.
-SCHEMA_VERSION = 7
+# `config.train.targets` to the trials, 8 the table `elsewhere`. Tables of an older version are read: what they lack
+# is what was so in effect, or empty.
+SCHEMA_VERSION = 8
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
@@ -49,9 +49,14 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema(columns.items(), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
 
 
+PROBABILITIES = "probabilities"
 SETTING = "config."  # before the names of settings in a trial's row
 CONFIG_COLUMNS = {f"{SETTING}{name}": _arrow_type(setting_type(name)) for name in setting_names()}
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
+ANSWER = {
+    **{"image": pa.int32(), "label": pa.int8(), "predicted": pa.int8()},
+    **{PROBABILITIES: pa.list_(pa.float32(), FER2013_CLASSES), "distinct": pa.bool_(), "subject": S},
+}
 SCHEMAS = {
     "trials": _schema(
         trial=S, arm=S, phase=S, seed=I, search=I, number=I, status=S,
@@ -65,13 +70,16 @@ SCHEMAS = {
         trial=S, epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
         val_accuracy=F, val_loss=F, val_macro_f1=F, learning_rate=F, seconds=F,
     ),
-    "predictions": _schema(
-        trial=S, image=pa.int32(), label=pa.int8(), predicted=pa.int8(),
-        probabilities=pa.list_(pa.float32(), FER2013_CLASSES), distinct=pa.bool_(), subject=S,
-    ),
+    "predictions": _schema(trial=S, **ANSWER),
+    "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
-PROBABILITIES = "probabilities"
-KEYS = {"trials": ["trial"], "epochs": ["trial", "epoch"], "predictions": ["trial", "image"]}
+ANSWERS = ("predictions", "elsewhere")  # written when a trial is tested, before it has a row
+KEYS = {
+    "trials": ["trial"],
+    "epochs": ["trial", "epoch"],
+    "predictions": ["trial", "image"],
+    "elsewhere": ["trial", "data", "image"],
+}
 
 
 class Tables:
@@ -84,8 +92,9 @@ class Tables:
     def __init__(self, folder: Path, own: Mapping[str, type] | None = None, classes: int = FER2013_CLASSES) -> None:
         self.folder = folder
         self._written = {name: read_parquet(folder, name) for name in SCHEMAS}
-        if not self._written["predictions"].num_rows:
-            self._written["predictions"] = predictions_schema(classes).empty_table()
+        for name in ANSWERS:
+            if not self._written[name].num_rows:
+                self._written[name] = with_classes(SCHEMAS[name], classes).empty_table()
         self._written["trials"] = _with_own(self._written["trials"], own or {})
         self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
         self._finished = set(self._written["trials"]["trial"].to_pylist())
@@ -119,12 +128,13 @@ class Tables:
         self._append("epochs", row)
         return True
 
-    def add_trial(self, row: Row, predictions: pa.Table | None = None) -> None:
-        """Record a finished trial with its predictions on the test images, if it was tested."""
+    def add_trial(self, row: Row, predictions: pa.Table | None = None, elsewhere: pa.Table | None = None) -> None:
+        """Record a finished trial with its predictions on the test images and on other data's, if it was tested."""
         if self.has_trial(row["trial"]):
             return
-        if predictions is not None:
-            self._write_predictions(row["trial"], predictions)
+        for name, rows in zip(ANSWERS, (predictions, elsewhere), strict=True):
+            if rows is not None:
+                self._write_answers(name, row["trial"], rows)
         self._take("trials", row)
         self._append("trials", row)
         os.fsync(self._pending.fileno())
@@ -184,10 +194,10 @@ class Tables:
         new = pa.Table.from_pylist(self._new[name], schema=self._written[name].schema)
         return pa.concat_tables([self._written[name], new])
 
-    def _write_predictions(self, trial: str, predictions: pa.Table) -> None:
-        others = self._written["predictions"].filter(pc.field("trial") != trial)
-        self._written["predictions"] = pa.concat_tables([others, predictions])
-        _write_parquet(self._written["predictions"], self.folder, "predictions")
+    def _write_answers(self, name: str, trial: str, rows: pa.Table) -> None:
+        others = self._written[name].filter(pc.field("trial") != trial)
+        self._written[name] = pa.concat_tables([others, rows])
+        _write_parquet(self._written[name], self.folder, name)
 
 
 def prediction_rows(
@@ -201,22 +211,47 @@ def prediction_rows(
     """A row a test image: its row in the data set, label, prediction, the probabilities, has it no twin, and whom it
     shows if that is known.
     """
-    classes = probabilities.shape[1]
-    columns = [
-        pa.array([trial] * len(images)),
+    answers = _answers(images, labels, probabilities, probabilities.argmax(axis=1), distinct, subjects)
+    schema = with_classes(SCHEMAS["predictions"], probabilities.shape[1])
+    return pa.Table.from_arrays([pa.array([trial] * len(images)), *answers], schema=schema)
+
+
+def elsewhere_rows(trial: str, others: Mapping[str, Mapping[str, Any]]) -> pa.Table | None:
+    """The same a tested image of the `others`, by their names with what `prediction_rows` takes of each. Predicted is
+    the most probable of the classes that occur there. None of none.
+    """
+    found = []
+    for data, given in others.items():
+        labels, probabilities = given["labels"], given["probabilities"]
+        among = np.unique(labels)
+        predicted = among[probabilities[:, among].argmax(axis=1)]
+        answers = _answers(predicted=predicted, **given)
+        schema = with_classes(SCHEMAS["elsewhere"], probabilities.shape[1])
+        names = [pa.array([name] * len(labels)) for name in (trial, data)]
+        found.append(pa.Table.from_arrays([*names, *answers], schema=schema))
+    return pa.concat_tables(found) if found else None
+
+
+def _answers(
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    predicted: np.ndarray,
+    distinct: np.ndarray,
+    subjects: np.ndarray | None = None,
+) -> list[pa.Array]:
+    return [
         pa.array(images.astype(np.int32)),
         pa.array(labels.astype(np.int8)),
-        pa.array(probabilities.argmax(axis=1).astype(np.int8)),
-        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), classes),
+        pa.array(predicted.astype(np.int8)),
+        pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), probabilities.shape[1]),
         pa.array(distinct.astype(bool)),
         pa.nulls(len(images), S) if subjects is None else pa.array(subjects.tolist(), S),
     ]
-    return pa.Table.from_arrays(columns, schema=predictions_schema(classes))
 
 
-def predictions_schema(classes: int) -> pa.Schema:
-    """That of predictions of so many classes."""
-    schema = SCHEMAS["predictions"]
+def with_classes(schema: pa.Schema, classes: int) -> pa.Schema:
+    """The schema with probabilities of so many classes."""
     field = pa.field(PROBABILITIES, pa.list_(pa.float32(), classes))
     return schema.set(schema.get_field_index(PROBABILITIES), field)
 
@@ -246,7 +281,7 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     if version > SCHEMA_VERSION:
         raise InputError(f"{path}: has schema {version}; this version of fer-study reads up to {SCHEMA_VERSION}.")
     if PROBABILITIES in table.column_names:
-        schema = predictions_schema(_length(table.schema.field(PROBABILITIES).type))
+        schema = with_classes(schema, _length(table.schema.field(PROBABILITIES).type))
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names

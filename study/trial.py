@@ -24,6 +24,8 @@ from study.shelf import Shelf
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
     from fer_core.own_training import OwnTraining
     from fer_core.training import Training
 
@@ -38,7 +40,8 @@ class Report:
     epochs: those not reported before, as rows. status: `completed` or `diverged`, None while the trial goes on, or
     OUT_OF_MEMORY if its share of the GPU was too small: then it has not ended, and needs a larger one. worker: the
     columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels, probabilities, which
-    have no twin, and whom they show if that is known; None unless the trial was tested.
+    have no twin, and whom they show if that is known, and all but the first likewise of other data, by its name, as
+    `elsewhere`; None unless the trial was tested.
     """
 
     epochs: list[dict[str, Any]]
@@ -170,11 +173,11 @@ class TrialRun(tune.Trainable):
             "test_loss": result.loss,
             "test_accuracy_distinct": result.accuracy_distinct,
             "test_macro_f1": result.macro_f1,
-            "images": testing.rows,
-            "labels": testing.labels,
-            "probabilities": result.probabilities,
-            "distinct": testing.distinct,
-            "subjects": testing.subjects,
+            **_answers(testing, result.probabilities),
+            "elsewhere": {
+                name: _answers(other, self._current.answers(other.images))
+                for name, other in testing.elsewhere.items()
+            },
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -182,3 +185,13 @@ class TrialRun(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see the module's docstring."""
+
+
+def _answers(testing: Testing, probabilities: np.ndarray) -> dict[str, Any]:
+    return {
+        "images": testing.rows,
+        "labels": testing.labels,
+        "probabilities": probabilities,
+        "distinct": testing.distinct,
+        "subjects": testing.subjects,
+    }

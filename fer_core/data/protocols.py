@@ -12,7 +12,7 @@ folds      all images, whatever part of the data they came in, are divided into 
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,7 @@ class Learning:
 @dataclass(frozen=True)
 class Testing:
     """The test images, their rows in the data set, which have no identical twin in Training, and whom they show if
-    that is known.
+    that is known. elsewhere: the same of other data that is tested, too, by its name.
     """
 
     images: np.ndarray
@@ -56,6 +56,7 @@ class Testing:
     rows: np.ndarray
     distinct: np.ndarray
     subjects: np.ndarray | None = None
+    elsewhere: Mapping[str, "Testing"] = field(default_factory=dict)
 
 
 def default_protocol(data: Dataset | Listing) -> str:
@@ -86,7 +87,7 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
             _take(images, test),
             labels[test],
             test,
-            _without_twin(images, test, known),
+            without_twin(images[test], (images[row] for row in known)),
             None if subjects is None else subjects[test],
         ),
     )
@@ -226,7 +227,7 @@ def _take(images: np.ndarray, rows: Indices) -> np.ndarray:
     return images[first:end] if end - first == len(rows) else images[rows]
 
 
-def _without_twin(images: np.ndarray, test: Indices, train: Indices) -> np.ndarray:
-    """Of each of the rows `test`, whether no row of `train` has the same image."""
-    known = {images[row].tobytes() for row in train}
-    return np.array([images[row].tobytes() not in known for row in test], dtype=bool)
+def without_twin(images: Iterable[np.ndarray], learned: Iterable[np.ndarray]) -> np.ndarray:
+    """Of each of the `images`, whether none of those that were `learned` from is the same, (n,) bool."""
+    known = {image.tobytes() for image in learned}
+    return np.array([image.tobytes() not in known for image in images], dtype=bool)

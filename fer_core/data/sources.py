@@ -47,21 +47,28 @@ class Source:
         return SYNTHETIC if self.path is None else str(self.path)
 
     @property
+    def named(self) -> list[str]:
+        """What `--also-test` takes to find it again."""
+        return [self.text, *([] if self.subjects is None else [self.subjects])]
+
+    @property
     def name(self) -> str:
         return SYNTHETIC if self.path is None else self.path.name.partition(".")[0]
 
 
-def find_source(data: str | None, labels: str | None = None, subjects: str | None = None) -> Source:
-    """The source that `--data` names, or the default one, with what `--labels` and `--subjects` say of it.
+def find_source(
+    data: str | None, labels: str | None = None, subjects: str | None = None, option: str = "--data"
+) -> Source:
+    """The source that `option` names, or the default one, with what `--labels` and `--subjects` say of it.
 
     Raises InputError where a path does not exist, where there are labels for what is not FER2013 in one file, and
     where there are subjects for what names nobody.
     """
-    source = _find(data)
+    source = _find(data, option)
     if subjects is not None:
         if source.path is None or not (source.path.is_dir() or source.path.suffix in (".parquet", ".npz")):
             raise InputError(
-                f"--subjects {subjects}: is for images in a folder, in parquet or as .npz, --data is {source.text}."
+                f"--subjects {subjects}: is for images in a folder, in parquet or as .npz, {option} is {source.text}."
             )
         source = replace(source, subjects=subjects)
     if labels is None:
@@ -73,11 +80,11 @@ def find_source(data: str | None, labels: str | None = None, subjects: str | Non
     return replace(source, labels=Path(labels).resolve())
 
 
-def _find(data: str | None) -> Source:
+def _find(data: str | None, option: str) -> Source:
     if data == SYNTHETIC:
         return Source(None, "as asked")
     if data is not None:
-        return Source(_existing(Path(data), "--data"), "as asked")
+        return Source(_existing(Path(data), option), "as asked")
     if os.environ.get(VARIABLE):
         return Source(_existing(Path(os.environ[VARIABLE]), VARIABLE), f"from the variable {VARIABLE}")
     for path in sorted(Path("data").glob("fer2013*")):

@@ -1,9 +1,10 @@
 """What every tested trial answered to every test image, from `predictions.parquet`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,40 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
             None if shown is None else shown[rows],
         )
     return found
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Answers by trial to the images of other data, asked which of the classes that occur there: labels and
+    predictions count these, probabilities are those given that it is one of these. classes: which of the classes
+    that train they are.
+    """
+
+    classes: tuple[int, ...]
+    answers: dict[str, Answers]
+
+
+def answers_elsewhere(table: pa.Table) -> dict[str, Elsewhere]:
+    """The answers in the table `elsewhere`, by name of the other data."""
+    found = {}
+    for name in pc.unique(table["data"]).to_pylist():
+        answers = answers_by_trial(table.filter(pc.equal(table["data"], name)))
+        among = np.unique(next(iter(answers.values())).labels)
+        by_trial = {trial: _among(among, one) for trial, one in answers.items()}
+        found[name] = Elsewhere(tuple(among.tolist()), by_trial)
+    return found
+
+
+def _among(among: np.ndarray, answers: Answers) -> Answers:
+    shares = answers.probabilities[:, among]
+    total = shares.sum(axis=1, keepdims=True)
+    even = np.full_like(shares, 1 / len(among))
+    return replace(
+        answers,
+        labels=np.searchsorted(among, answers.labels),
+        predicted=np.searchsorted(among, answers.predicted),
+        probabilities=np.divide(shares, total, out=even, where=total > 0),
+    )
 
 
 def joined(folds: list[Answers]) -> Answers:

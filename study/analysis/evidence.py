@@ -3,13 +3,14 @@
 Reads whatever stands in the folders, while a study runs too, and notes what is missing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from fer_core import paper
 from fer_core.config import FOLDS
@@ -19,7 +20,7 @@ from fer_core.errors import InputError
 from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
-from study.analysis.answers import Answers, answers_by_trial
+from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
 from study.analysis.folds import whole
 from study.folder import CHANGED_CODE, current_status, read_study, space_record
 from study.plan import study_seed
@@ -28,12 +29,13 @@ from study.tables import SCHEMAS, read_parquet, read_table
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
-SAME = ("space", "fingerprint", "votes", "protocol", "measure", "arms", "settings")
+SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", "arms", "settings")
 # What a report cannot show without each table.
 WITHOUT = {
     "trials": "no trial has a row",
     "epochs": "no curves over epochs",
     "predictions": "no confusion, no calibration, and intervals over seeds alone",
+    "elsewhere": "nothing of the other data that was to be tested, too",
 }
 
 
@@ -41,7 +43,9 @@ WITHOUT = {
 class Evidence:
     """Studies pooled. `trials` and `epochs` are their tables below one another, `study` the position of the folder.
 
-    answers: by trial. missing: what was not there or could not be read, in words.
+    answers: by trial. missing: what was not there or could not be read, in words. elsewhere: by name other data that
+    was tested, too, with the answers to it. tested_on: the name of the other data whose answers `answers`
+    are; None where they are those to the data's own test images.
     """
 
     folders: tuple[Path, ...]
@@ -50,6 +54,8 @@ class Evidence:
     epochs: pd.DataFrame
     answers: dict[str, Answers]
     missing: tuple[str, ...]
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
+    tested_on: str | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -57,7 +63,8 @@ class Evidence:
 
     @property
     def name(self) -> str:
-        return f"{self.record['space']} on {self.record['data']}"
+        elsewhere = "" if self.tested_on is None else f", tested on {self.tested_on}"
+        return f"{self.record['space']} on {self.record['data']}{elsewhere}"
 
     @property
     def arms(self) -> list[str]:
@@ -69,7 +76,7 @@ class Evidence:
 
     @property
     def synthetic(self) -> bool:
-        return self.record["data"] == SYNTHETIC
+        return SYNTHETIC in (self.record["data"], self.tested_on)
 
     @property
     def reduced(self) -> bool:
@@ -137,12 +144,19 @@ class Evidence:
 
     @property
     def reported(self) -> dict[str, str]:
-        """Those of them that Table 1's figures can be held against: none on other classes than the paper's."""
-        return {} if self.other_classes else self.paper_arms
+        """Those of them that Table 1's figures can be held against: none of other classes, and none elsewhere."""
+        return {} if self.other_classes or self.tested_on is not None else self.paper_arms
+
+    @property
+    def claim(self) -> Claim | None:
+        """What there is to check: the space's claim, or else the paper's, where the study has both its networks.
+
+        None elsewhere, of which it was not said.
+        """
+        return self._claim if self.tested_on is None else None
 
     @cached_property
-    def claim(self) -> Claim | None:
-        """What there is to check: the space's claim, or else the paper's, where the study has both its networks."""
+    def _claim(self) -> Claim | None:
         if (given := self._of_space.get("claim")) is not None:
             return Claim(**given)
         if len(self.paper_arms) != 2:
@@ -153,7 +167,7 @@ class Evidence:
     @property
     def margin(self) -> float:
         """What counts as no difference, a fraction: less than what is claimed, or than the paper's gain."""
-        return paper.REPORTED_GAIN if self.claim is None else self.claim.gain
+        return paper.REPORTED_GAIN if self._claim is None else self._claim.gain
 
     @property
     def form(self) -> Form:
@@ -219,17 +233,22 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     missing: list[str] = []
     frames: dict[str, list[pd.DataFrame]] = {"trials": [], "epochs": []}
     answers: dict[str, Answers] = {}
+    elsewhere: dict[str, Elsewhere] = {}
     for position, (folder, record) in enumerate(studies):
         for name, parts in frames.items():
             parts.append(_table(folder, name, missing).assign(study=position))
-        answers |= _answers(folder, record, missing)
+        answers |= _answers(folder, missing)
+        for name in record.get("also_tested") or ():
+            elsewhere.setdefault(name, Elsewhere((), {}))
+        for name, found in _elsewhere(folder, record, missing).items():
+            elsewhere[name] = replace(found, answers=elsewhere[name].answers | found.answers)
     trials, epochs = (pd.concat(parts, ignore_index=True) for parts in frames.values())
     # Two studies with one seed may have trained the very same trial.
     trials = trials.drop_duplicates(["trial", "phase"], ignore_index=True)
     epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
     trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
     folders, records = zip(*studies, strict=True)
-    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies, trials)))
+    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies, trials)), elsewhere)
 
 
 def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
@@ -243,20 +262,32 @@ def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _answers(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Answers]:
-    try:
-        table = read_parquet(folder, "predictions")
-    except InputError as problem:
-        missing.append(f"{problem} So {WITHOUT['predictions']}.")
-        return {}
-    if not table.num_rows:
-        missing.append(f"{folder.name}: no predictions, so {WITHOUT['predictions']}.")
-    elif table["distinct"].null_count:
+def _answers(folder: Path, missing: list[str]) -> dict[str, Answers]:
+    table = _rows_of(folder, "predictions", missing)
+    if table.num_rows and table["distinct"].null_count:
         missing.append(
             f"{folder.name}: its predictions do not say which test images have a twin in training, as a study of an "
             "older version; the interval of that accuracy is over seeds alone."
         )
     return answers_by_trial(table)
+
+
+def _elsewhere(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Elsewhere]:
+    if not record.get("also_tested"):
+        return {}
+    return answers_elsewhere(_rows_of(folder, "elsewhere", missing))
+
+
+def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
+    """The table of answers, with a note where there are none."""
+    try:
+        table = read_parquet(folder, name)
+    except InputError as problem:
+        missing.append(f"{problem} So {WITHOUT[name]}.")
+        return SCHEMAS[name].empty_table()
+    if not table.num_rows:
+        missing.append(f"{folder.name}: no {name}, so {WITHOUT[name]}.")
+    return table
 
 
 def _equal(cell: Any, value: Any) -> bool:

@@ -1,6 +1,6 @@
 """All that a study says, from its tables alone: arms, comparisons, and the answer to its question in words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,7 @@ import numpy as np
 from study.analysis.arms import ArmFindings, arm_findings
 from study.analysis.comparisons import Comparison, compare_arms
 from study.analysis.effects import Effect, find_effects
+from study.analysis.elsewhere import elsewhere
 from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
@@ -31,7 +32,9 @@ class Luck:
 
 @dataclass(frozen=True)
 class Findings:
-    """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it."""
+    """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it.
+    elsewhere: what the same trainings say of other data that was tested, too, by its name.
+    """
 
     evidence: Evidence
     arms: Sequence[ArmFindings]
@@ -39,6 +42,7 @@ class Findings:
     effects: Sequence[Effect]
     optimism: Sequence[Optimism]
     claim: str | None
+    elsewhere: Mapping[str, "Findings"]
 
     @property
     def answer(self) -> str:
@@ -70,7 +74,9 @@ def find(folders: Sequence[Path]) -> list[Findings]:
 def findings(evidence: Evidence) -> Findings:
     arms = [arm_findings(evidence, arm) for arm in evidence.arms]
     comparisons, effects = compare_arms(evidence, arms), find_effects(evidence, arms)
-    return Findings(evidence, arms, comparisons, effects, optimism(evidence), _claim(evidence, arms, comparisons))
+    owed = optimism(evidence) if evidence.tested_on is None else []
+    others = {name: findings(elsewhere(evidence, name)) for name in evidence.elsewhere}
+    return Findings(evidence, arms, comparisons, effects, owed, _claim(evidence, arms, comparisons), others)
 
 
 def _claim(evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]) -> str | None:

@@ -29,7 +29,8 @@ EXAMPLES = """examples:
 
 Exit status: 0 done, 2 the command or its input is wrong, 130 interrupted."""
 SINGLE, SEVERAL = "report", "comparison"
-WRITTEN = ("study.json", "trials.parquet", "epochs.parquet", "predictions.parquet", "pending.jsonl")  # by a study
+TABLES = ("trials", "epochs", "predictions", "elsewhere")
+WRITTEN = ("study.json", *(f"{name}.parquet" for name in TABLES), "pending.jsonl")  # by a study
 
 
 def main(arguments: list[str] | None = None) -> int:

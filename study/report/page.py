@@ -8,7 +8,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,17 @@ from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.plan import study_seed
 from study.report.tables import label
-from study.summary import FOLDS_CHANCE, effect_text, interval, luck_text, paired_by, percent, points, tuned_text
+from study.summary import (
+    FOLDS_CHANCE,
+    effect_text,
+    interval,
+    luck_text,
+    paired_by,
+    percent,
+    points,
+    tested_text,
+    tuned_text,
+)
 
 
 @dataclass(frozen=True)
@@ -114,15 +124,25 @@ def _hash(text: str) -> str:
 
 
 def _tables(found: Findings) -> list[PageTable]:
+    others = [table for there in found.elsewhere.values() for table in _tables_elsewhere(there)]
     return [
         _effects(found),
         _comparisons(found),
         _arms(found),
+        *others,
         _effort(found),
         _table_1(found),
         _optimism(found),
         _fixed(found),
     ]
+
+
+def _tables_elsewhere(there: Findings) -> list[PageTable]:
+    """What other data says, which was tested, too."""
+    name, tested = there.evidence.tested_on, tested_text(there)
+    note = f"{tested}, of which none trained or chose; the networks were asked which of these classes."
+    tables = (_effects(there), _comparisons(there), _arms(there), _fixed(there))
+    return [replace(one, title=f"On {name}: {one.title}", note=f"{note} {one.note}") for one in tables]
 
 
 def _arms(found: Findings) -> PageTable:
@@ -320,6 +340,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
         ("images", f"{evidence.form}, {len(evidence.record['class_names'])} classes"),
         *([("subjects", subjects_text(subjects))] if (subjects := evidence.record.get("subjects")) else []),
+        *((f"tested on {name}, too", tested_text(there)) for name, there in found.elsewhere.items()),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
         ("scale", f"{network}, " + (f"{images:,} training images" if images else "all images")),

@@ -1,10 +1,10 @@
-"""`arms`, `comparisons` and `effects` as parquet, CSV and LaTeX.
+"""`arms`, `comparisons` and `effects` as parquet, CSV and LaTeX, and the same of other data that was tested, too.
 
 Their columns are documented in `results/README.md`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,29 +50,50 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
 }
 
 
+ELSEWHERE = "elsewhere"
+Rows = Callable[[Sequence[Findings]], list[dict[str, Any]]]
+
+
 def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Path) -> list[Path]:
     """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files.
 
-    `effects` only where a study crosses factors.
+    `effects` only where a study crosses factors, `elsewhere_arms` and so on only where other data was tested, too.
     """
-    rows = {"arms": arm_rows(found), "comparisons": comparison_rows(found), "effects": effect_rows(found)}
-    texts = {"arms": arms_latex(found), "comparisons": comparisons_latex(found), "effects": effects_latex(found)}
     written = []
-    for name, table_rows in rows.items():
-        if name == "effects" and not table_rows:
-            continue
-        columns = [*dict.fromkeys([*COLUMNS[name], *(column for row in table_rows for column in row)])]
-        table = _table(table_rows, columns, COLUMNS[name])
-        for folder in folders:
-            path = folder / f"{name}.parquet"
-            partial = path.with_suffix(".parquet.partial")
-            pq.write_table(table, partial, compression="zstd")
-            partial.replace(path)
-            written.append(path)
-        csv = pd.DataFrame(table_rows, columns=columns).map(_joined)
-        written.append(_write(report / f"{name}.csv", csv.to_csv(index=False)))
-        written.append(_write(report / f"{name}.tex", texts[name]))
+    for name, (rows, latex) in TABLES.items():
+        here, there = rows(found), _rows_elsewhere(rows, found)
+        if here or name != "effects":
+            written += _write_table(name, here, COLUMNS[name], latex(found), folders, report)
+        if there:
+            text = latex([one for each in found for one in each.elsewhere.values()])
+            written += _write_table(f"{ELSEWHERE}_{name}", there, {"data": S, **COLUMNS[name]}, text, folders, report)
     return written
+
+
+def _rows_elsewhere(rows: Rows, found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """The rows of other data, each beginning with its name."""
+    others = [(name, there) for one in found for name, there in one.elsewhere.items()]
+    return [{"data": name, **row} for name, there in others for row in rows([there])]
+
+
+def _write_table(
+    name: str,
+    rows: list[dict[str, Any]],
+    types: Mapping[str, pa.DataType],
+    latex: str,
+    folders: Sequence[Path],
+    report: Path,
+) -> list[Path]:
+    columns = [*dict.fromkeys([*types, *(column for row in rows for column in row)])]
+    table, written = _table(rows, columns, types), []
+    for folder in folders:
+        path = folder / f"{name}.parquet"
+        partial = path.with_suffix(".parquet.partial")
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+        written.append(path)
+    csv = pd.DataFrame(rows, columns=columns).map(_joined)
+    return [*written, _write(report / f"{name}.csv", csv.to_csv(index=False)), _write(report / f"{name}.tex", latex)]
 
 
 def _table(rows: list[dict[str, Any]], columns: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -133,6 +154,13 @@ def effects_latex(found: Sequence[Findings]) -> str:
         for effect in one.effects
     ]
     return _latex(rows, "Differences in points on the mean over what else is compared, likewise.")
+
+
+TABLES: dict[str, tuple[Rows, Callable[[Sequence[Findings]], str]]] = {
+    "arms": (arm_rows, arms_latex),
+    "comparisons": (comparison_rows, comparisons_latex),
+    "effects": (effect_rows, effects_latex),
+}
 
 
 def label(found: Findings) -> str:
@@ -241,7 +269,8 @@ def _joined(value: Any) -> Any:
 
 
 def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
-    return {"study": label(one)} if len(all_found) > 1 else {}
+    elsewhere = {} if one.evidence.tested_on is None else {"data": one.evidence.tested_on}
+    return elsewhere | ({"study": label(one)} if len({label(each) for each in all_found}) > 1 else {})
 
 
 def _with_margin(one: Estimate) -> str:

@@ -13,8 +13,8 @@ from fer_core.errors import InputError
 from fer_core.form import Form
 from study.analysis.evidence import Evidence
 from study.analysis.findings import Findings, find
-from study.folder import now
-from study.report.figures.registry import FIGURES
+from study.folder import in_file_name, now
+from study.report.figures.registry import FIGURES, Figure
 from study.report.figures.style import MOST_ARMS, SETTINGS, Subject, save
 from study.report.page import PageFigure, Section, page
 from study.report.tables import write_tables
@@ -93,7 +93,18 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
                 continue
             png, pdf = save(drawing, request.out, prefix + figure.name)
             drawn.append(PageFigure(figure.name, figure.title, figure.caption, png, pdf))
+            drawn += _elsewhere(figure, found, request.out, prefix)
     return Section(found, drawn, missing)
+
+
+def _elsewhere(figure: Figure, found: Findings, out: Path, prefix: str) -> list[PageFigure]:
+    """The figure of other data that was tested, too, if there is any to be drawn."""
+    drawn = []
+    for name, there in found.elsewhere.items() if figure.elsewhere else ():
+        if (drawing := figure.draw(Subject(there))) is not None:
+            png, pdf = save(drawing, out, f"{prefix}{figure.name}-{in_file_name(name)}")
+            drawn.append(PageFigure(figure.name, f"{figure.title} on {name}", figure.caption, png, pdf))
+    return drawn
 
 
 def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarray | None:

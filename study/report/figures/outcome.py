@@ -1,5 +1,7 @@
 """What came out: the differences between arms, and the paper's Table 1 beside ours."""
 
+from collections.abc import Mapping
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,19 +22,42 @@ def differences(subject: Subject) -> Figure | None:
     if not pairs:
         return None
     figure, (axes,) = panels(1, 1, width=7.2, height=1.2 + 0.34 * len(pairs))
-    for row, one in enumerate(pairs):
-        _interval(subject, axes, row, one)
-    axes.axvline(0, color=INK, linewidth=1)
+    _intervals(subject, axes, {f"{one.arm} - {one.baseline}": one for one in pairs})
     claim = found.evidence.claim
     if claim is not None and found.evidence.measure == claim.measure:
         label = f"{claim.whose} gain, {claim.points:+.2f}"
         axes.axvline(claim.points, color=INK, linestyle=":", linewidth=1.2, label=label)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
-    axes.set_yticks(range(len(pairs)), [f"{one.arm} - {one.baseline}" for one in pairs])
-    axes.set_ylim(len(pairs) - 0.5, -0.5)
-    axes.set_xlabel(f"difference in test {MEASURES[found.evidence.measure].title}, points, with 95 % interval")
-    axes.grid(axis="y", visible=False)
     return figure
+
+
+def elsewhere(subject: Subject) -> Figure | None:
+    """Every pair's difference on the data's own test images, and on those of other data that was tested, too."""
+    found = subject.found
+    rows = {
+        f"{pair.arm} - {pair.baseline} on {name}": one
+        for pair in found.comparisons
+        for name, there in {found.evidence.record["data"]: found, **found.elsewhere}.items()
+        for one in there.comparisons
+        if (one.arm, one.baseline) == (pair.arm, pair.baseline) and one.difference.repeats >= 2
+    }
+    if not found.elsewhere or not rows:
+        return None
+    shown = dict(list(rows.items())[:MOST_PAIRS])
+    figure, (axes,) = panels(1, 1, width=7.2, height=1.2 + 0.34 * len(shown))
+    _intervals(subject, axes, shown)
+    return figure
+
+
+def _intervals(subject: Subject, axes: Axes, rows: Mapping[str, Comparison]) -> None:
+    for row, one in enumerate(rows.values()):
+        _interval(subject, axes, row, one)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    measure = MEASURES[subject.found.evidence.measure].title
+    axes.set_xlabel(f"difference in test {measure}, points, with 95 % interval")
+    axes.grid(axis="y", visible=False)
 
 
 def _interval(subject: Subject, axes: Axes, row: int, one: Comparison) -> None:

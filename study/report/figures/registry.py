@@ -9,7 +9,7 @@ from study.report.figures.classes import confusions, reliability
 from study.report.figures.cost import cost
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.learning import curves
-from study.report.figures.outcome import differences, factors, table_1
+from study.report.figures.outcome import differences, elsewhere, factors, table_1
 from study.report.figures.style import Subject
 from study.report.figures.tuning import hyperparameters, importance, untuned
 
@@ -18,7 +18,8 @@ from study.report.figures.tuning import hyperparameters, importance, untuned
 class Figure:
     """A figure: its file's name, title and caption, what it needs, and how to draw it (None: nothing to draw).
 
-    needs: what the page says to be missing where there is nothing to draw; empty for nothing.
+    needs: what the page says to be missing where there is nothing to draw; empty for nothing. elsewhere: whether it
+    is drawn of other data that was tested, too.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Figure:
     caption: str
     needs: str
     draw: Callable[[Subject], Drawing | None]
+    elsewhere: bool = False
 
 
 FIGURES = (
@@ -36,6 +38,14 @@ FIGURES = (
         "where every arm was searched more than once; the folds. Filled: decided. Dotted: the gain that is claimed.",
         "two arms confirmed with two common seeds",
         differences,
+    ),
+    Figure(
+        "elsewhere",
+        "The same differences on other data",
+        "Mean difference of every pair with its 95 % interval on the study's own test images and on those of other "
+        "data, by the classes that both have. Marks and ticks as above.",
+        "",  # most studies test no other
+        elsewhere,
     ),
     Figure(
         "factors",
@@ -59,6 +69,7 @@ FIGURES = (
         "Of every label's test images, the percentage taken for each class, over all seeds of the confirmation.",
         "predictions of confirmed arms",
         confusions,
+        elsewhere=True,
     ),
     Figure(
         "curves",

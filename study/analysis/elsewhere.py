@@ -1,0 +1,41 @@
+"""The same trainings, judged by other data that they were tested on, too (cross-dataset tests)."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from study.analysis.answers import Answers
+from study.analysis.evidence import Evidence
+from study.analysis.measures import MEASURES
+
+
+def elsewhere(evidence: Evidence, name: str) -> Evidence:
+    """What there is to go on where the images of the other data `name` are those that are tested.
+
+    Trainings that were not tested on it are left out; the test columns of the others are of it, as far as they follow
+    from answers. Classes are those that occur there. Nothing was claimed of it.
+    """
+    there, trials = evidence.elsewhere[name], evidence.trials
+    tested = trials["trial"].isin(list(there.answers))
+    of_it = trials[tested | (trials["phase"] == "search")].reset_index(drop=True)
+    answers = [there.answers.get(trial) for trial in of_it["trial"]]
+    of_it["test_loss"] = np.nan
+    for measure, how in MEASURES.items():
+        if how.column is not None:
+            of_it[how.column] = [_value(measure, one) for one in answers]
+    names = evidence.record["class_names"]
+    record = {**evidence.record, "class_names": [names[place] for place in there.classes]}
+    return replace(
+        evidence,
+        records=(record, *evidence.records[1:]),
+        trials=of_it,
+        answers=there.answers,
+        elsewhere={},
+        tested_on=name,
+    )
+
+
+def _value(measure: str, answers: Answers | None) -> float:
+    if answers is None or (measure == "accuracy_distinct" and not np.any(answers.distinct)):
+        return np.nan
+    return float(MEASURES[measure].observe([answers]).by_seed[0])

@@ -1,0 +1,76 @@
+"""The other data that a study's networks are tested on, too: where it is, and what of it is tested, in words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fer_core.data.sources import Source, find_source, list_images
+from fer_core.errors import InputError
+from fer_core.form import Form
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fer_core.data.dataset import Dataset, Listing
+    from fer_core.data.protocols import Learning, Testing
+
+    Others = Mapping[str, Mapping[Form, Dataset]]  # by name, in every form that a trial may see
+
+OPTION = "--also-test"
+
+
+def find_others(given: Iterable[Sequence[str]] | None) -> dict[str, Source]:
+    """The sources that `--also-test` names, each a path and, perhaps, how to tell its subjects; by their names.
+
+    Raises InputError where there is no such path, and where two have one name.
+    """
+    found: dict[str, Source] = {}
+    for path, *subjects in given or []:
+        if len(subjects) > 1:
+            raise InputError(f"{OPTION} {' '.join((path, *subjects))}: expected a path and at most one pattern.")
+        source = find_source(path, subjects=subjects[0] if subjects else None, option=OPTION)
+        if source.name in found:
+            raise InputError(f"{OPTION} {path}: there is another data set called {source.name}. Rename one.")
+        found[source.name] = source
+    return found
+
+
+def read_others(sources: Mapping[str, Source], forms: Sequence[Form], own: "Dataset", console: "Console") -> "Others":
+    """The images of the `sources` in all `forms`. Raises InputError where one of them is the data that trains."""
+    from fer_core.data.progress import read_with_progress
+
+    others = {
+        name: {form: read_with_progress(source, console, form) for form in forms} for name, source in sources.items()
+    }
+    for name, seen in others.items():
+        if seen[forms[0]].fingerprint() == own.fingerprint():
+            raise InputError(f"{OPTION} {sources[name].text}: is the data that trains.")
+    return others
+
+
+def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str]:
+    """What of the `others` is tested with this part of the data that trains, a line each."""
+    import numpy as np
+
+    learning, testing = part
+    found = []
+    for name, tested in testing.elsewhere.items():
+        every = len(next(iter(others[name].values())).labels)
+        seen = ", ".join(learning.classes[label] for label in np.unique(tested.labels))
+        subjects = "" if tested.subjects is None else f", {len(np.unique(tested.subjects)):,} subjects"
+        twins = int(np.count_nonzero(~tested.distinct))
+        known = f", {twins:,} with a twin in training" if twins else ""
+        found.append(f"{name}: {len(tested.labels):,} of {every:,} images ({seen}){subjects}{known}")
+    return found
+
+
+def expected_text(name: str, source: Source, own: "Listing | None") -> str:
+    """The same of a `source` before anything is decoded, as far as it is known then. own: the data that trains.
+
+    Raises InputError as reading does.
+    """
+    other = list_images(source)
+    if other is None or own is None:
+        return f"{name}: the images of classes that both data sets have"
+    from fer_core.data.elsewhere import tested_rows
+
+    return f"{name}: {len(tested_rows(other, own.classes)):,} of {len(other.labels):,} images"
