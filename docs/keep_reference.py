@@ -9,13 +9,15 @@ the output's path, the host's name.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from study.tables import read_parquet, read_table
 
 FILES = ("data", "labels")  # arguments that name one
-TABLES = ("trials", "epochs", "predictions")
+BEFORE_PATHS = ("--data", "--labels", "--also-test")
+TABLES = ("trials", "epochs", "predictions", "elsewhere")
 HOST = "a machine with {cpus:g} CPUs and {gpus:g} GPUs"
 
 
@@ -24,11 +26,13 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record = json.loads((study / "study.json").read_text())
     host = HOST.format(**record["devices"])
     arguments = {name: record["arguments"].get(name) for name in FILES}
-    kept = {name: path and Path(path).name for name, path in arguments.items()}
-    command = list(record["command"])
-    for option, name in kept.items():
-        if (flag := f"--{option}") in command:
-            command[command.index(flag) + 1] = name
+    kept: dict[str, Any] = {name: path and Path(path).name for name, path in arguments.items()}
+    others = record["arguments"].get("also_test") or []
+    kept["also_test"] = [[Path(path).name, *subjects] for path, *subjects in others] or None
+    words = record["command"]
+    command = [
+        Path(word).name if before in BEFORE_PATHS else word for before, word in zip(["", *words], words, strict=False)
+    ]
     if "--out" in command:
         command[command.index("--out") + 1] = f"results/{reference.name}"
     if not {"--data", "--resume"} & set(command):  # it came by the variable FER2013
@@ -36,6 +40,8 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], **kept}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
+        if not (study / f"{table}.parquet").exists():  # no other data was tested
+            continue
         schema = read_parquet(study, table).schema
         frame: pd.DataFrame = read_table(study, table)
         if "node" in frame:

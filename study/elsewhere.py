@@ -71,6 +71,6 @@ def expected_text(name: str, source: Source, own: "Listing | None") -> str:
     other = list_images(source)
     if other is None or own is None:
         return f"{name}: the images of classes that both data sets have"
-    from fer_core.data.elsewhere import tested_rows
+    from fer_core.data.elsewhere import rows_elsewhere
 
-    return f"{name}: {len(tested_rows(other, own.classes)):,} of {len(other.labels):,} images"
+    return f"{name}: {len(rows_elsewhere(other, own.classes)):,} of {len(other.labels):,} images"

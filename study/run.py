@@ -143,7 +143,8 @@ def _measured_share(console: "Console", plan: Plan, parts: "Parts", cpus_a_gpu: 
 
 def _bytes(part: "tuple[Learning, Testing]") -> int:
     learning, testing = part
-    return learning.train_images.nbytes + learning.val_images.nbytes + testing.images.nbytes
+    tested = [testing, *testing.elsewhere.values()]
+    return learning.train_images.nbytes + learning.val_images.nbytes + sum(part.images.nbytes for part in tested)
 
 
 def _dry_run(options: argparse.Namespace, source: Source, others: Mapping[str, Source]) -> int:

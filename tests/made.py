@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_core.config import FOLDS, TrialConfig, trial_id
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY
-from study.tables import Tables, prediction_rows, trial_row
+from study.tables import Tables, elsewhere_rows, prediction_rows, trial_row
 
 CLASS_NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 RATES = (0.002, 0.0005, 0.001, 0.004)
@@ -25,6 +25,7 @@ def make_study(
     epochs: int = 3,
     images: int = 140,
     folds: int | None = None,
+    elsewhere: Mapping[str, int] | None = None,
     failed: Sequence[str] = (),
     **record: Any,
 ) -> Path:
@@ -34,15 +35,18 @@ def make_study(
     validation), and each has a confirmation a seed; the search trials of arms in `failed` fail, and they have no
     confirmation. `record` overrides what study.json says. Arms are called by
     their SE placement; others have the placement `none` and a width of their own. folds: as many searches, the n-th
-    of which tests images of its own, `images` and n more of them.
+    of which tests images of its own, `images` and n more of them. elsewhere: names of other data, of which so many
+    images were tested, too, and answered right as often.
     """
+    others = elsewhere or {}
     folder.mkdir(parents=True, exist_ok=True)
     base = TrialConfig()
     if folds is not None:
         search = max(search, folds)
         searches, base = folds, base.override({"data.protocol": FOLDS, "data.folds": folds})
         record = {"protocol": FOLDS, "settings": base.flat(), **record}
-    (folder / "study.json").write_text(json.dumps(_record(list(accuracies)) | record))
+    known = {"also_tested": {name: f"print of {name}" for name in others} or None}
+    (folder / "study.json").write_text(json.dumps(_record(list(accuracies)) | known | record))
     tables = Tables(folder)
     for position, (arm, accuracy) in enumerate(accuracies.items()):
         rates = [RATES[n % 4] * (1 + n // 4) for n in range(max(search, searches))]
@@ -58,7 +62,12 @@ def make_study(
             for seed in () if arm in failed else seeds:
                 best = configs[which]
                 row = _identity(arm, "confirm", best, first + seed, None, which)
-                _add(tables, row, best, epochs, 0.6, "completed", _answers(arm, first + seed, accuracy, shown))
+                answers = _answers(arm, first + seed, accuracy, shown)
+                there = {
+                    name: _answers(arm + name, first + seed, accuracy, np.arange(count))
+                    for name, count in others.items()
+                }
+                _add(tables, row, best, epochs, 0.6, "completed", answers, there)
     tables.close()
     return folder
 
@@ -125,6 +134,7 @@ def _add(
     value: float,
     status: str,
     answers: dict[str, np.ndarray] | None = None,
+    elsewhere: Mapping[str, dict[str, np.ndarray]] | None = None,
 ) -> None:
     rows = (
         [_epoch(number, value * number / epochs) for number in range(1, epochs + 1)] if status == "completed" else []
@@ -141,7 +151,7 @@ def _add(
     worker = {"parameters": 55_000, "node": "here"}
     error = "it broke" if status == "failed" else None
     row = trial_row(identity, config.flat(), status, rows, test=test, worker=worker, error=error)
-    tables.add_trial(row, predictions)
+    tables.add_trial(row, predictions, elsewhere_rows(identity["trial"], elsewhere or {}))
 
 
 def _epoch(number: int, value: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from study.report.__main__ import main
 from study.report.figures.registry import FIGURES
 from study.report.tables import COLUMNS
 from study.report.write import Request, write_report
-from study.tables import VERSION_KEY
+from study.tables import SCHEMAS, VERSION_KEY, read_parquet
 from tests.conftest import ROOT, FinishedStudy, run_module
 from tests.made import make_study
 
@@ -63,7 +63,10 @@ def test_every_file_is_there_and_readable(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", arms, search=12, factors=factors)
     page = report(study)
     folder = study / "report"
-    drawn = {f.name for f in FIGURES} - {"mistaken_faces"}  # the made study has no images
+    drawn = {f.name for f in FIGURES} - {
+        "mistaken_faces",
+        "elsewhere",
+    }  # the made study has no images and no other data
     assert {p.stem for p in folder.glob("*.png")} == {p.stem for p in folder.glob("*.pdf")} == drawn
     assert page.count("data:image/png;base64,") == len(drawn)
     for name, columns in COLUMNS.items():
@@ -365,11 +368,11 @@ def test_watching_follows_a_study_to_its_end(tmp_path: Path) -> None:
 README = (ROOT / "results" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("table", ["trials", "epochs", "predictions", "arms", "comparisons", "effects"])
+@pytest.mark.parametrize("table", [*SCHEMAS, *COLUMNS])
 def test_every_column_is_documented(table: str, finished_study: FinishedStudy) -> None:
     section = README[README.index(f"### `{table}.parquet`") :].split("\n### ")[0]
     documented = set(re.findall(r"`([^`]+)`", section))
-    columns = COLUMNS[table] if table in COLUMNS else pq.read_schema(finished_study.folder / f"{table}.parquet").names
+    columns = COLUMNS[table] if table in COLUMNS else read_parquet(finished_study.folder, table).column_names
     for column in columns:
         plain = re.sub(r"_(low|high|se)$", "", column)
         known = plain in documented or (column.startswith("config.") and "config.*" in documented)

@@ -33,7 +33,7 @@ def _meaning(name: str) -> str:
     return name if name.isdecimal() else emotion(name) or name.casefold()
 
 
-def tested_rows(other: Dataset | Listing, trained: Sequence[str]) -> np.ndarray:
+def rows_elsewhere(other: Dataset | Listing, trained: Sequence[str]) -> np.ndarray:
     """The rows of `other` that networks of the `trained` classes are tested on, rising.
 
     Raises InputError where these are of fewer than two classes.
@@ -55,7 +55,7 @@ def with_elsewhere(
     """The `parts` of the data that trains, with what is tested of the `others`, by their names, in every view.
 
     Its labels are those of the classes that train. Which images have a twin in training is seen in the first form, as
-    of the data's own. Raises InputError as `tested_rows` does.
+    of the data's own. Raises InputError as `rows_elsewhere` does.
     """
     found: dict[View, tuple[Learning, Testing]] = {}
     distinct: dict[tuple[str, str], np.ndarray] = {}
@@ -69,7 +69,7 @@ def with_elsewhere(
 
 
 def _testing(other: Dataset, learning: Learning) -> Testing:
-    rows, places = tested_rows(other, learning.classes), shared_classes(learning.classes, other.classes)
+    rows, places = rows_elsewhere(other, learning.classes), shared_classes(learning.classes, other.classes)
     images = other.images[rows]
     return Testing(
         images,
