@@ -34,17 +34,22 @@ def find_others(given: Iterable[Sequence[str]] | None) -> dict[str, Source]:
     return found
 
 
-def read_others(sources: Mapping[str, Source], forms: Sequence[Form], own: "Dataset", console: "Console") -> "Others":
-    """The images of the `sources` in all `forms`. Raises InputError where one of them is the data that trains."""
+def read_others(sources: Mapping[str, Source], forms: Sequence[Form], console: "Console") -> "Others":
+    """The images of the `sources` in all `forms`, the first one first."""
     from fer_core.data.progress import read_with_progress
 
-    others = {
+    return {
         name: {form: read_with_progress(source, console, form) for form in forms} for name, source in sources.items()
     }
-    for name, seen in others.items():
-        if seen[forms[0]].fingerprint() == own.fingerprint():
-            raise InputError(f"{OPTION} {sources[name].text}: is the data that trains.")
-    return others
+
+
+def fingerprints(others: "Others", own: str) -> dict[str, str] | None:
+    """Those of the `others` in their first form; None of none. Raises InputError where one is the study's `own`."""
+    found = {name: next(iter(seen.values())).fingerprint() for name, seen in others.items()}
+    for name, fingerprint in found.items():
+        if fingerprint == own:
+            raise InputError(f"{OPTION} {name}: is the data that trains.")
+    return found or None
 
 
 def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str]:

@@ -28,7 +28,7 @@ from study.arguments import check_packages, make_parser, plan_arguments, remembe
 from study.cluster import Cluster, keep_ray_private, share_out, this_machine
 from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
-from study.elsewhere import expected_text, find_others, read_others, tested_texts
+from study.elsewhere import expected_text, find_others, fingerprints, read_others, tested_texts
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
     if place is None:
         place = find_place(str(default_folder(space.name, dataset.name).resolve()))
-    material = Material(source, datasets, others, read_others(others, forms, dataset, console))
+    material = Material(source, datasets, others, read_others(others, forms, console))
     return _run(options, console, material, protocol, place, before)
 
 
@@ -244,12 +244,12 @@ def _run(
         console.print(f"      subjects: {subjects_text(subjects)}{hint}", soft_wrap=True)
     for text in tested_texts(material.elsewhere, parts[views[0]]):
         console.print(f"      tested on, too: {text}", soft_wrap=True)
-    fingerprints = {name: seen[views[0].form].fingerprint() for name, seen in material.elsewhere.items()}
+    fingerprint = dataset.fingerprint()
     identity = {
         "space": space.name,
-        "fingerprint": dataset.fingerprint(),
+        "fingerprint": fingerprint,
         "votes": dataset.votes_fingerprint(),  # where trainings are towards these
-        "also_tested": fingerprints or None,
+        "also_tested": fingerprints(material.elsewhere, fingerprint),
         "protocol": ", ".join(protocols),
         "seed": options.seed or 0,
     }

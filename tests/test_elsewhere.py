@@ -364,7 +364,7 @@ def test_what_is_lost_of_the_other_data_is_said(made: Path, tmp_path: Path) -> N
     assert found.elsewhere["wild"].answer.startswith("No two arms have been tested")
     assert found.comparisons
     page = write_report(Request([tmp_path], tmp_path / "report")).page.read_text(encoding="utf-8")
-    assert "no elsewhere, so nothing of the other data" in page
+    assert "no rows of elsewhere, so nothing of the other data" in page
 
 
 def test_a_trial_without_answers_there_does_not_count_there(made: Path, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def without_a_test(study: Path) -> None:
     [
         (stopped_halfway, "the study is interrupted"),
         (just_begun, "the study is running"),
-        (without_a_test, "no predictions, so no confusion"),
+        (without_a_test, "no rows of predictions, so no confusion"),
         (lambda study: (study / "epochs.parquet").unlink(), "no rows of epochs yet, so no curves"),
         (lambda study: (study / "predictions.parquet").unlink(), "intervals over seeds alone"),
         (lambda study: (study / "epochs.parquet").write_bytes(b"PAR1 and no more"), "cannot be read as parquet"),

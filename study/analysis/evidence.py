@@ -286,7 +286,7 @@ def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
         missing.append(f"{problem} So {WITHOUT[name]}.")
         return SCHEMAS[name].empty_table()
     if not table.num_rows:
-        missing.append(f"{folder.name}: no {name}, so {WITHOUT[name]}.")
+        missing.append(f"{folder.name}: no rows of {name}, so {WITHOUT[name]}.")
     return table
 
 
