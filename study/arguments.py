@@ -1,4 +1,4 @@
-"""The arguments of `study.run`: which there are, what a resumed study remembers, and what they say of the plan."""
+"""The arguments of `study.run`: which there are, what a study remembers, what they ask of plan and cluster."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from fer_core.config import FOLDS, TrialConfig
 from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
+from study.cluster import Cluster, share_out
 from study.export import read_configuration
 from study.folder import read_study
 from study.logs import LOGS, check_logs
@@ -260,6 +261,33 @@ def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, a
         "scheduler": options.scheduler or "asha",
         "own": [TrialConfig.from_flat(json.loads(text)) for text in options.fixed or []],
     }
+
+
+def automatic_budget(gpus: float) -> str:
+    """What `--budget auto` stands for."""
+    return "standard" if gpus else "quick"
+
+
+def asked_cluster(
+    options: argparse.Namespace, cpus: float, gpus: float, gpus_per_trial: float | None = None
+) -> Cluster:
+    """How so many CPUs and GPUs are shared out. gpus_per_trial: where the arguments do not say.
+
+    Raises InputError if a trial is to get more than there is.
+    """
+    cluster = share_out(
+        cpus,
+        gpus,
+        address=options.address,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial or gpus_per_trial,
+        max_concurrent=options.max_concurrent,
+    )
+    if cluster.cpus_per_trial > cpus:
+        raise InputError(f"--cpus-per-trial {cluster.cpus_per_trial:g}: the cluster has {cpus:g} CPUs.")
+    if cluster.gpus_per_trial > gpus:
+        raise InputError(f"--gpus-per-trial {cluster.gpus_per_trial:g}: the cluster has {gpus:g} GPUs.")
+    return cluster
 
 
 def check_packages(options: argparse.Namespace) -> None:

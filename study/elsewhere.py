@@ -64,7 +64,7 @@ def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str
         subjects = "" if tested.subjects is None else f", {len(np.unique(tested.subjects)):,} subjects"
         twins = int(np.count_nonzero(~tested.distinct))
         known = f", {twins:,} with a twin in training" if twins else ""
-        found.append(f"{name}: {len(tested.labels):,} of {every:,} images ({seen}){subjects}{known}")
+        found.append(f"tested on, too: {name}, {len(tested.labels):,} of {every:,} images ({seen}){subjects}{known}")
     return found
 
 
@@ -75,7 +75,7 @@ def expected_text(name: str, source: Source, own: "Listing | None") -> str:
     """
     other = list_images(source)
     if other is None or own is None:
-        return f"{name}: the images of classes that both data sets have"
+        return f"tested on, too: {name}, the images of classes that both data sets have"
     from fer_core.data.elsewhere import rows_elsewhere
 
-    return f"{name}: {len(rows_elsewhere(other, own.classes)):,} of {len(other.labels):,} images"
+    return f"tested on, too: {name}, {len(rows_elsewhere(other, own.classes)):,} of {len(other.labels):,} images"

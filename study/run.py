@@ -6,29 +6,38 @@ so that `--help`, a plan or a wrong argument are answered at once.
 
 import argparse
 import importlib
-import json
 import os
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fer_core.command_line import run_command
-from fer_core.data.sources import Source, find_source, list_images
+from fer_core.data.sources import find_source
 from fer_core.errors import InputError
 from fer_core.size import parameters
 from search_spaces.catalogue import load_space
-from search_spaces.space import PROTOCOL
-from study.arguments import check_packages, make_parser, plan_arguments, remembered, resume_command, study_before
-from study.cluster import Cluster, keep_ray_private, share_out, this_machine
+from search_spaces.space import PROTOCOL, Space
+from study.arguments import (
+    asked_cluster,
+    automatic_budget,
+    check_packages,
+    make_parser,
+    plan_arguments,
+    remembered,
+    resume_command,
+    study_before,
+)
+from study.cluster import Cluster, keep_ray_private, this_machine
 from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
-from study.elsewhere import expected_text, find_others, fingerprints, read_others, tested_texts
+from study.dry_run import dry_run
+from study.elsewhere import find_others
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
@@ -42,24 +51,18 @@ from study.folder import (
     write_study,
 )
 from study.logs import watchers
+from study.material import Material, read_material
 from study.place import Place, find_place
 from study.plan import Plan, make_plan
 from study.selection import COUNTED_EPOCHS
-from study.votes import as_needed, check_source
+from study.votes import check_source
 from study.watcher import Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fer_core.config import View
-    from fer_core.data.dataset import Dataset, Listing
-    from fer_core.data.protocols import Learning, Testing
-    from fer_core.form import Form
     from study.engine import Engine
     from study.tables import Tables
-
-    Datasets = Mapping[Form, Dataset]  # one data set in every form that a trial may see
-    Parts = dict[View, tuple[Learning, Testing]]  # the images in every view
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,54 +76,26 @@ def main(arguments: list[str] | None = None) -> int:
         given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
         raise InputError(f"{given}: the space {space.name} compares protocols itself.")
     if options.dry_run:
-        return _dry_run(options, source, others)
+        return dry_run(options, space, source, others)
     # What can be refused is refused here, before anything slow starts or is written.
     plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
     check_source(plan, source)
     if options.address is None:
-        _make_cluster(options, *map(float, this_machine()))
+        asked_cluster(options, *map(float, this_machine()))
 
-    from fer_core.data.progress import read_with_progress
     from study.display import make_console
 
     console = make_console()
-    console.print(f"data: {source.text} ({source.reason})", soft_wrap=True)
-    forms = plan.forms
-    datasets = {form: as_needed(plan, read_with_progress(source, console, form)) for form in forms}
-    dataset = datasets[forms[0]]
-    protocol = options.protocol or _default_protocol(dataset)
-    counts = ", ".join(f"{count:,} {usage}" for usage, count in dataset.counts().items())
-    seen = f"{', '.join(map(str, forms))}, {len(dataset.classes)} classes"
-    protocols = f"{options.folds} folds" if options.folds else ", ".join(space.protocols(protocol))
-    console.print(f"      {len(dataset.labels):,} images ({counts}), {seen}, protocol {protocols}", soft_wrap=True)
+    material = read_material(options, plan, source, others, console)
     if place is None:
-        place = find_place(str(default_folder(space.name, dataset.name).resolve()))
-    material = Material(source, datasets, others, read_others(others, forms, console))
-    return _run(options, console, material, protocol, place, before)
+        place = find_place(str(default_folder(space.name, material.data.name).resolve()))
+    return _run(options, console, space, material, place, before)
 
 
-def _make_cluster(
-    options: argparse.Namespace, cpus: float, gpus: float, gpus_per_trial: float | None = None
-) -> Cluster:
-    cluster = share_out(
-        cpus,
-        gpus,
-        address=options.address,
-        cpus_per_trial=options.cpus_per_trial,
-        gpus_per_trial=options.gpus_per_trial or gpus_per_trial,
-        max_concurrent=options.max_concurrent,
-    )
-    if cluster.cpus_per_trial > cpus:
-        raise InputError(f"--cpus-per-trial {cluster.cpus_per_trial:g}: the cluster has {cpus:g} CPUs.")
-    if cluster.gpus_per_trial > gpus:
-        raise InputError(f"--gpus-per-trial {cluster.gpus_per_trial:g}: the cluster has {gpus:g} GPUs.")
-    return cluster
-
-
-def _measured_share(console: "Console", plan: Plan, parts: "Parts", cpus_a_gpu: float) -> float | None:
+def _measured_share(console: "Console", plan: Plan, images_bytes: int, cpus_a_gpu: float) -> float | None:
     """Which share of a GPU a trial of the largest network gets, None if that cannot be measured.
 
-    It was measured on a few images; all of them will be there.
+    It is measured on a few images; so many bytes of them will be there.
     """
     from study.runner import gpu_need
     from study.sharing import share
@@ -133,7 +108,7 @@ def _measured_share(console: "Console", plan: Plan, parts: "Parts", cpus_a_gpu: 
     need = max((need for need in needs if need is not None), key=lambda need: need.peak, default=None)
     if need is None:
         return None
-    need = replace(need, peak=need.peak + max(map(_bytes, parts.values())))
+    need = replace(need, peak=need.peak + images_bytes)
     found = share(need, cpus_a_gpu)
     console.print(
         f"a trial takes {need.peak / 2**30:.2f} of the {need.total / 2**30:.0f} GiB of a GPU and gets {found:g} of it"
@@ -141,118 +116,20 @@ def _measured_share(console: "Console", plan: Plan, parts: "Parts", cpus_a_gpu: 
     return found
 
 
-def _bytes(part: "tuple[Learning, Testing]") -> int:
-    learning, testing = part
-    tested = [testing, *testing.elsewhere.values()]
-    return learning.train_images.nbytes + learning.val_images.nbytes + sum(part.images.nbytes for part in tested)
-
-
-def _dry_run(options: argparse.Namespace, source: Source, others: Mapping[str, Source]) -> int:
-    from rich.console import Console
-
-    from study.plan_table import plan_record, print_plan
-
-    if options.address is None:
-        cpus, gpus = map(float, this_machine())
-    else:
-        from study.connection import connected
-
-        with connected(options.address) as (cpus, gpus):
-            pass
-    listing, space = list_images(source), load_space(options.space)
-    protocol = options.protocol or ("challenge" if listing is None else _default_protocol(listing))
-    plan = make_plan(space, **plan_arguments(options, source, protocol, _automatic_budget(gpus)))
-    check_source(plan, source)
-    images = None if listing is None else _images(as_needed(plan, listing), plan)
-    elsewhere = [expected_text(name, other, listing) for name, other in others.items()]
-    cluster = _make_cluster(options, cpus, gpus)
-    if options.calibrate and plan.space.brought is not None:
-        raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
-    if options.calibrate:
-        from study.calibrate import calibrate
-
-        with Console(stderr=True).status("measuring this machine"):
-            calibrate(plan, cluster)
-    if options.json:
-        print(json.dumps(plan_record(plan, cluster, source, images) | {"tested_elsewhere": elsewhere}, indent=2))
-    else:
-        console = Console(highlight=False, markup=False, emoji=False)
-        print_plan(console, plan, cluster, source, images, options.time_limit)
-        for text in elsewhere:
-            console.print(f"tested on, too: {text}", soft_wrap=True)
-        if gpus and options.gpus_per_trial is None:
-            print(_sharing_text(plan))
-    return 0
-
-
-def _images(listing: "Listing", plan: Plan) -> Images:
-    from fer_core.data.protocols import images_by_part
-
-    view = plan.views[0]
-    return Images(**images_by_part(listing, view.protocol, view.fold), classes=len(listing.classes))
-
-
-def _sharing_text(plan: Plan) -> str:
-    if plan.space.trainer is not None:
-        return "A trainer of your own gets a whole GPU; with --gpus-per-trial 0.5 two share one."
-    return "The study measures at its start whether several trials fit on one GPU; then more run at a time."
-
-
-def _automatic_budget(gpus: float) -> str:
-    return "standard" if gpus else "quick"
-
-
-def _default_protocol(data: "Dataset | Listing") -> str:
-    from fer_core.data.protocols import default_protocol
-
-    return default_protocol(data)
-
-
-@dataclass(frozen=True)
-class Material:
-    """The data that trains and others that are tested, too, by their names: where they come from, and as read."""
-
-    source: Source
-    datasets: "Datasets"
-    others: Mapping[str, Source]
-    elsewhere: "Mapping[str, Datasets]"
-
-
 def _run(
     options: argparse.Namespace,
     console: "Console",
+    space: Space,
     material: Material,
-    protocol: str,
     place: Place,
     before: dict[str, Any] | None,
 ) -> int:
-    from fer_core.data.elsewhere import with_elsewhere
-    from fer_core.data.protocols import split_all, subjects_by_part
-    from fer_core.data.subjects import subjects_text
-
     if options.address is None:
         keep_ray_private()
     from study.connection import connected
 
-    space, folder = load_space(options.space), place.folder
-    source, datasets = material.source, material.datasets
-    protocols, dataset = space.protocols(protocol), next(iter(datasets.values()))
-    views = make_plan(space, **plan_arguments(options, source, protocol, "quick")).views
-    parts = with_elsewhere(split_all(datasets, views), material.elsewhere)
-    if subjects := subjects_by_part(dataset.listing, protocols[0], views[0].fold):
-        hint = "; --folds 10 tests everybody in turn" if _could_fold(dataset.listing, protocol) else ""
-        console.print(f"      subjects: {subjects_text(subjects)}{hint}", soft_wrap=True)
-    for text in tested_texts(material.elsewhere, parts[views[0]]):
-        console.print(f"      tested on, too: {text}", soft_wrap=True)
-    fingerprint = dataset.fingerprint()
-    identity = {
-        "space": space.name,
-        "fingerprint": fingerprint,
-        "votes": dataset.votes_fingerprint(),  # where trainings are towards these
-        "also_tested": fingerprints(material.elsewhere, fingerprint),
-        "protocol": ", ".join(protocols),
-        "seed": options.seed or 0,
-    }
+    folder = place.folder
+    identity = {"space": space.name, **material.identity(), "seed": options.seed or 0}
     if before is not None:
         check_same_study(before, identity, folder)
     try:
@@ -264,18 +141,18 @@ def _run(
         # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
         threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()
         with connected(options.address) as (cpus, gpus):
-            budget = before["budget"] if before and options.budget in (None, "auto") else _automatic_budget(gpus)
+            budget = before["budget"] if before and options.budget in (None, "auto") else automatic_budget(gpus)
             plan = make_plan(
                 space,
-                **plan_arguments(options, source, protocol, budget),
+                **plan_arguments(options, material.source, material.protocol, budget),
                 window=before["window"] if before else None,
             )
             share = None
             if gpus and options.gpus_per_trial is None and space.trainer is None:
-                share = _measured_share(console, plan, parts, cpus / gpus)
-            cluster = _make_cluster(options, cpus, gpus, share)
+                share = _measured_share(console, plan, material.largest_bytes, cpus / gpus)
+            cluster = asked_cluster(options, cpus, gpus, share)
             if options.time_limit is not None and before is None:
-                _print_limit(console, plan, cluster, parts, options.time_limit)
+                _print_limit(console, plan, cluster, material.images, options.time_limit)
             code = code_record(space, before)
             if len(code) > 1:
                 console.print(f"note: {CHANGED_CODE}. The trials so far are kept.", soft_wrap=True)
@@ -288,18 +165,9 @@ def _run(
                 "stops": plan.stops,
                 "trials": plan.trials,
                 "searches": plan.searches,
-                "data": dataset.name,
-                "class_names": list(dataset.classes),
-                "subjects": subjects or None,
-                "form": asdict(next(iter(datasets))),
+                **material.record(),
                 "settings": plan.base.flat(),
-                "arguments": remembered(options)
-                | {
-                    "data": source.text,
-                    "labels": None if source.labels is None else str(source.labels),
-                    "also_test": [other.named for other in material.others.values()] or None,
-                    "protocol": protocol if len(protocols) == 1 else None,
-                },
+                "arguments": remembered(options) | material.arguments(),
                 **environment_record(),
                 "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
                 "start": before["start"] if before else now(),
@@ -313,7 +181,7 @@ def _run(
             status = "failed"
             try:
                 lost = partial(_end_at_once, console, options, place, record)
-                status = _run_plan(console, plan, cluster, parts, place, options, Recorder(folder, record), lost)
+                status = _run_plan(console, plan, cluster, material, place, options, Recorder(folder, record), lost)
             except KeyboardInterrupt:  # outside of Ray Tune, which has its own way to end at SIGINT
                 status = "interrupted"
             finally:
@@ -328,21 +196,12 @@ def _run(
     return 1 if status == "failed" else 0
 
 
-def _print_limit(console: "Console", plan: Plan, cluster: Cluster, parts: "Parts", seconds: float) -> None:
+def _print_limit(console: "Console", plan: Plan, cluster: Cluster, images: Images, seconds: float) -> None:
     from study.limit import limit_text
 
-    learning, testing = next(iter(parts.values()))
-    images = Images(len(learning.train_labels), len(learning.val_labels), len(testing.labels), len(learning.classes))
     cost = estimate(plan, cluster, images)
     if cost is not None:
         console.print(limit_text(plan, cost, seconds), soft_wrap=True)
-
-
-def _could_fold(data: "Listing", protocol: str) -> bool:
-    """Whether some of those who were given are tested, although all might be."""
-    from fer_core.data.dataset import TRAINING
-
-    return protocol == "holdout" and bool((data.usages == TRAINING).all())
 
 
 class Recorder(Watcher):
@@ -388,7 +247,7 @@ def _run_plan(
     console: "Console",
     plan: Plan,
     cluster: Cluster,
-    parts: "Parts",
+    material: Material,
     place: Place,
     options: argparse.Namespace,
     recorder: Watcher,
@@ -405,13 +264,12 @@ def _run_plan(
     from study.sampler import Sampler
 
     folder, say = place.folder, partial(console.print, soft_wrap=True)
-    classes = len(next(iter(parts.values()))[0].classes)
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
     try:
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(_tables(folder, plan, classes, options.retry_failed, say)) as tables,
+            closing(_tables(folder, plan, material.classes, options.retry_failed, say)) as tables,
             Display(console, plan, cluster.slots, tables.trials()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):
@@ -421,7 +279,7 @@ def _run_plan(
                 run_trials(
                     engine,
                     cluster,
-                    parts,
+                    material.parts,
                     place,
                     seconds=seconds,
                     stalled_after=options.stalled_after,
@@ -433,8 +291,7 @@ def _run_plan(
         if isinstance(problem, StudyFailedError) and plan.space.brought is not None:
             print("A search keeps its failed trials: if its code was wrong, begin a new study.", file=sys.stderr)
         return "failed"
-    sizes = {view: (len(part.train_labels), len(part.val_labels)) for view, (part, _) in parts.items()}
-    learn_from_study(plan, tables.trials(), tables.all_epochs(), sizes, cluster)
+    learn_from_study(plan, tables.trials(), tables.all_epochs(), material.sizes, cluster)
     status = ended_as(engine, deadline)
     failed = tables.trials().query("status == 'failed' and phase != 'search'")
     if len(failed):

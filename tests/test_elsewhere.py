@@ -188,7 +188,7 @@ def test_fixed_and_confirmed_trials_answer_every_image_of_a_shared_class(tested:
     assert set(rows["label"]) == set(rows["predicted"]) | set(rows["label"]) == {3, 4, 5}
     assert rows.groupby("trial")["distinct"].agg(lambda known: (~known).sum()).unique().tolist() == [1]
     assert set(rows["subject"]) <= {f"S{number}" for number in range(9)}
-    assert f"tested on, too: lab: {count} of" in tested.command.out
+    assert f"tested on, too: lab, {count} of" in tested.command.out
     assert "(happy, sad, surprise), 9 subjects, 1 with a twin in training" in tested.command.out
 
 
@@ -250,7 +250,7 @@ def test_a_study_goes_on_with_the_same_other_data_alone(tested: FinishedStudy, l
     assert list(record["also_tested"]) == ["lab"]
     again = run_module("study.run", "--resume", "--out", tested.folder)  # nothing is left to train
     assert again.status == 0, again.err
-    assert f"tested on, too: lab: {(answers_of(tested.folder).groupby('trial').size().iloc[0])} of" in again.out
+    assert f"tested on, too: lab, {(answers_of(tested.folder).groupby('trial').size().iloc[0])} of" in again.out
     other = tmp_path / "lab"
     for name in ("happy", "sad"):
         (other / "train" / name).mkdir(parents=True)
@@ -287,9 +287,9 @@ def planned(*arguments: object) -> Finished:
 def test_a_plan_counts_the_other_images(lab: Path) -> None:
     count = sum(len(list((lab / name).iterdir())) for name in ("Happiness", "Sadness", "surprised"))
     every = count + len(list((lab / "Contempt").iterdir()))
-    expected = f"lab: {count} of {every} images"
+    expected = f"tested on, too: lab, {count} of {every} images"
     shown = planned("--data", "synthetic", "--also-test", lab)
-    assert (shown.status, shown.out.splitlines()[-1]) == (0, f"tested on, too: {expected}")
+    assert (shown.status, shown.out.splitlines()[-1]) == (0, expected)
     listed = json.loads(planned("--data", "synthetic", "--also-test", lab, "--json").out)
     assert listed["tested_elsewhere"] == [expected]
 
