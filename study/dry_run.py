@@ -11,7 +11,7 @@ from search_spaces.space import Space
 from study.arguments import asked_cluster, automatic_budget, plan_arguments
 from study.cluster import this_machine
 from study.cost import Images
-from study.elsewhere import expected_text
+from study.elsewhere import expected, expected_text
 from study.plan import Plan, make_plan
 from study.votes import as_needed, check_source
 
@@ -37,7 +37,7 @@ def dry_run(options: argparse.Namespace, space: Space, source: Source, others: M
     plan = make_plan(space, **plan_arguments(options, source, protocol, automatic_budget(gpus)))
     check_source(plan, source)
     images = None if listing is None else _images(as_needed(plan, listing), plan)
-    elsewhere = [expected_text(name, other, listing) for name, other in others.items()]
+    elsewhere = {name: expected(other, listing) for name, other in others.items()}
     cluster = asked_cluster(options, cpus, gpus)
     if options.calibrate and plan.space.brought is not None:
         raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
@@ -47,12 +47,12 @@ def dry_run(options: argparse.Namespace, space: Space, source: Source, others: M
         with Console(stderr=True).status("measuring this machine"):
             calibrate(plan, cluster)
     if options.json:
-        print(json.dumps(plan_record(plan, cluster, source, images) | {"tested_elsewhere": elsewhere}, indent=2))
+        print(json.dumps(plan_record(plan, cluster, source, images) | {"also_tested": elsewhere}, indent=2))
         return 0
     console = Console(highlight=False, markup=False, emoji=False)
     print_plan(console, plan, cluster, source, images, options.time_limit)
-    for text in elsewhere:
-        console.print(text, soft_wrap=True)
+    for name, counts in elsewhere.items():
+        console.print(expected_text(name, counts), soft_wrap=True)
     if gpus and options.gpus_per_trial is None:
         print(_sharing_text(plan))
     return 0

@@ -68,14 +68,21 @@ def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str
     return found
 
 
-def expected_text(name: str, source: Source, own: "Listing | None") -> str:
-    """The same of a `source` before anything is decoded, as far as it is known then. own: the data that trains.
+def expected(source: Source, own: "Listing | None") -> dict[str, int] | None:
+    """How many images of `source` will be `tested`, `of` how many; None where that is not known before it is decoded.
 
-    Raises InputError as reading does.
+    own: what is known so of the data that trains. Raises InputError as reading does.
     """
     other = list_images(source)
     if other is None or own is None:
-        return f"tested on, too: {name}, the images of classes that both data sets have"
+        return None
     from fer_core.data.elsewhere import rows_elsewhere
 
-    return f"tested on, too: {name}, {len(rows_elsewhere(other, own.classes)):,} of {len(other.labels):,} images"
+    return {"tested": len(rows_elsewhere(other, own.classes)), "of": len(other.labels)}
+
+
+def expected_text(name: str, counts: Mapping[str, int] | None) -> str:
+    """The same in words."""
+    if counts is None:
+        return f"tested on, too: {name}, the images of classes that both data sets have"
+    return f"tested on, too: {name}, {counts['tested']:,} of {counts['of']:,} images"
