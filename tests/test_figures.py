@@ -20,7 +20,8 @@ def many_arms(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     others = [f"dropout_before_softmax_{position}" for position in range(MOST_ARMS - 2)]
     arms = dict.fromkeys(("none", "block", *others), 0.5)
     crossed = {"one": {"a": ["none", *others[:2]], "b": ["block", *others[2:]]}}
-    study = make_study(tmp_path_factory.mktemp("many") / "study", arms, search=10, images=140, factors=crossed)
+    folder = tmp_path_factory.mktemp("many") / "study"
+    study = make_study(folder, arms, search=10, images=140, elsewhere={"wild": 70}, factors=crossed)
     return Subject(find([study])[0], faces=np.zeros((140, 48, 48), dtype=np.uint8))
 
 
