@@ -54,6 +54,7 @@ def print_summary(console: Console, found: Findings) -> None:
     say(f"Verdict: {found.answer}")
     if found.elsewhere:
         console.print(_elsewhere_table(found))
+    if any(there.comparisons for there in found.elsewhere.values()):
         console.print(_differences_elsewhere_table(found))
     for name, there in found.elsewhere.items():
         say(f"On {name}: {there.answer}")

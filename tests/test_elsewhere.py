@@ -363,6 +363,20 @@ def test_the_page_and_its_files_show_the_other_data(made: Path, tmp_path: Path) 
     assert not (tmp_path / "elsewhere_effects.csv").exists()
 
 
+def test_what_each_value_does_on_the_mean_is_said_of_other_data_too(tmp_path: Path) -> None:
+    """Where each value has one arm, its effect is the difference of the arms."""
+    arms = ("none", "block", "conv")
+    factors = {"model.se_placement": {arm: [arm] for arm in arms}}
+    study = make_study(tmp_path / "study", dict.fromkeys(arms, 0.5), elsewhere={"wild": 70}, factors=factors)
+    write_report(Request([study], tmp_path / "report"))
+    effects, pairs = (
+        pd.read_csv(tmp_path / "report" / f"elsewhere_{name}.csv") for name in ("effects", "comparisons")
+    )
+    assert effects["data"].unique().tolist() == ["wild"]
+    common = ["data", "baseline", "difference", "low", "high", "p_corrected", "verdict"]
+    pd.testing.assert_frame_equal(effects[common], pairs[common])
+
+
 def test_what_is_lost_of_the_other_data_is_said(made: Path, tmp_path: Path) -> None:
     for file in made.iterdir():
         if file.is_file() and file.name != "elsewhere.parquet":
