@@ -2,7 +2,7 @@
 
 So Kaggle hands out FER2013, whose files' names still say which test images were PublicTest and which PrivateTest.
 Without `train`, every image is a training image. Class folders are those of FER2013's emotions, all seven of them, or
-none of them is; what else they are is said in a file `classes.txt`, a folder a line.
+none of them is; what else they are is said in a file `classes.txt`, a folder a line, or a pattern of files' names.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ import numpy as np
 from fer_core.data.classes import MOST_CLASSES, emotion, in_order
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, Listing, in_halves
 from fer_core.data.image import bring, open_image
+from fer_core.data.named_files import are_patterns, files_by_name
 from fer_core.data.subjects import from_names
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -24,9 +25,13 @@ PROGRESS_EVERY = 200
 
 
 def is_image_folder(path: Path) -> bool:
-    """Whether `path` has a folder of training or test images, or two of images."""
+    """Whether `path` has a folder of training or test images, or two of images, or says what names of files mean."""
     folders = _folders(path)
-    return any(p.name.lower() in SPLITS for p in folders) or sum(map(_holds_images, folders)) > 1
+    return (
+        are_patterns(list(_declared(path)))
+        or any(p.name.lower() in SPLITS for p in folders)
+        or sum(map(_holds_images, folders)) > 1
+    )
 
 
 def read_folder(
@@ -78,15 +83,15 @@ def _listed(path: Path, subjects: str | None) -> tuple[Listing, list[Path]]:
 
 def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
     """The classes, and every image with its label and usage, in an order that does not depend on the file system."""
+    class_of = _declared(path)
+    if are_patterns(list(class_of)):
+        return _files_by_name(path, class_of)
     splits = {p.name.lower(): p for p in _folders(path) if p.name.lower() in SPLITS} or {"train": path}
     if "train" not in splits:
         raise InputError(f"{path}: no folder 'train' (found {', '.join(splits)}).")
     folders = {name: _folders(folder) for name, folder in splits.items()}
-    class_of = _declared(path) or _found({p.name: p for found in folders.values() for p in found}, path)
-    classes = tuple(dict.fromkeys(class_of.values()))
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        raise InputError(f"{path}: {len(classes)} classes, expected 2 to {MOST_CLASSES}.")
-    files = []
+    class_of = class_of or _found({p.name: p for found in folders.values() for p in found}, path)
+    classes, files = _classes(path, class_of), []
     for name, folder in splits.items():
         by_class = _by_class(folders[name], class_of, path)
         for label, title in enumerate(classes):
@@ -97,8 +102,27 @@ def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
     return classes, _with_test_halves(files)
 
 
+def _classes(path: Path, class_of: Mapping[str, str]) -> tuple[str, ...]:
+    classes = tuple(dict.fromkeys(class_of.values()))
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise InputError(f"{path}: {len(classes)} classes, expected 2 to {MOST_CLASSES}.")
+    return classes
+
+
+def _files_by_name(path: Path, class_of: Mapping[str, str]) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
+    """The same where `classes.txt` has patterns. Files that fit none are no part of the data."""
+    classes = _classes(path, class_of)
+    images = [
+        file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES and not _is_litter(file)
+    ]
+    found = files_by_name(path, images, class_of)
+    return classes, [(file, classes.index(title), usage) for file, title, usage in found]
+
+
 def _declared(path: Path) -> dict[str, str]:
-    """The class of every folder that `classes.txt` names, none without it. Lines are FOLDER or FOLDER: NAME."""
+    """The class of every folder or pattern that `classes.txt` names, none without it. Lines are FOLDER or
+    FOLDER: NAME.
+    """
     file = path / DECLARED
     if not file.is_file():
         return {}

@@ -170,8 +170,9 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
                 partial(read_hub, path.name, files, subjects), partial(list_hub, path.name, files, subjects)
             )
         raise InputError(
-            f"{path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*, CLASS/* or "
-            "train*.parquet and test*.parquet."
+            f"{path}: no folder 'train' or 'test' in it. Expected train/CLASS/* and test/CLASS/*, CLASS/*, "
+            "train*.parquet and test*.parquet, or a file classes.txt that says which names of files are which class, "
+            "a line such as '*.AN*: angry' each."
         )
     with path.open("rb") as file:
         magic = file.read(4)
