@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 MISSING = "needs Chromium and its driver (apt-get install chromium chromium-driver)"
 QUIET = ("no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-quic")
+
+
+def show(driver: webdriver.Chrome, uri: str) -> None:
+    """Open `uri` anew, whole: on a busy machine the driver may return while a page it had before gives way to it."""
+    driver.get("about:blank")
+    driver.get(uri)
+    whole = "return [location.href, document.readyState]"
+    WebDriverWait(driver, 60).until(lambda shown: shown.execute_script(whole) == [uri, "complete"])
 
 
 @contextmanager

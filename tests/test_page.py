@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from study.report.write import Request, write_report
-from tests.browser import CHROMIUM, DRIVER, MISSING, browser
+from tests.browser import CHROMIUM, DRIVER, MISSING, browser, show
 from tests.made import make_study
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason=MISSING)
@@ -35,7 +35,7 @@ def opened(chromium: Chrome, page: Path) -> Chrome:
     chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     chromium.get_log("browser")
-    chromium.get(page.as_uri())
+    show(chromium, page.as_uri())
     return chromium
 
 
@@ -118,7 +118,7 @@ def test_it_is_no_wider_than_the_screen(opened: Chrome, width: int, height: int)
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
     )
-    opened.refresh()
+    show(opened, opened.current_url)
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
 
 
