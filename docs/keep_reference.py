@@ -40,7 +40,7 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], **kept}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
-        if not (study / f"{table}.parquet").exists():  # no other data was tested
+        if table == "elsewhere" and not record.get("also_tested"):
             continue
         schema = read_parquet(study, table).schema
         frame: pd.DataFrame = read_table(study, table)

@@ -20,14 +20,14 @@ from fer_core.errors import InputError
 from study.folder import JOURNAL, STUDY
 from study.object_store import ObjectStore, below
 from study.place import Place
-from study.tables import PENDING, SCHEMAS
+from study.tables import ANSWERS, PENDING
 
 LEASE = "study.lease"
 RENEWED = 20.0  # seconds
 EXPIRED = 90.0
-# In the order in which they are sent: rows go from the pending ones into the parquet files, never back, and the
-# journal may know no more than the tables.
-RECORDS = (*(f"{name}.parquet" for name in SCHEMAS), PENDING, JOURNAL, STUDY)
+# In the order in which they are sent: a trial has no row before its answers and epochs are there, rows go from the
+# pending ones into the parquet files, never back, and the journal may know no more than the tables.
+RECORDS = (*(f"{name}.parquet" for name in (*ANSWERS, "epochs", "trials")), PENDING, JOURNAL, STUDY)
 
 
 class StorePlace(Place):

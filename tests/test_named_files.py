@@ -46,7 +46,8 @@ def test_the_code_in_a_files_name_is_its_class(tmp_path: Path) -> None:
 
 def test_names_are_looked_for_below_and_those_that_fit_no_pattern_are_left_out(tmp_path: Path) -> None:
     names = ["AF01/AF01ANFL.JPG", "AF01/AF01ANS.JPG", "AF01/AF01HAS.JPG", "BM02/BM02HAHR.JPG", "BM02/BM02HAS.JPG"]
-    got = read_path(write(tmp_path / "kdef", names, KDEF), "^[AB]([FM][0-9]+)")
+    litter = ["AF01/.thumbnails/AF01ANS.JPG", "AF01/._AF01HAS.JPG"]
+    got = read_path(write(tmp_path / "kdef", [*names, *litter], KDEF), "^[AB]([FM][0-9]+)")
     assert got.labels.tolist() == [1, 0, 0]
     assert got.subjects is not None
     assert got.subjects.tolist() == ["F01", "F01", "M02"]
@@ -60,6 +61,11 @@ def test_what_there_is_is_known_before_anything_is_decoded(tmp_path: Path) -> No
     assert got.counts() == listing.counts() == {"Training": 3, "PublicTest": 1, "PrivateTest": 1}
     np.testing.assert_array_equal(listing.labels, got.labels)
     assert listing.classes == got.classes
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> None:
+    got = read_path(write(tmp_path / "old", ["happy [1]/a.png", "sad [2]/b.png"], "happy [1]: happy\nsad [2]: sad"))
+    assert (got.classes, got.labels.tolist()) == (("happy", "sad"), [0, 1])
 
 
 def test_several_patterns_may_be_one_class(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from study.object_store import ObjectStore, below
 from study.place import Place, find_place
 from study.store_place import StorePlace
 from tests.conftest import Finished, FinishedStudy, run_module
+from tests.made import make_study
 from tests.test_faults import driver, same_as
 
 KEYS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "anything", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -117,6 +118,37 @@ def test_a_bucket_that_does_not_exist_is_an_error(bucket: str) -> None:
     place = find_place(below(bucket.replace("s3://studies", "s3://misspelt"), "se").partition("&allow")[0])
     with pytest.raises(InputError, match=r"--out s3://misspelt/se.*: cannot be written"), place.leased():
         pass
+
+
+class Failing(ObjectStore):
+    """Takes so many objects, and then none."""
+
+    left = 0
+
+    def put(self, content: bytes, name: str) -> None:
+        if not self.left:
+            raise OSError("the store has gone")
+        self.left -= 1
+        super().put(content, name)
+
+
+@pytest.mark.parametrize("sent", range(1, 5))
+def test_a_trial_is_never_there_without_its_answers_and_epochs(
+    sent: int, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of the records a driver had sent when it was killed."""
+    monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path / "cache"))
+    uri = below(bucket, f"killed-{sent}")
+    place, store = StorePlace(uri), Failing(uri)
+    make_study(place.folder, {"none": 0.4}, elsewhere={"wild": 20})
+    store.left = sent
+    place.store = store
+    with pytest.raises(OSError, match="the store has gone"):
+        place.send()
+    known = set(objects(uri))
+    assert len(known) == sent
+    if "trials.parquet" in known:
+        assert {"predictions.parquet", "elsewhere.parquet", "epochs.parquet"} <= known
 
 
 def test_on_a_disk_nothing_is_sent(tmp_path: Path) -> None:

@@ -112,9 +112,8 @@ def _classes(path: Path, class_of: Mapping[str, str]) -> tuple[str, ...]:
 def _files_by_name(path: Path, class_of: Mapping[str, str]) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
     """The same where `classes.txt` has patterns. Files that fit none are no part of the data."""
     classes = _classes(path, class_of)
-    images = [
-        file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES and not _is_litter(file)
-    ]
+    below = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    images = [file for file in below if not any(map(_is_litter, (file, *file.relative_to(path).parents)))]
     found = files_by_name(path, images, class_of)
     return classes, [(file, classes.index(title), usage) for file, title, usage in found]
 

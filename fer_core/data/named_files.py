@@ -10,7 +10,7 @@ from pathlib import Path
 from fer_core.data.dataset import SPLITS, TRAINING
 from fer_core.errors import InputError
 
-WILDCARDS = set("*?[")
+WILDCARDS = set("*?")  # a folder may have brackets in its name
 
 
 def are_patterns(names: Sequence[str]) -> bool:
