@@ -113,6 +113,10 @@ class OwnTraining:
         partial.write_bytes(self._best_state)
         partial.replace(path)
 
+    def load_network(self, path: Path) -> None:
+        """Let what `test` goes back to be what is in `path`, which `save_network` wrote of the same settings."""
+        self._best_state = path.read_bytes()
+
     def release(self) -> None:
         """This one is over."""
         del self._trainer

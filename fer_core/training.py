@@ -154,6 +154,11 @@ class Training:
         keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).save(partial)
         partial.replace(path)
 
+    def load_network(self, path: Path) -> None:
+        """Let the network be the one in `path`, which `save_network` wrote of a training of the same settings."""
+        self._stopping.best_weights = None
+        keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).load_weights(path)
+
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
         compiled.give_back(self._passes, self.config, self._network, self._classes)

@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   python -m study.run --space se_placement --data fer2013.csv --also-test ckplus/ '^S[0-9]+'
   python -m study.run --resume --out results/NAME               go on with a study that was interrupted
   python -m study.run --resume --retry-failed --out results/NAME    and with what failed on a broken node
+  python -m study.run --resume --out results/NAME --also-test jaffe/    test what was trained on other data, too
   python -m study.run --space se_placement --address auto --budget standard --data /shared/fer2013.parquet
 
 Exit status: 0 done, 1 the study failed, 2 the command or its input is wrong, 130 interrupted."""
@@ -41,6 +42,7 @@ REMEMBERED = (
     "labels",
     "subjects",
     "also_test",
+    "keep_networks",
     "protocol",
     "budget",
     "trials",
@@ -82,8 +84,15 @@ def make_parser() -> Parser:
         action="append",
         nargs="+",
         metavar=("PATH", "SUBJECTS"),
-        help="also test on other data, by the classes that both have (a cross-dataset test): its marked test images,"
-        " or all where none are marked; after the path, what --subjects would say of it; repeatable",
+        help="also test on other data, by the classes that both have (a cross-dataset test): its marked test images, "
+        "or all where none are marked; after the path, what --subjects would say of it; repeatable, and with "
+        "--resume for what was trained before",
+    )
+    add(
+        "--keep-networks",
+        choices=("best", "all"),
+        help="the network of every winner's best confirmation, or of every tested trial, so that none needs to be "
+        "trained again to be tested on other data later (default: best)",
     )
     add(
         "--out",
@@ -226,6 +235,8 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
         for name in REMEMBERED:
             if getattr(options, name) is None:
                 setattr(options, name, before["arguments"].get(name))
+        if options.also_test:  # what is given is tested beside what has been
+            options.also_test = [*(before["arguments"].get("also_test") or []), *options.also_test]
     if options.folds is not None:
         if options.protocol not in (None, FOLDS):
             raise InputError(

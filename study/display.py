@@ -1,7 +1,7 @@
 """What people watch while a study runs: bars on a terminal, one plain line a finished trial elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -23,7 +23,9 @@ def make_console() -> Console:
 
 
 class Display(Watcher):
-    """Shows the trials of `plan` as they end. A context manager; `slots`: how many run at a time."""
+    """Shows the trials of `plan` as they end. A context manager; `slots`: how many run at a time,
+    before: the trials of which nothing is left to do.
+    """
 
     def __init__(self, console: Console, plan: Plan, slots: int, before: pd.DataFrame) -> None:
         self.console, self.plan, self.slots = console, plan, slots
@@ -81,6 +83,16 @@ class Display(Watcher):
         self._refresh_notes()
         if not self.console.is_terminal:
             self.console.print(self._line(spec, row), soft_wrap=True)
+
+    def on_tested(self, spec: TrialSpec, names: Sequence[str], *, as_before: bool, error: str | None) -> None:
+        self._ended += 1
+        self._progress.advance(self._bars[spec.arm])
+        self._progress.advance(self._all)
+        if not self.console.is_terminal:
+            what = f"tested on {', '.join(names)}, too" if names else f"could not be tested: {error}"
+            other = " (not the network of before)" if names and not as_before else ""
+            count = f"{self._ended}/{self.plan.trial_count}"
+            self.console.print(f"{count}  {spec.phase} {spec.arm} {spec.trial}  {what}{other}", soft_wrap=True)
 
     def _refresh_notes(self) -> None:
         for arm, best in self._best.items():

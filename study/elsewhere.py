@@ -28,7 +28,10 @@ def find_others(given: Iterable[Sequence[str]] | None) -> dict[str, Source]:
         if len(subjects) > 1:
             raise InputError(f"{OPTION} {' '.join((path, *subjects))}: expected a path and at most one pattern.")
         source = find_source(path, subjects=subjects[0] if subjects else None, option=OPTION)
-        if source.name in found:
+        same = found.get(source.name)
+        if same is not None and same.named == source.named:  # as where a study has been told so before
+            continue
+        if same is not None:
             raise InputError(f"{OPTION} {path}: there is another data set called {source.name}. Rename one.")
         found[source.name] = source
     return found

@@ -21,6 +21,9 @@ from study.watcher import Watcher
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
 MOST_FAILURES_IN_A_ROW = 6
+# The part by which a network's loss on the test images differs at most on another machine, or in another precision of
+# its sums. Another training of the same configuration and seed differs by more.
+SAME_LOSS = 1e-3
 
 
 PHASES = ("fixed", "search", "confirm")
@@ -120,6 +123,10 @@ class Engine:
         self._running.discard(spec.trial)
         self._queue([spec])
 
+    def has_ended(self, spec: TrialSpec) -> bool:
+        """Whether the trial has ended before: then it was handed out for what it lacks of other data."""
+        return self.tables.has_trial(spec.trial)
+
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
         """Record the epochs not known yet, up to one after which the trial shall stop: True, and then `on_stop`."""
         for epoch in epochs:
@@ -156,7 +163,10 @@ class Engine:
 
         Raises StudyFailedError if too many in a row have failed, or all that there are.
         """
-        self._finish(spec, status, **details)
+        if self.has_ended(spec):
+            self._finish_again(spec, status, **details)
+        else:
+            self._finish(spec, status, **details)
         self._extend()
 
     def _finish(
@@ -203,11 +213,23 @@ class Engine:
         self._running.discard(spec.trial)
         if spec.number is not None:
             self._searches[spec.key].timetable.end(spec.number)
-        self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
-        if status == "failed":
-            self._watch_failures(error)
+        self._watch_failures(status, error)
 
-    def _watch_failures(self, error: str | None) -> None:
+    def _finish_again(self, spec: TrialSpec, status: str, *, test: dict[str, Any] | None = None, **rest: Any) -> None:
+        """Record what an ended trial has now answered of other data. Its row stays as it is."""
+        names, before, error = self.tables.lacking(spec.trial), self._results[spec.trial], rest.get("error")
+        if test is not None:
+            self.tables.add_elsewhere(spec.trial, elsewhere_rows(spec.trial, test["elsewhere"]))
+        same = test is not None and math.isclose(test["test_loss"], before["test_loss"], rel_tol=SAME_LOSS)
+        for watcher in self._watchers:
+            watcher.on_tested(spec, names if test is not None else (), as_before=same, error=error)
+        self._running.discard(spec.trial)
+        self._watch_failures(status, error)
+
+    def _watch_failures(self, status: str, error: str | None) -> None:
+        self._failures_in_a_row = self._failures_in_a_row + 1 if status == "failed" else 0
+        if status != "failed":
+            return
         if self._failures_in_a_row == self.plan.trial_count:
             raise StudyFailedError(f"every trial failed, the last with: {error}")
         if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
@@ -247,7 +269,7 @@ class Engine:
 
     def _queue(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
-            if not self.tables.has_trial(spec.trial):
+            if not self.tables.has_trial(spec.trial) or self.tables.lacking(spec.trial):
                 bisect.insort(self._waiting, spec, key=self._order)
 
     def _order(self, spec: TrialSpec) -> tuple[int, int, int, int]:

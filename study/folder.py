@@ -24,11 +24,16 @@ from study.carried import file_of
 STUDY = "study.json"
 LOCK = "study.lock"
 JOURNAL = "optuna.log"
-MODELS = "models"  # the network of every arm's best confirmation
+MODELS = "models"  # the network of every arm's best confirmation, or of all tested trials
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
-# What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow.
-IDENTITY = ("space", "fingerprint", "votes", "also_tested", "protocol", "seed")
+# What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
+# may the other data that is tested, too.
+IDENTITY = ("space", "fingerprint", "votes", "protocol", "seed")
+ALSO_TESTED = "also_tested"
+OTHER_NETWORKS = (
+    "other_networks"  # by name of other data: trials that were trained again for it, and came out otherwise
+)
 
 
 def default_folder(space: str, data: str) -> Path:
@@ -74,6 +79,13 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
         if there.get(name) != value:
             raise InputError(
                 f"{folder}: holds a study with {name} {there.get(name)}, this one has {value}. Choose another --out."
+            )
+    others = now[ALSO_TESTED] or {}
+    for name, fingerprint in (before.get(ALSO_TESTED) or {}).items():
+        if others.get(name) != fingerprint:
+            raise InputError(
+                f"{folder}: holds a study tested on {name} {fingerprint}, too, this one has {others.get(name)}. "
+                "Choose another --out."
             )
 
 

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -41,6 +41,7 @@ from study.elsewhere import find_others
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
+    OTHER_NETWORKS,
     check_same_study,
     code_record,
     default_folder,
@@ -53,7 +54,7 @@ from study.folder import (
 from study.logs import watchers
 from study.material import Material, read_material
 from study.place import Place, find_place
-from study.plan import Plan, make_plan
+from study.plan import Plan, TrialSpec, make_plan
 from study.selection import COUNTED_EPOCHS
 from study.votes import check_source
 from study.watcher import Watcher
@@ -168,6 +169,7 @@ def _run(
                 **material.record(),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options) | material.arguments(),
+                OTHER_NETWORKS: before.get(OTHER_NETWORKS, {}) if before else {},
                 **environment_record(),
                 "devices": {"cpus": cluster.cpus, "gpus": cluster.gpus, "slots": cluster.slots},
                 "start": before["start"] if before else now(),
@@ -205,13 +207,22 @@ def _print_limit(console: "Console", plan: Plan, cluster: Cluster, images: Image
 
 
 class Recorder(Watcher):
-    """Keeps in the study's `record` how much of a search counts that a time limit has ended."""
+    """Keeps in the study's `record` how much of a search counts that a time limit has ended, and which trials were
+    trained again to other networks.
+    """
 
     def __init__(self, folder: Path, record: dict[str, Any]) -> None:
         self._folder, self._record = folder, record
 
     def on_cut(self, counted: Mapping[str, int]) -> None:
         self._record[COUNTED_EPOCHS] = dict(counted)
+        write_study(self._folder, self._record)
+
+    def on_tested(self, spec: TrialSpec, names: Sequence[str], *, as_before: bool, error: str | None) -> None:
+        if as_before:
+            return
+        for name in names:
+            self._record[OTHER_NETWORKS].setdefault(name, []).append(spec.trial)
         write_study(self._folder, self._record)
 
 
@@ -269,8 +280,8 @@ def _run_plan(
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(_tables(folder, plan, material.classes, options.retry_failed, say)) as tables,
-            Display(console, plan, cluster.slots, tables.trials()) as display,
+            closing(_tables(folder, plan, material, options.retry_failed, say)) as tables,
+            Display(console, plan, cluster.slots, tables.done()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):
             engine = Engine(plan, Sampler(plan, folder / JOURNAL), tables, [display, recorder, *others], deadline)
@@ -285,6 +296,7 @@ def _run_plan(
                     stalled_after=options.stalled_after,
                     lost=lost,
                     say=say,
+                    keep_all=options.keep_networks == "all",
                 )
     except (StudyFailedError, OSError) as problem:
         _print_failure(problem, options, place)
@@ -301,11 +313,14 @@ def _run_plan(
     return status
 
 
-def _tables(folder: Path, plan: Plan, classes: int, retry: bool, say: Callable[[str], object]) -> "Tables":
+def _tables(folder: Path, plan: Plan, material: Material, retry: bool, say: Callable[[str], object]) -> "Tables":
     """The study's tables; retry: without those of its failed trials that can be trained again."""
     from study.tables import Tables
 
-    tables = Tables(folder, plan.space.columns, classes)
+    tables = Tables(folder, plan.space.columns, material.classes, list(material.others))
+    if lacking := len(tables.trials()) - len(tables.done()):
+        names = ", ".join(material.others)
+        say(f"{lacking} networks of before are tested on {names}, too: as they were kept, or else trained again.")
     if retry:
         say(f"failed trials that are tried again: {tables.forget_failed()}")
     return tables

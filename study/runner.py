@@ -61,13 +61,15 @@ def run_trials(
     stalled_after: float | None = None,
     lost: Callable[[str], object] = lambda reason: None,
     say: Callable[[str], object] = lambda text: None,
+    keep_all: bool = False,
     trainable: type[tune.Trainable] = TrialRun,
 ) -> None:
     """Run the engine's trials to the end, or until SIGINT or so many `seconds`: then `engine.finished` is False.
 
     parts: the images in every view. stalled_after: seconds of silence after which a trial is ended and tried
     again, None for what its epochs suggest. lost: called from another thread when the cluster's head is gone.
-    say: takes what people should know, in a sentence. trainable: what runs on the workers, given what `TrialRun` is.
+    say: takes what people should know, in a sentence. keep_all: keep the network of every tested trial, not only that
+    of a winner's best confirmation. trainable: what runs on the workers, given what `TrialRun` is.
     Raises what went wrong in the engine, as OSError where the disk is full, and StudyFailedError.
     """
     brought = engine.plan.space.brought
@@ -81,7 +83,9 @@ def run_trials(
     )
     # Within lists, references stay references: a trial fetches what it may see when it needs it.
     images = {view: ([ray.put(learning)], [ray.put(testing)]) for view, (learning, testing) in parts.items()}
-    link = Link(engine, place, Shelf(checkpoints), Shelf(models), images, Shares(cluster.gpus_per_trial), say)
+    link = Link(
+        engine, place, Shelf(checkpoints), Shelf(models), images, Shares(cluster.gpus_per_trial), say, keep_all
+    )
     room, stalls = Room(cluster), Stalls(stalled_after)
     for arm, epochs in engine.epoch_seconds().items():
         stalls.learn(arm, epochs)

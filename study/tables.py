@@ -9,7 +9,7 @@ small share of the time however large the tables grow.
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
@@ -86,10 +86,16 @@ class Tables:
     """The tables in `folder`, continued if they stand there already. One writer at a time.
 
     own: the settings of a user's own network or trainer, with the type of each: columns after all others. classes:
-    how many the predictions are of.
+    how many the predictions are of. others: the names of other data that every tested trial shall have answered.
     """
 
-    def __init__(self, folder: Path, own: Mapping[str, type] | None = None, classes: int = FER2013_CLASSES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        own: Mapping[str, type] | None = None,
+        classes: int = FER2013_CLASSES,
+        others: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self._written = {name: read_parquet(folder, name) for name in SCHEMAS}
         for name in ANSWERS:
@@ -102,6 +108,7 @@ class Tables:
         self._epochs = set(zip(epochs["trial"].to_pylist(), epochs["epoch"].to_pylist(), strict=True))
         for name, row in _read_pending(folder):
             self._take(name, row)
+        self._lacking = self._find_lacking(others)
         self._pending = (folder / PENDING).open("a", encoding="utf-8")
         self._last_write, self._write_cost = 0.0, 0.0
         self.write()
@@ -109,9 +116,18 @@ class Tables:
     def has_trial(self, trial: str) -> bool:
         return trial in self._finished
 
+    def lacking(self, trial: str) -> list[str]:
+        """The names of other data that the trial has not answered, although it was tested."""
+        return self._lacking.get(trial, [])
+
     def trials(self) -> pd.DataFrame:
         """All finished trials, those not yet in the parquet file too."""
         return _frame(self._whole("trials"))
+
+    def done(self) -> pd.DataFrame:
+        """Those of them that lack nothing."""
+        every = self.trials()
+        return every[~every["trial"].isin(list(self._lacking))]
 
     def all_epochs(self) -> pd.DataFrame:
         """All recorded epochs, those of unfinished trials too."""
@@ -134,12 +150,18 @@ class Tables:
             return
         for name, rows in zip(ANSWERS, (predictions, elsewhere), strict=True):
             if rows is not None:
-                self._write_answers(name, row["trial"], rows)
+                self._write_answers(name, rows)
         self._take("trials", row)
         self._append("trials", row)
         os.fsync(self._pending.fileno())
         if time.monotonic() - self._last_write >= PAUSE * self._write_cost:
             self.write()
+
+    def add_elsewhere(self, trial: str, elsewhere: pa.Table | None) -> None:
+        """Record what a finished trial had not answered yet of other data, of all answers that are given."""
+        if elsewhere is not None and self.lacking(trial):
+            new = elsewhere.filter(pc.is_in(elsewhere["data"], pa.array(self._lacking.pop(trial))))
+            self._write_answers("elsewhere", new)
 
     def forget_failed(self) -> int:
         """Drop the fixed and confirm trials that failed, with their epochs, as if they had not run yet. How many.
@@ -174,6 +196,16 @@ class Tables:
         self.write()
         self._pending.close()
 
+    def _find_lacking(self, others: Sequence[str]) -> dict[str, list[str]]:
+        if not others:
+            return {}
+        pairs = self._written["elsewhere"].group_by(["trial", "data"]).aggregate([])
+        answered = set(zip(pairs["trial"].to_pylist(), pairs["data"].to_pylist(), strict=True))
+        trials = self._whole("trials")
+        tested = trials.filter(pc.is_valid(trials["test_accuracy"]))["trial"].to_pylist()
+        found = {trial: [name for name in others if (trial, name) not in answered] for trial in tested}
+        return {trial: names for trial, names in found.items() if names}
+
     def _take(self, name: str, row: Row) -> bool:
         if name == "trials":
             known: set[Any] = self._finished
@@ -194,9 +226,12 @@ class Tables:
         new = pa.Table.from_pylist(self._new[name], schema=self._written[name].schema)
         return pa.concat_tables([self._written[name], new])
 
-    def _write_answers(self, name: str, trial: str, rows: pa.Table) -> None:
-        others = self._written[name].filter(pc.field("trial") != trial)
-        self._written[name] = pa.concat_tables([others, rows])
+    def _write_answers(self, name: str, rows: pa.Table) -> None:
+        """Write the answers of a trial, to one data set or more, in the place of those that are there."""
+        of_these = pc.equal(self._written[name]["trial"], rows["trial"][0])
+        if name == "elsewhere":
+            of_these = pc.and_(of_these, pc.is_in(self._written[name]["data"], pc.unique(rows["data"])))
+        self._written[name] = pa.concat_tables([self._written[name].filter(pc.invert(of_these)), rows])
         _write_parquet(self._written[name], self.folder, name)
 
 

@@ -52,12 +52,14 @@ class Report:
 
 class TrialRun(tune.Trainable):
     """Runs the trial in `config`: `trial` (its identity), `settings` (flat), `seed`, `phase`, `gpu` (its share of
-    one, or 0), `learning`, and `testing` unless the phase is `search`.
+    one, or 0), `learning`, and unless the phase is `search`, `testing`, `keep`, whether the network shall be kept,
+    and `again`, whether the trial has ended before: then the network that was kept of it, if any, is tested, and
+    nothing is trained.
 
     config["learning"]: a list with one reference into Ray's object store to what the trial learns from: a node holds
     it once and its trials read it without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
-    all nodes share, as paths or URIs; the second takes the networks of confirm trials. threads: how many the backend
+    all nodes share, as paths or URIs; the second takes the networks that are kept. threads: how many the backend
     may use on the CPU. brought: the user's own network or trainer.
     """
 
@@ -98,16 +100,19 @@ class TrialRun(tune.Trainable):
         return self._gpu > 0 and device_memory.is_exhausted(problem)
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._phase, self._testing = config["phase"], config.get("testing")
+        self._testing, self._keep = config.get("testing"), config.get("keep", False)
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
-        self._trial = config["trial"]
-        self._checkpoint = f"{self._trial}.npz"
+        self._checkpoint = f"{config['trial']}.npz"
+        self._network = network_file(config["trial"], self._by_trainer)
         if self._training is not None:
             self._training.release()
             self._training = None
         learning: Learning = ray.get(config["learning"][0])
         self._training = self._train(settings, seed, learning, self._checkpoints.bring(self._checkpoint))
         self._reported = 0
+        self._kept = config.get("again", False) and self._models.bring(self._network).is_file()
+        if self._kept:
+            self._training.load_network(self._models.path(self._network))
 
     def _train(self, config: TrialConfig, seed: int, learning: Learning, checkpoint: Path) -> Training | OwnTraining:
         if self._by_trainer:
@@ -148,26 +153,29 @@ class TrialRun(tune.Trainable):
 
     def _step(self) -> dict[str, Any]:
         training = self._current
+        if self._kept:
+            return {"report": Report([], "completed", self._worker(), self._test()), "done": True}
         if self._reported == len(training.history):
             training.run_epoch()
             training.save(self._checkpoints.path(self._checkpoint))
             self._checkpoints.send(self._checkpoint)
         epochs = [vars(epoch) for epoch in training.history[self._reported :]]
         self._reported = len(training.history)
-        tested = training.finished and not training.diverged and self._phase != "search"
+        tested = training.finished and not training.diverged and self._testing is not None
         status = ("diverged" if training.diverged else "completed") if training.finished else None
-        worker = {"parameters": training.parameters, "node": platform.node()}
-        report = Report(epochs, status, worker, self._test() if tested else None)
+        report = Report(epochs, status, self._worker(), self._test() if tested else None)
         return {"report": report, "done": training.finished}
+
+    def _worker(self) -> dict[str, Any]:
+        return {"parameters": self._current.parameters, "node": platform.node()}
 
     def _test(self) -> dict[str, Any]:
         assert self._testing is not None
         testing: Testing = ray.get(self._testing[0])
         result = self._current.test(testing)
-        if self._phase == "confirm":
-            network = network_file(self._trial, self._by_trainer)
-            self._current.save_network(self._models.path(network))
-            self._models.send(network)
+        if self._keep and not self._kept:
+            self._current.save_network(self._models.path(self._network))
+            self._models.send(self._network)
         return {
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,

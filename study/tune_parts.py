@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,8 @@ class Link(Watcher):
     What goes wrong in the engine, such as a full disk, must not pass for the failure of a trial: it is kept as
     `failure`, the engine is left alone from then on, and the run ends.
 
-    images: of every view where the images are that a trial learns from, and those that it is tested on.
+    images: of every view where the images are that a trial learns from, and those that it is tested on. keep_all:
+    whether the network of every tested trial is kept, not only that of a winner's best confirmation.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Link(Watcher):
         images: Mapping[View, tuple[list, list]],
         shares: Shares,
         say: Callable[[str], object] = lambda text: None,
+        keep_all: bool = False,
     ) -> None:
-        self.engine, self.place, self.images = engine, place, images
+        self.engine, self.place, self.images, self.keep_all = engine, place, images, keep_all
         self.checkpoints, self.models, self.shares, self.say = checkpoints, models, shares, say
         self.specs: dict[str, TrialSpec] = {}
         self.failure: Exception | None = None
@@ -120,10 +122,16 @@ class Link(Watcher):
         self.engine.on_stop(spec, worker=worker, attempts=self.earlier[spec.trial] + 1)
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
+        self._settle(spec)
+
+    def on_tested(self, spec: TrialSpec, names: Sequence[str], *, as_before: bool, error: str | None) -> None:
+        self._settle(spec)
+
+    def _settle(self, spec: TrialSpec) -> None:
         """Send what is known of the trial, and keep no more of it than what is needed."""
         self.place.send()
         self.checkpoints.remove(f"{spec.trial}.npz")
-        if spec.phase == "confirm":
+        if spec.phase == "confirm" and not self.keep_all:
             self._keep_best_network(spec)
 
     def _keep_best_network(self, spec: TrialSpec) -> None:
@@ -175,6 +183,8 @@ class Feed(Searcher):
         config["learning"], testing = self.link.images[spec.config.data.view]
         if spec.phase != "search":  # a search trial is not even told where the test images are
             config["testing"] = testing
+            config["keep"] = self.link.keep_all or spec.phase == "confirm"
+            config["again"] = engine.has_ended(spec)
         return config
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

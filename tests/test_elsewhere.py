@@ -1,6 +1,7 @@
 """Networks that are tested on other data, too: by which classes and images, what is recorded, what is said of it."""
 
 import json
+import shutil
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -263,7 +264,12 @@ def test_a_study_goes_on_with_the_same_other_data_alone(tested: FinishedStudy, l
     (other / "classes.txt").write_text("happy\nsad")
     refused = run_module("study.run", "--resume", "--out", tested.folder, "--also-test", other)
     assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "holds a study with also_tested {'lab': " in refused.err
+    assert f"--also-test {other}: there is another data set called lab" in refused.err
+    Image.new("L", (48, 48)).save(lab / "Sadness" / "S9_new.png")
+    changed = run_module("study.run", "--resume", "--out", tested.folder)
+    (lab / "Sadness" / "S9_new.png").unlink()
+    assert (changed.status, changed.err.count("\n")) == (2, 1)
+    assert f"holds a study tested on lab {record['also_tested']['lab']}, too, this one has " in changed.err
 
 
 @pytest.mark.parametrize(
@@ -300,6 +306,85 @@ def test_a_plan_says_so_where_nothing_is_counted_without_decoding(lab: Path, tmp
     write_csv(tmp_path / "fer.csv", faces)
     shown = planned("--data", tmp_path / "fer.csv", "--also-test", lab)
     assert shown.out.splitlines()[-1] == "tested on, too: lab, the images of classes that both data sets have"
+
+
+# Other data that comes when a study has run
+
+
+@pytest.fixture(scope="module")
+def later(
+    lab: Path, finished_study: FinishedStudy, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FinishedStudy, list[str]]:
+    """The same study, tested there when it had ended, with its networks kept; and which were kept before."""
+    folder = tmp_path_factory.mktemp("later") / "study"
+    shutil.copytree(finished_study.folder, folder)
+    kept = sorted(path.stem for path in (folder / "models").iterdir())
+    given = ("--also-test", lab, r"^S\d", "--keep-networks", "all")
+    return FinishedStudy(folder, run_module("study.run", "--resume", "--out", folder, *given)), kept
+
+
+def test_a_study_that_has_run_is_tested_on_other_data_as_if_it_had_been_from_the_start(
+    later: tuple[FinishedStudy, list[str]], tested: FinishedStudy, finished_study: FinishedStudy
+) -> None:
+    """Both where the network was kept and where it is trained again."""
+    study, kept = later
+    assert study.command.status == 0, study.command.err
+    mine, theirs = (
+        answers_of(one.folder).sort_values(["trial", "image"], ignore_index=True) for one in (study, tested)
+    )
+    probabilities = [np.stack(one.pop("probabilities")) for one in (mine, theirs)]
+    pd.testing.assert_frame_equal(mine, theirs)
+    np.testing.assert_allclose(*probabilities, atol=1e-6)
+    names = mine["trial"].unique()
+    assert 0 < len(kept) < len(names)
+    for table in ("trials", "epochs", "predictions"):
+        before, after = (pd.read_parquet(one.folder / f"{table}.parquet") for one in (finished_study, study))
+        pd.testing.assert_frame_equal(before, after)
+    told, record = (json.loads((one.folder / "study.json").read_text()) for one in (tested, study))
+    assert record["also_tested"] == told["also_tested"]
+    assert record["other_networks"] == {}
+    assert f"{len(names)} networks of before are tested on lab, too" in study.command.out
+    assert study.command.out.count("  tested on lab, too\n") == len(names)
+    assert "On lab: " in study.command.out
+
+
+def test_all_networks_are_kept_where_that_is_asked_for(later: tuple[FinishedStudy, list[str]]) -> None:
+    study, kept = later
+    trials = pd.read_parquet(study.folder / "trials.parquet")
+    networks = {path.stem for path in (study.folder / "models").iterdir()}
+    assert networks == set(trials.loc[trials["test_accuracy"].notna(), "trial"]) > set(kept)
+
+
+def test_a_network_that_was_kept_is_asked_and_not_trained_again(
+    later: tuple[FinishedStudy, list[str]], lab: Path, tmp_path: Path
+) -> None:
+    """Seen by two that were exchanged: what they answer is what the files hold, and that is noticed."""
+    from fer_core.predict import predict
+
+    folder, wild = tmp_path / "study", tmp_path / "wild"
+    shutil.copytree(later[0].folder, folder)
+    shutil.copytree(lab, wild)
+    before = answers_of(folder)
+    trials = pd.read_parquet(folder / "trials.parquet")
+    pair = trials.loc[(trials["arm"] == "none") & (trials["phase"] == "confirm"), "trial"].tolist()
+    one, other = (folder / "models" / f"{trial}.keras" for trial in pair)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    ended = run_module("study.run", "--resume", "--out", folder, "--also-test", wild)
+    assert ended.status == 0, ended.err
+    assert "networks of before are tested on lab, wild, too" in ended.out
+    assert ended.out.count("  tested on wild, too\n") == len(trials[trials["phase"] != "search"]) - 2
+    assert ended.out.count("  tested on wild, too (not the network of before)\n") == 2
+    assert json.loads((folder / "study.json").read_text())["other_networks"] == {"wild": sorted(pair)}
+    rows = answers_of(folder)
+    pd.testing.assert_frame_equal(rows[rows["data"] == "lab"].reset_index(drop=True), before)
+    for trial in pair:
+        mine = rows[(rows["data"] == "wild") & (rows["trial"] == trial)].sort_values("image")
+        _, probabilities = predict(folder / "models" / f"{trial}.keras", shared_files(wild))
+        np.testing.assert_allclose(np.stack(mine["probabilities"]), probabilities, atol=1e-5)
+    (found,) = find([folder])
+    assert any("2 networks tested on wild are not those of before" in text for text in found.evidence.missing)
 
 
 # What is said

@@ -88,6 +88,14 @@ def test_its_training_is_resumed_bit_for_bit(parts: tuple[Learning, Testing], tm
     assert resumed.parameters == 144 * 4 + 4 + 4 * 7 + 7
 
 
+def test_it_answers_as_it_did_when_it_was_kept(parts: tuple[Learning, Testing], tmp_path: Path) -> None:
+    training, other = (Training(CONFIG, seed, parts[0], network=pixels) for seed in (5, 6))
+    training.run_epoch()
+    training.save_network(tmp_path / "kept.keras")
+    other.load_network(tmp_path / "kept.keras")
+    np.testing.assert_array_equal(other.answers(parts[1].images), training.answers(parts[1].images))
+
+
 def test_only_a_network_of_the_same_settings_is_used_again() -> None:
     compiled.forget()
     first = compiled.take(CONFIG, 1, pixels)

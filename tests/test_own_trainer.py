@@ -188,6 +188,22 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
     np.testing.assert_array_equal(ours.probabilities, theirs.probabilities)
 
 
+def test_what_was_kept_of_a_training_answers_as_it_did(
+    example: Space, parts: tuple[Learning, Testing], tmp_path: Path
+) -> None:
+    """In a training that has done nothing yet, as where other data is tested later."""
+    assert example.trainer is not None
+    config = first_config(example, 0, 2)
+    training = OwnTraining(example.trainer, config, 5, parts[0])
+    while not training.finished:
+        training.run_epoch()
+    tested = training.test(parts[1])
+    training.save_network(tmp_path / "kept.state")
+    other = OwnTraining(example.trainer, config, 5, parts[0])
+    other.load_network(tmp_path / "kept.state")
+    np.testing.assert_array_equal(other.test(parts[1]).probabilities, tested.probabilities)
+
+
 class Rehearsed(Guess):
     """Is right on so many of 64 validation images after each epoch, as `course` says, whatever it is shown."""
 

@@ -173,6 +173,23 @@ def test_the_best_epoch_is_what_is_tested(narrow: TrialConfig, parts: Parts) -> 
     assert math.isnan(result.accuracy_distinct)
 
 
+@pytest.mark.parametrize("placement", ["none", "block", "conv"])
+def test_a_kept_network_answers_as_it_did_when_it_was_kept(
+    placement: str, narrow: TrialConfig, parts: Parts, tmp_path: Path
+) -> None:
+    """Whatever the training that it is loaded into has done."""
+    config, (learning, testing) = narrow.override({"model.se_placement": placement}), parts
+    training = train(config, 5, learning)
+    tested = training.test(testing)
+    training.save_network(tmp_path / "kept.keras")
+    other = Training(config, 6, learning)
+    other.run_epoch()
+    other.load_network(tmp_path / "kept.keras")
+    again = other.test(testing)
+    np.testing.assert_array_equal(again.probabilities, tested.probabilities)
+    assert (again.accuracy, again.loss) == (tested.accuracy, tested.loss)
+
+
 STILL = {"train.learning_rate": 1e-8, "model.batch_norm": False, "model.dense_norm": False}
 
 

@@ -22,7 +22,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
 from study.analysis.folds import whole
-from study.folder import CHANGED_CODE, current_status, read_study, space_record
+from study.folder import CHANGED_CODE, OTHER_NETWORKS, current_status, read_study, space_record
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
@@ -248,7 +248,8 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
     trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
     folders, records = zip(*studies, strict=True)
-    return Evidence(folders, records, trials, epochs, answers, (*missing, *_unfinished(studies, trials)), elsewhere)
+    missing += [*_unfinished(studies, trials), *_not_tested(trials, elsewhere), *_other_networks(studies)]
+    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere)
 
 
 def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
@@ -304,6 +305,22 @@ def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame
             state = f"the study is {record['status']}{cut}"
             notes.append(f"{folder.name}: {state}; what follows is from the trials that have ended.")
     return notes
+
+
+def _not_tested(trials: pd.DataFrame, elsewhere: Mapping[str, Elsewhere]) -> list[str]:
+    """Other data that a study of before is yet to be tested on, or could not be."""
+    tested = trials.loc[trials["test_accuracy"].notna(), "trial"]
+    lacking = {name: int((~tested.isin(list(found.answers))).sum()) for name, found in elsewhere.items()}
+    return [f"{name}: {n} of {len(tested)} tested networks have not answered it." for name, n in lacking.items() if n]
+
+
+def _other_networks(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
+    return [
+        f"{folder.name}: {len(trials)} networks tested on {name} are not those of before: trained again for it, they "
+        "came out otherwise, as on another machine. Configurations and seeds are the same."
+        for folder, record in studies
+        for name, trials in record.get(OTHER_NETWORKS, {}).items()
+    ]
 
 
 def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
