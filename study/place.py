@@ -52,6 +52,7 @@ def is_uri(name: str) -> bool:
 
 def find_place(name: str) -> Place:
     """The place that a path or a URI names, its records fetched. Raises InputError if it cannot be reached."""
+    name = name.removeprefix("file://")  # which is no object store: folders must be made there
     if not is_uri(name):
         return Place(Path(name).resolve())  # workers have other working folders
     from study.store_place import StorePlace  # Arrow takes long to import

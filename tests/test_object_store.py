@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
+from PIL import Image
 
 from fer_core.errors import InputError
 from study.object_store import ObjectStore, below
@@ -101,6 +103,30 @@ def test_its_report_and_its_networks_are_read_from_there(moved: Moved, tmp_path:
     export = ("study.export", moved.uri, "--arm", "block", "--out", tmp_path / "export")
     assert run_module(*export, FER_STUDY_CACHE=str(tmp_path)).status == 0
     assert (tmp_path / "export.keras").exists()
+
+
+@pytest.mark.faults
+def test_it_is_tested_on_other_data_later_with_the_networks_that_are_there(moved: Moved, tmp_path: Path) -> None:
+    faces = np.random.default_rng(3).integers(0, 256, (2, 10, 48, 48), np.uint8)
+    for name, images in zip(("happy", "sad"), faces, strict=True):
+        folder = tmp_path / "wild" / "test" / name
+        folder.mkdir(parents=True)
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"{number}.png")
+    (tmp_path / "wild" / "classes.txt").write_text("happy\nsad")
+    given = ("--resume", "--out", moved.uri, "--also-test", tmp_path / "wild")
+    ended = run_module("study.run", *given, FER_STUDY_CACHE=str(tmp_path / "cache"))
+    assert ended.status == 0, ended.err
+    assert ended.out.count("  tested on wild, too\n") == 8
+    found = objects(moved.uri)
+    assert "elsewhere.parquet" in found
+    assert sum(path.startswith("models/") for path in found) == 3
+    assert not [path for path in found if path.startswith("checkpoints/")]
+
+
+def test_a_file_uri_names_a_folder_on_a_disk(tmp_path: Path) -> None:
+    place = find_place(f"file://{tmp_path}/study")
+    assert (type(place), place.folder) == (Place, tmp_path / "study")
 
 
 @pytest.mark.parametrize("uri", ["nonsense://bucket/study", "s3://", "gs//x://"])

@@ -18,6 +18,7 @@ from PIL import Image
 
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, USAGES, Dataset
 from fer_core.data.folder_reader import read_folder
+from fer_core.data.protocols import split
 from fer_core.data.sources import Source, find_source, read
 from fer_core.data.synthetic import synthetic_faces
 from fer_core.errors import InputError
@@ -225,10 +226,10 @@ def test_a_byte_order_mark_does_no_harm(few: Dataset, tmp_path: Path) -> None:
 
 def test_class_folders_go_by_their_usual_names(few: Dataset, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "faces", few)
-    for split in ("train", "test"):
+    for part in ("train", "test"):
         names = {"happy": "HAPPY", "disgust": "disgusted", "angry": "0 angry", "surprise": "Surprised"}
         for old, new in names.items():
-            (folder / split / old).rename(folder / split / new)
+            (folder / part / old).rename(folder / part / new)
     assert read_path(folder).fingerprint() == few.fingerprint()
 
 
@@ -349,11 +350,13 @@ def test_any_other_file_among_the_images_is_refused(few: Dataset, tmp_path: Path
         read_path(folder)
 
 
-def test_a_folder_without_training_images_is_refused(few: Dataset, tmp_path: Path) -> None:
+def test_a_folder_without_training_images_is_for_tests_alone(few: Dataset, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "faces", few)
     (folder / "train").rename(folder / "elsewhere")
-    with pytest.raises(InputError, match="no folder 'train'"):
-        read_path(folder)
+    found = read_path(folder)
+    assert TRAINING not in found.usages
+    with pytest.raises(InputError, match="faces: the protocol challenge finds no training images"):
+        split(found, "challenge")
     (folder / "test").rename(folder / "nowhere")
     with pytest.raises(InputError, match="no folder 'train' or 'test'"):
         read_path(folder)

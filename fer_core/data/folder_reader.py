@@ -87,8 +87,6 @@ def _files(path: Path) -> tuple[tuple[str, ...], list[tuple[Path, int, int]]]:
     if are_patterns(list(class_of)):
         return _files_by_name(path, class_of)
     splits = {p.name.lower(): p for p in _folders(path) if p.name.lower() in SPLITS} or {"train": path}
-    if "train" not in splits:
-        raise InputError(f"{path}: no folder 'train' (found {', '.join(splits)}).")
     folders = {name: _folders(folder) for name, folder in splits.items()}
     class_of = class_of or _found({p.name: p for found in folders.values() for p in found}, path)
     classes, files = _classes(path, class_of), []

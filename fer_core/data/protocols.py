@@ -138,9 +138,11 @@ def _rows(data: Listing, protocol: str, fold: Fold | None = None) -> tuple[Indic
         raise InputError(f"protocol {protocol}: expected challenge, paper, holdout or {FOLDS}.")
     for part, indices in {"training": train, "validation": val, "test": test}.items():
         if not len(indices):
+            found = ", ".join(f"{count:,} {usage}" for usage, count in data.counts().items())
+            other = default_protocol(data)
+            hint = "" if other == protocol else f" Try --protocol {other}."
             raise InputError(
-                f"{data.name}: the protocol {protocol} finds no {part} images "
-                f"(there are {data.counts()}). Try --protocol {default_protocol(data)}."
+                f"{data.name}: the protocol {protocol} finds no {part} images (there are {found}).{hint}"
             )
     return train, val, test
 
