@@ -44,6 +44,9 @@ class ObjectStore:
         path.write_bytes(content)
         return True
 
+    def has(self, name: str) -> bool:
+        return self.file_system.get_file_info(self._path(name)).type == fs.FileType.File
+
     def read(self, name: str) -> bytes | None:
         try:
             with self.file_system.open_input_stream(self._path(name)) as stream:

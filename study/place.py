@@ -28,6 +28,10 @@ class Place:
         """Another file of the study, by its path below the folder: where it now is, if there is one."""
         return self.folder / name
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return (self.folder / name).exists()
+
     def shared(self, name: str) -> str:
         """The folder `name` in it as every node finds it, by a path or a URI, made if missing."""
         (self.folder / name).mkdir(exist_ok=True)

@@ -37,16 +37,18 @@ from study.cluster import Cluster, keep_ray_private, this_machine
 from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
 from study.dry_run import dry_run
-from study.elsewhere import find_others
+from study.elsewhere import find_others, later_text
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
+    MODELS,
     OTHER_NETWORKS,
     check_same_study,
     code_record,
     default_folder,
     environment_record,
     locked,
+    network_file,
     now,
     space_record,
     write_study,
@@ -280,7 +282,7 @@ def _run_plan(
         for text in mend(folder):
             console.print(text, soft_wrap=True)
         with (
-            closing(_tables(folder, plan, material, options.retry_failed, say)) as tables,
+            closing(_tables(place, plan, material, options.retry_failed, say)) as tables,
             Display(console, plan, cluster.slots, tables.done()) as display,
             watchers(options.log, plan.space.name, folder, say) as others,
         ):
@@ -313,14 +315,14 @@ def _run_plan(
     return status
 
 
-def _tables(folder: Path, plan: Plan, material: Material, retry: bool, say: Callable[[str], object]) -> "Tables":
+def _tables(place: Place, plan: Plan, material: Material, retry: bool, say: Callable[[str], object]) -> "Tables":
     """The study's tables; retry: without those of its failed trials that can be trained again."""
     from study.tables import Tables
 
-    tables = Tables(folder, plan.space.columns, material.classes, list(material.others))
-    if lacking := len(tables.trials()) - len(tables.done()):
-        names = ", ".join(material.others)
-        say(f"{lacking} networks of before are tested on {names}, too: as they were kept, or else trained again.")
+    tables = Tables(place.folder, plan.space.columns, material.classes, list(material.others))
+    if lacking := tables.all_lacking():
+        files = {trial: f"{MODELS}/{network_file(trial, plan.space.trainer is not None)}" for trial in lacking}
+        say(later_text(lacking, [trial for trial, file in files.items() if place.has(file)]))
     if retry:
         say(f"failed trials that are tried again: {tables.forget_failed()}")
     return tables

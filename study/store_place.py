@@ -52,6 +52,9 @@ class StorePlace(Place):
         self.store.fetch(name, path)
         return path
 
+    def has(self, name: str) -> bool:
+        return self.store.has(name)
+
     def shared(self, name: str) -> str:
         return below(self.name, name)
 

@@ -120,6 +120,10 @@ class Tables:
         """The names of other data that the trial has not answered, although it was tested."""
         return self._lacking.get(trial, [])
 
+    def all_lacking(self) -> dict[str, list[str]]:
+        """The same by trial, of every trial that lacks any."""
+        return dict(self._lacking)
+
     def trials(self) -> pd.DataFrame:
         """All finished trials, those not yet in the parquet file too."""
         return _frame(self._whole("trials"))

@@ -343,7 +343,8 @@ def test_a_study_that_has_run_is_tested_on_other_data_as_if_it_had_been_from_the
     told, record = (json.loads((one.folder / "study.json").read_text()) for one in (tested, study))
     assert record["also_tested"] == told["also_tested"]
     assert record["other_networks"] == {}
-    assert f"{len(names)} networks of before are tested on lab, too" in study.command.out
+    said = f"tested on lab, too: {len(kept)} networks that were kept, {len(names) - len(kept)} that are trained again"
+    assert said in study.command.out
     assert study.command.out.count("  tested on lab, too\n") == len(names)
     assert "On lab: " in study.command.out
 
@@ -373,7 +374,7 @@ def test_a_network_that_was_kept_is_asked_and_not_trained_again(
     (tmp_path / "aside").rename(other)
     ended = run_module("study.run", "--resume", "--out", folder, "--also-test", wild)
     assert ended.status == 0, ended.err
-    assert "networks of before are tested on lab, wild, too" in ended.out
+    assert "now tested on wild, too: 8 networks that were kept, 0 that are trained again" in ended.out
     assert ended.out.count("  tested on wild, too\n") == len(trials[trials["phase"] != "search"]) - 2
     assert ended.out.count("  tested on wild, too (not the network of before)\n") == 2
     assert json.loads((folder / "study.json").read_text())["other_networks"] == {"wild": sorted(pair)}

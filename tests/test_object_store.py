@@ -118,6 +118,7 @@ def test_it_is_tested_on_other_data_later_with_the_networks_that_are_there(moved
     ended = run_module("study.run", *given, FER_STUDY_CACHE=str(tmp_path / "cache"))
     assert ended.status == 0, ended.err
     assert ended.out.count("  tested on wild, too\n") == 8
+    assert "3 networks that were kept, 5 that are trained again" in ended.out
     found = objects(moved.uri)
     assert "elsewhere.parquet" in found
     assert sum(path.startswith("models/") for path in found) == 3
