@@ -215,14 +215,25 @@ class Engine:
             self._searches[spec.key].timetable.end(spec.number)
         self._watch_failures(status, error)
 
-    def _finish_again(self, spec: TrialSpec, status: str, *, test: dict[str, Any] | None = None, **rest: Any) -> None:
+    def _finish_again(
+        self,
+        spec: TrialSpec,
+        status: str,
+        *,
+        test: dict[str, Any] | None = None,
+        error: str | None = None,
+        **of_its_row: Any,
+    ) -> None:
         """Record what an ended trial has now answered of other data. Its row stays as it is."""
-        names, before, error = self.tables.lacking(spec.trial), self._results[spec.trial], rest.get("error")
-        if test is not None:
+        names, same = self.tables.lacking(spec.trial), False
+        if test is None:
+            names, error = [], error or status
+        else:
             self.tables.add_elsewhere(spec.trial, elsewhere_rows(spec.trial, test["elsewhere"]))
-        same = test is not None and math.isclose(test["test_loss"], before["test_loss"], rel_tol=SAME_LOSS)
+            before = self._results[spec.trial]["test_loss"]
+            same = math.isclose(test["test_loss"], before, rel_tol=SAME_LOSS)
         for watcher in self._watchers:
-            watcher.on_tested(spec, names if test is not None else (), as_before=same, error=error)
+            watcher.on_tested(spec, names, as_before=same, error=error)
         self._running.discard(spec.trial)
         self._watch_failures(status, error)
 

@@ -31,9 +31,8 @@ CHANGED_CODE = "the file of its network or trainer was changed while the study w
 # may the other data that is tested, too.
 IDENTITY = ("space", "fingerprint", "votes", "protocol", "seed")
 ALSO_TESTED = "also_tested"
-OTHER_NETWORKS = (
-    "other_networks"  # by name of other data: trials that were trained again for it, and came out otherwise
-)
+# In a study's record: by name of other data the trials that were trained again for it, and came out otherwise.
+OTHER_NETWORKS = "other_networks"
 
 
 def default_folder(space: str, data: str) -> Path:

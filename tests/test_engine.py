@@ -931,7 +931,7 @@ def test_what_cannot_be_tested_later_keeps_its_row_and_is_tried_again(tmp_path: 
     outcomes = dict(zip(broken, ("failed", "diverged"), strict=True))
     heard = Heard()
     run(plan(), tmp_path, others=["lab"], watchers=[heard], ending=lambda spec: outcomes.get(spec.trial, "completed"))
-    assert [heard.tested[trial] for trial in broken] == [([], False, "boom"), ([], False, None)]
+    assert [heard.tested[trial] for trial in broken] == [([], False, "boom"), ([], False, "diverged")]
     assert set(answered(tmp_path)) == those_tested(tmp_path) - set(broken)
     pd.testing.assert_frame_equal(trials(tmp_path), rows)
     again = Heard()
