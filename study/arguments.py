@@ -243,8 +243,6 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
                 f"--folds {options.folds}: is a protocol of its own, beside --protocol {options.protocol}."
             )
         options.protocol = FOLDS
-    if options.also_test and options.folds is not None:
-        raise InputError("--also-test: with --folds every network is another fold's; test other data without.")
     if options.space is None:
         raise InputError(f"--space: name the question, one of {', '.join(space_names())}, or a Python file.")
     return before

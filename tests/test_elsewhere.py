@@ -276,7 +276,6 @@ def test_a_study_goes_on_with_the_same_other_data_alone(tested: FinishedStudy, l
     ("arguments", "complaint"),
     [
         (("--also-test", "synthetic"), "--also-test synthetic: is the data that trains"),
-        (("--also-test", "LAB", "--folds", "3"), "--also-test: with --folds every network is another fold's"),
         (("--also-test", "LAB", "^X"), "--subjects ^X: does not match the name of the file"),
     ],
 )

@@ -313,6 +313,25 @@ def test_twins_are_left_out_in_every_fold_and_may_be_all_of_one_or_of_all(tmp_pa
             assert np.isnan(tested.value)
 
 
+def test_on_other_data_the_networks_of_a_fold_are_those_of_a_search(tmp_path: Path) -> None:
+    """All of them answer the same images there, so that it is not the images that come in turn."""
+    arms, other = {"none": 0.5, "block": 0.51}, {"wild": 150}
+    folds = make_study(tmp_path / "folds", arms, folds=FOLD_COUNT, elsewhere=other)
+    searches = make_study(tmp_path / "searches", arms, search=FOLD_COUNT, searches=FOLD_COUNT, elsewhere=other)
+    (in_folds,), (searched,) = find([folds]), find([searches])
+    mine, theirs = in_folds.elsewhere["wild"], searched.elsewhere["wild"]
+    for rows in (arm_rows, comparison_rows):
+        one, two = (pd.DataFrame(rows([there])).drop(columns="study") for there in (mine, theirs))
+        same = [name for name in one if not name.startswith("config.") and name not in ("verdict", "claim", "arm")]
+        pd.testing.assert_frame_equal(one[same], two[same])
+    pair = mine.comparisons[0]
+    assert (pair.difference.searches, pair.difference.seeds) == (FOLD_COUNT, FOLD_COUNT * SEEDS)
+    assert pair.verdict == "undecided: there are no further folds"
+    assert theirs.comparisons[0].verdict.startswith("undecided: about ")
+    assert mine.answer.startswith(f"No arm can be told from none with {FOLD_COUNT} folds of {SEEDS} seeds each")
+    assert len(in_folds.comparisons[0].mcnemar) == 0 < len(pair.mcnemar)
+
+
 def test_figures_have_the_answers_of_all_folds_together(found: Findings, answered: pd.DataFrame) -> None:
     subject = Subject(found, np.zeros((50_000, 8, 8), np.uint8))
     every = answers_of(subject, found.arms[0])
@@ -404,14 +423,17 @@ def test_without_predictions_folds_count_by_their_accuracies(made: Path, found: 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
-    """A study of nine people in three folds, its folder beside that of their images."""
+    """A study of nine people in three folds, its folder beside that of their images and of those of twelve others, of
+    whom nine have the same faces.
+    """
     folder = tmp_path_factory.mktemp("folds")
     write_people(folder / "tints", PEOPLE[:9], each=3)
+    write_people(folder / "wild", [f"T{number}" for number in range(12)], each=3)
     (folder / "own.py").write_text(SPACE)
     done = run_module(
         "study.run", "--space", folder / "own.py", "--data", folder / "tints", "--subjects", PATTERN,
-        "--folds", "3", "--budget", "quick", "--trials", "1", "--epochs", "2", "--seeds", "1",
-        *(f"--set={setting}" for setting in SMALL), "--out", folder / "study",
+        "--folds", "3", "--also-test", folder / "wild", "--budget", "quick", "--trials", "1", "--epochs", "2",
+        "--seeds", "1", *(f"--set={setting}" for setting in SMALL), "--out", folder / "study",
     )  # fmt: skip
     return folder, done
 
@@ -445,6 +467,25 @@ def test_a_study_tests_everybody_once(study: tuple[Path, Finished]) -> None:
     assert (record["protocol"], record["searches"]) == (FOLDS, 3)
     assert record["subjects"] == {"tested": 9, "known": 0, "folds": 3}
     assert trials.loc[trials["phase"] == "search", "test_accuracy"].isna().all()
+
+
+def test_every_folds_networks_answer_all_the_other_images(study: tuple[Path, Finished]) -> None:
+    folder, done = study
+    assert "tested on, too: wild, 108 of 108 images (blue, green, red), 81 with a twin in training" in done.out
+    rows, trials = read_table(folder / "study", "elsewhere"), read_table(folder / "study", "trials")
+    tested = trials[trials["phase"] != "search"].set_index("trial")
+    confirmed, fixed = (tested[tested["phase"] == phase] for phase in ("confirm", "fixed"))
+    assert rows.groupby("trial").size().to_dict() == dict.fromkeys(tested.index, 108)
+    assert set(rows.groupby("trial")["distinct"].sum()) == {27}  # whatever fold its twin is in
+    right = (rows["label"] == rows["predicted"]).groupby(rows["trial"]).mean()
+    (found,) = find([folder / "study"])
+    for arm in found.elsewhere["wild"].arms:
+        of_arm = right[confirmed.index[confirmed["arm"] == arm.arm]]
+        assert arm.estimates["accuracy"].value == pytest.approx(of_arm.mean())
+        assert sorted(arm.estimates["accuracy"].by_repeat) == pytest.approx(sorted(of_arm))
+    assert found.elsewhere["wild"].evidence.fixed["test_accuracy"].tolist() == pytest.approx(
+        [right[fixed.index].mean()]
+    )
 
 
 def test_it_goes_on_in_as_many_folds(study: tuple[Path, Finished]) -> None:

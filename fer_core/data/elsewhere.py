@@ -55,26 +55,34 @@ def with_elsewhere(
     """The `parts` of the data that trains, with what is tested of the `others`, by their names, in every view.
 
     Its labels are those of the classes that train. Which images have a twin in training is seen in the first form, as
-    of the data's own. Raises InputError as `rows_elsewhere` does.
+    of the data's own, and in any fold, so that it is the same ones whatever is compared. Raises InputError as
+    `rows_elsewhere` does.
     """
-    found: dict[View, tuple[Learning, Testing]] = {}
+    first, (learning, _) = next(iter(parts.items()))
+    tested = {
+        (name, form): _testing(other, learning.classes)
+        for name, forms in others.items()
+        for form, other in forms.items()
+    }
     distinct: dict[tuple[str, str], np.ndarray] = {}
+    for view, (learning, _) in parts.items():
+        for name in others if view.form == first.form else ():
+            seen = without_twin(tested[name, view.form].images, learning.train_images)
+            distinct[name, view.protocol] = seen & distinct.get((name, view.protocol), True)
+    found: dict[View, tuple[Learning, Testing]] = {}
     for view, (learning, testing) in parts.items():
-        elsewhere = {name: _testing(forms[view.form], learning) for name, forms in others.items()}
-        for name, one in elsewhere.items():
-            known = distinct.setdefault((name, view.protocol), one.distinct)
-            elsewhere[name] = replace(one, distinct=known)
-        found[view] = learning, replace(testing, elsewhere=elsewhere)
+        here = {name: replace(tested[name, view.form], distinct=distinct[name, view.protocol]) for name in others}
+        found[view] = learning, replace(testing, elsewhere=here)
     return found
 
 
-def _testing(other: Dataset, learning: Learning) -> Testing:
-    rows, places = rows_elsewhere(other, learning.classes), shared_classes(learning.classes, other.classes)
-    images = other.images[rows]
+def _testing(other: Dataset, classes: Sequence[str]) -> Testing:
+    """What is tested of `other`, as if nothing of it was known."""
+    rows, places = rows_elsewhere(other, classes), shared_classes(classes, other.classes)
     return Testing(
-        images,
+        other.images[rows],
         np.array([places[label] for label in other.labels[rows].tolist()], np.uint8),
         rows,
-        without_twin(images, learning.train_images),
+        np.ones(len(rows), bool),
         None if other.subjects is None else other.subjects[rows],
     )

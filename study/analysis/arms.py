@@ -124,8 +124,9 @@ def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> l
     observed = _observe_all(evidence, arms, measure)
     if not evidence.repeats_search:
         return observed
+    in_folds = evidence.learned_folds is not None
     return [
-        replace(one, searches=searches_of(rows).to_numpy()) if len(one.by_seed) else one
+        replace(one, searches=searches_of(rows).to_numpy(), in_folds=in_folds) if len(one.by_seed) else one
         for one, rows in zip(observed, arms, strict=True)
     ]
 

@@ -62,13 +62,14 @@ class Observed:
     A unit is a test image, a subject, or a group of images where the measure is no mean over images; in the last two
     cases a row's mean is the seed's value to the jackknife's accuracy only. folds: whether the units are the folds in
     which the images were tested. searches: which search every seed belongs
-    to, (K,), where that is what was repeated; else None. few_units: whether the units are subjects, so that there may
-    be few.
+    to, (K,), where that is what was repeated; else None. in_folds: whether each of these is of another fold.
+    few_units: whether the units are subjects, so that there may be few.
     """
 
     by_seed: np.ndarray
     answers: np.ndarray | None = None
     searches: np.ndarray | None = None
+    in_folds: bool = False
     few_units: bool = False
     folds: bool = False
 
@@ -99,7 +100,8 @@ class Observed:
 class Estimate:
     """A mean over `seeds` seeds, in the unit of what was observed; NaN of none.
 
-    searches: how many these seeds come from, where searches are what was repeated; else None. repeat_variance,
+    searches: how many these seeds come from, where searches are what was repeated; else None. in_folds: whether each
+    of these is of another fold, of which there cannot be more. repeat_variance,
     image_variance: A and B above, NaN where two repeats are lacking. Without answers by image B is 0, and the
     interval is over repeats alone (`over_images` is false). seed_sd, search_sd: the standard deviations between seeds
     of one winner and between searches, NaN where they cannot be told. by_repeat: what the mean is taken of.
@@ -118,11 +120,12 @@ class Estimate:
     by_repeat: tuple[float, ...] = ()
     subjects: int | None = None
     folds: int | None = None
+    in_folds: bool = False
 
     @property
     def unit(self) -> str:
         """What was repeated."""
-        if self.folds is not None:
+        if self.folds is not None or self.in_folds:
             return "fold"
         return "seed" if self.searches is None else "search"
 
@@ -217,9 +220,19 @@ def estimate(observed: Observed) -> Estimate:
     variances = (np.nan, np.nan)
     if len(values) > 1:
         variances = float(np.var(values, ddof=1)) / len(values), _image_variance(known.answers)
-    by_repeat = tuple(map(float, values))
     subjects = known.answers.shape[1] if known.few_units and known.answers is not None else None
-    return Estimate(value, seeds, *variances, over_images, searches, seed_sd, search_sd, by_repeat, subjects)
+    return Estimate(
+        value,
+        seeds,
+        *variances,
+        over_images,
+        searches,
+        seed_sd,
+        search_sd,
+        by_repeat=tuple(map(float, values)),
+        subjects=subjects,
+        in_folds=known.in_folds,
+    )
 
 
 def over_folds(variance: float, folds: int) -> float:

@@ -100,17 +100,25 @@ class Evidence:
 
     @cached_property
     def repeats_search(self) -> bool:
-        """Whether winners of more than one search were confirmed, so that the searches are what was repeated."""
+        """Whether winners of more than one search were confirmed, so that the searches are what was repeated: of
+        folds, too, where all answered the same images.
+        """
         if self.folds is not None:
             return False
         confirmed = self.trials[(self.trials["phase"] == "confirm") & (self.trials["status"] == "completed")]
-        return study_seed(confirmed["seed"]).nunique() > 1 and bool((self.trials["phase"] == "search").any())
+        searched = self.learned_folds is not None or bool((self.trials["phase"] == "search").any())
+        return searched and study_seed(confirmed["seed"]).nunique() > 1
+
+    @property
+    def learned_folds(self) -> int | None:
+        """Into how many folds the images are divided that are learned from; None where they are not."""
+        settings = self.record["settings"]
+        return settings["data.folds"] if settings["data.protocol"] == FOLDS else None
 
     @property
     def folds(self) -> int | None:
-        """Into how many folds the images are divided, which are tested in turn; None where they are not."""
-        settings = self.record["settings"]
-        return settings["data.folds"] if settings["data.protocol"] == FOLDS else None
+        """The same where the images that are tested come in turn, fold by fold: those of other data do not."""
+        return self.learned_folds if self.tested_on is None else None
 
     @property
     def repeats(self) -> str:
@@ -200,7 +208,7 @@ class Evidence:
     def fixed(self) -> pd.DataFrame:
         """The configurations that ran as they were given: the paper's, the user's own; one row over all folds."""
         rows = self.trials[self.trials["phase"] == "fixed"]
-        return rows if self.folds is None else whole(rows)
+        return rows if self.learned_folds is None else whole(rows)
 
     @cached_property
     def paper_runs(self) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,8 @@ no difference larger than x          else, if the whole 95 % interval lies withi
                                      that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is;
                                      searches, where every arm was searched more than once; where all images were
-                                     tested, in folds, about n times the data
+                                     tested, in folds, about n times the data; nothing where the networks of folds
+                                     were tested on other data, as there are no further folds
 
 Of a claim that was there before the study, such as the paper's of +1.03 points for one SE block per block (Table 1),
 by the 95 % interval alone, uncorrected:
@@ -63,6 +64,8 @@ def _what_would_decide(difference: Estimate, comparisons: int, margin: float) ->
         if times > MOST_DATA:
             return f"more than {MOST_DATA} times the data would be needed"
         return f"about {_rounded_up(math.ceil(10 * times)) / 10:g} times the data would decide"
+    if difference.in_folds:
+        return "there are no further folds"
     enough = [difference.repeats_until(size, comparisons), difference.repeats_until(margin - size)]
     found = min((n for n in enough if n is not None), default=None)
     if found is None:

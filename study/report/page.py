@@ -319,7 +319,9 @@ def _fixed(found: Findings) -> PageTable:
         for row in found.evidence.fixed.to_dict("records")
     ]
     headings = ["trial", "arm", "status", "validation accuracy", "test accuracy", "test macro F1", "error"]
-    note = "One seed each." if found.evidence.folds is None else "One seed in each fold; means over the folds."
+    note = (
+        "One seed each." if found.evidence.learned_folds is None else "One seed in each fold; means over the folds."
+    )
     return PageTable("Configurations run as they were given", note, headings, rows)
 
 
