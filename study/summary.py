@@ -195,11 +195,18 @@ def _elsewhere_table(found: Findings) -> Table:
 
 def tested_text(found: Findings) -> str:
     """How many images of how many classes were tested, and of how many subjects where that is known."""
-    answers = next(iter(found.evidence.answers.values()), None)
-    if answers is None:
+    every = list(found.evidence.answers.values())
+    if not every:
         return "not tested yet"
-    subjects = "" if answers.subjects is None else f", {len(np.unique(answers.subjects)):,} subjects"
-    return f"{len(answers.images):,} images, {answers.probabilities.shape[1]} classes{subjects}"
+    every = every if found.evidence.folds is not None else every[:1]
+    images, classes = len(_together([one.images for one in every])), every[0].probabilities.shape[1]
+    people = [one.subjects for one in every if one.subjects is not None]
+    return f"{images:,} images, {classes} classes" + (f", {len(_together(people)):,} subjects" if people else "")
+
+
+def _together(parts: list[np.ndarray]) -> np.ndarray:
+    """What occurs in any of them."""
+    return np.unique(np.concatenate(parts))
 
 
 def _differences_elsewhere_table(found: Findings) -> Table:

@@ -471,6 +471,7 @@ def test_a_study_tests_everybody_once(study: tuple[Path, Finished]) -> None:
 
 def test_every_folds_networks_answer_all_the_other_images(study: tuple[Path, Finished]) -> None:
     folder, done = study
+    assert "81 images, 3 classes, 9 subjects" in done.out
     assert "tested on, too: wild, 108 of 108 images (blue, green, red), 81 with a twin in training" in done.out
     rows, trials = read_table(folder / "study", "elsewhere"), read_table(folder / "study", "trials")
     tested = trials[trials["phase"] != "search"].set_index("trial")
