@@ -2,12 +2,16 @@
 
 As in a study, every fold is tested by networks that were tuned on the next one and trained on the others, over
 several seeds. Two arms, with layers of two sizes. A second is worth some fifteen studies.
+
+Other data shows other people from another source: everything about them is shifted. All networks are tested on it.
 """
 
 import numpy as np
 
 CLASSES, FEATURES = 6, 12
 CENTRES = np.random.default_rng(0).normal(0, 0.55, (CLASSES, FEATURES))
+SOURCE = np.random.default_rng(9).normal(0, 0.35, FEATURES)  # by which the other data is shifted
+OTHER_IMAGES = 6  # of each of its people
 UNITS = (30, 60)  # of the arms' layers
 PENALTIES = (0.3, 3.0, 30.0, 300.0)  # what is tuned
 People = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -38,15 +42,38 @@ def study(random: np.random.Generator, count: int, each: int, folds: int, seeds:
     return found
 
 
-def _accuracies(
-    random: np.random.Generator,
-    units: int,
-    train: tuple[np.ndarray, np.ndarray],
-    other: tuple[np.ndarray, np.ndarray],
+def study_elsewhere(
+    random: np.random.Generator, count: int, each: int, folds: int, seeds: int, others: int
 ) -> np.ndarray:
-    """On `other`, by penalty, of a random layer with a ridge regression on top."""
+    """Accuracies on other data, person by person (arms, folds * seeds, others), of the networks of such a study."""
+    images, labels, who = people(random, count, each)
+    there, labels_there, _ = people(random, others, OTHER_IMAGES)
+    fold = (random.permutation(count) % folds)[who]
+    found = np.zeros((len(UNITS), folds * seeds, others))
+    for arm, units in enumerate(UNITS):
+        for row in range(folds * seeds):
+            part, first = row // seeds, row % seeds == 0
+            val = fold == (part + 1) % folds
+            train = (fold != part) & ~val
+            if first:
+                tuned = _accuracies(random, units, (images[train], labels[train]), (images[val], labels[val]))
+            right = _right(random, units, (images[train], labels[train]), (there + SOURCE, labels_there))
+            found[arm, row] = right[tuned.argmax()].reshape(others, OTHER_IMAGES).mean(axis=1)
+    return found
+
+
+Labelled = tuple[np.ndarray, np.ndarray]
+
+
+def _accuracies(random: np.random.Generator, units: int, train: Labelled, other: Labelled) -> np.ndarray:
+    """On `other`, by penalty."""
+    return _right(random, units, train, other).mean(axis=1)
+
+
+def _right(random: np.random.Generator, units: int, train: Labelled, other: Labelled) -> np.ndarray:
+    """Which images of `other`, by penalty, a random layer with a ridge regression on top gets right."""
     weights, bias = random.normal(size=(FEATURES, units)), random.normal(size=units)
     hidden, there = (np.maximum(images @ weights + bias, 0) for images in (train[0], other[0]))
     square, cross = hidden.T @ hidden, hidden.T @ np.eye(CLASSES)[train[1]]
     solutions = [np.linalg.solve(square + penalty * np.eye(units), cross) for penalty in PENALTIES]
-    return np.array([((there @ solution).argmax(axis=1) == other[1]).mean() for solution in solutions])
+    return np.array([(there @ solution).argmax(axis=1) == other[1] for solution in solutions])

@@ -94,6 +94,38 @@ def test_intervals_over_folds_cover_an_arm_and_are_wide_for_a_difference(
     assert plain < of_arm
 
 
+@pytest.mark.parametrize(
+    ("people", "each", "folds", "others"),
+    [(30, 15, 5, 100), (100, 8, 10, 100), (30, 15, 10, 1000)],
+)
+def test_intervals_on_other_data_cover_a_difference_of_networks_of_folds(
+    people: int, each: int, folds: int, others: int
+) -> None:
+    """An arm's cover less the more is owed to who trained, which folds share; without the correction far less."""
+    random, seeds = np.random.default_rng(400 + people + others), 3
+    count = STUDIES // 10
+    studies = [simulated_folds.study_elsewhere(random, people, each, folds, seeds, others) for _ in range(count)]
+    arms, plain = _coverage_elsewhere([study[1] for study in studies], folds)
+    differences, plain_difference = _coverage_elsewhere([study[1] - study[0] for study in studies], folds)
+    print(
+        f"{people} people in {folds} folds, {others} others, {count} studies: arms {arms:.3f}, differences "
+        f"{differences:.3f}; with V / K alone {plain:.3f}, {plain_difference:.3f}"
+    )
+    assert differences >= 0.95
+
+
+def _coverage_elsewhere(tables: list[np.ndarray], folds: int) -> tuple[float, float]:
+    """As `_coverage`. tables: by network and person, the networks of a fold one after the other."""
+    truth = np.mean(tables)
+    groups = np.repeat(np.arange(folds), len(tables[0]) // folds)
+    seen = [Observed(table.mean(axis=1), table, searches=groups, few_units=True) for table in tables]
+    held = [
+        [one.low <= truth <= one.high for one in map(estimate, every)]
+        for every in ([replace(one, in_folds=True) for one in seen], seen)
+    ]
+    return float(np.mean(held[0])), float(np.mean(held[1]))
+
+
 def _coverage(tables: list[np.ndarray]) -> tuple[float, float]:
     """How often intervals hold the mean of all, and how often without the correction. tables: (seeds, folds) each."""
     truth = np.mean(tables)

@@ -21,6 +21,7 @@ from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 from search_spaces.space import Space
 from study.analysis.findings import Findings, find
+from study.analysis.measures import MEASURES
 from study.deadline import Deadline
 from study.engine import Engine
 from study.place import Place
@@ -314,16 +315,24 @@ def test_twins_are_left_out_in_every_fold_and_may_be_all_of_one_or_of_all(tmp_pa
 
 
 def test_on_other_data_the_networks_of_a_fold_are_those_of_a_search(tmp_path: Path) -> None:
-    """All of them answer the same images there, so that it is not the images that come in turn."""
+    """All of them answer the same images there, so that it is not the images that come in turn. They share what they
+    learned from, though.
+    """
     arms, other = {"none": 0.5, "block": 0.51}, {"wild": 150}
     folds = make_study(tmp_path / "folds", arms, folds=FOLD_COUNT, elsewhere=other)
     searches = make_study(tmp_path / "searches", arms, search=FOLD_COUNT, searches=FOLD_COUNT, elsewhere=other)
     (in_folds,), (searched,) = find([folds]), find([searches])
     mine, theirs = in_folds.elsewhere["wild"], searched.elsewhere["wild"]
-    for rows in (arm_rows, comparison_rows):
-        one, two = (pd.DataFrame(rows([there])).drop(columns="study") for there in (mine, theirs))
-        same = [name for name in one if not name.startswith("config.") and name not in ("verdict", "claim", "arm")]
-        pd.testing.assert_frame_equal(one[same], two[same])
+    pairs = [
+        (one.differences, two.differences) for one, two in zip(mine.comparisons, theirs.comparisons, strict=True)
+    ]
+    pairs += [(one.estimates, two.estimates) for one, two in zip(mine.arms, theirs.arms, strict=True)]
+    for one, two in pairs:
+        for measure in MEASURES:
+            shared = 1 + FOLD_COUNT / (FOLD_COUNT - 1)
+            assert one[measure].repeat_variance == pytest.approx(two[measure].repeat_variance * shared)
+            for name in ("value", "image_variance", "by_repeat", "searches", "seeds", "seed_sd", "search_sd"):
+                assert getattr(one[measure], name) == getattr(two[measure], name)
     pair = mine.comparisons[0]
     assert (pair.difference.searches, pair.difference.seeds) == (FOLD_COUNT, FOLD_COUNT * SEEDS)
     assert pair.verdict == "undecided: there are no further folds"
