@@ -6,6 +6,8 @@ several seeds. Two arms, with layers of two sizes. A second is worth some fiftee
 Other data shows other people from another source: everything about them is shifted. All networks are tested on it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 CLASSES, FEATURES = 6, 12
@@ -57,8 +59,9 @@ def study_elsewhere(
             train = (fold != part) & ~val
             if first:
                 tuned = _accuracies(random, units, (images[train], labels[train]), (images[val], labels[val]))
-            right = _right(random, units, (images[train], labels[train]), (there + SOURCE, labels_there))
-            found[arm, row] = right[tuned.argmax()].reshape(others, OTHER_IMAGES).mean(axis=1)
+            chosen = PENALTIES[tuned.argmax()]
+            (right,) = _right(random, units, (images[train], labels[train]), (there + SOURCE, labels_there), [chosen])
+            found[arm, row] = right.reshape(others, OTHER_IMAGES).mean(axis=1)
     return found
 
 
@@ -70,10 +73,16 @@ def _accuracies(random: np.random.Generator, units: int, train: Labelled, other:
     return _right(random, units, train, other).mean(axis=1)
 
 
-def _right(random: np.random.Generator, units: int, train: Labelled, other: Labelled) -> np.ndarray:
+def _right(
+    random: np.random.Generator,
+    units: int,
+    train: Labelled,
+    other: Labelled,
+    penalties: Sequence[float] = PENALTIES,
+) -> np.ndarray:
     """Which images of `other`, by penalty, a random layer with a ridge regression on top gets right."""
     weights, bias = random.normal(size=(FEATURES, units)), random.normal(size=units)
     hidden, there = (np.maximum(images @ weights + bias, 0) for images in (train[0], other[0]))
     square, cross = hidden.T @ hidden, hidden.T @ np.eye(CLASSES)[train[1]]
-    solutions = [np.linalg.solve(square + penalty * np.eye(units), cross) for penalty in PENALTIES]
+    solutions = [np.linalg.solve(square + penalty * np.eye(units), cross) for penalty in penalties]
     return np.array([(there @ solution).argmax(axis=1) == other[1] for solution in solutions])
