@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from fer_core.config import TrialConfig
 from study.analysis.estimate import Observed, estimate
 from study.analysis.findings import Findings, find, findings
 from study.report.tables import comparison_rows
@@ -85,6 +86,18 @@ def test_only_seeds_that_both_arms_have_are_paired(tmp_path: Path) -> None:
     (found,) = find([tmp_path / "a", tmp_path / "b"])
     assert found.comparisons == []  # seeds of different studies are no pairs
     assert [arm.seeds for arm in found.arms] == [3, 3]
+
+
+def test_a_study_from_before_a_setting_came_is_pooled_with_those_since(tmp_path: Path) -> None:
+    """What it had in effect is filled in, in whatever order its record has the settings."""
+    arms = {"none": 0.4, "block": 0.6}
+    settings = dict(reversed(TrialConfig().flat().items()))
+    for name in ("data.side", "train.targets", "data.folds"):
+        del settings[name]
+    one = make_study(tmp_path / "one", arms, settings=settings)
+    two = make_study(tmp_path / "two", arms, seeds=(1_200_000,), seed=1)
+    (pooled,) = find([one, two])
+    assert [arm.seeds for arm in pooled.arms] == [4, 4]
 
 
 def test_studies_with_other_code_of_the_users_own_are_not_pooled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Reads whatever stands in the folders, while a study runs too, and notes what is missing.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -233,7 +234,7 @@ def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
             raise InputError(f"{folder}: there is no study in it (study.json is missing).")
         record["status"] = current_status(folder, record)
         alike = [*(record.get(name) for name in SAME), record.get("code") or []]
-        groups.setdefault(str(alike), []).append((folder, record))
+        groups.setdefault(json.dumps(alike, sort_keys=True), []).append((folder, record))
     return [_pooled(group) for group in groups.values()]
 
 
