@@ -60,11 +60,16 @@ def print_summary(console: Console, found: Findings) -> None:
         say(f"On {name}: {there.answer}")
 
 
+def and_units(found: Findings) -> str:
+    """What intervals are over beside what was repeated: what was tested on, where the answers to it are known."""
+    known = all(arm.estimates["accuracy"].over_images for arm in found.arms if arm.seeds)
+    return f" and {found.evidence.units}" if known else ""
+
+
 def _chance(found: Findings) -> str:
-    units = found.evidence.units
     return {
-        "seeds": f"seeds and {units}, not over searches",
-        "searches": f"searches and {units}",
+        "seeds": f"seeds{and_units(found)}, not over searches",
+        "searches": f"searches{and_units(found)}",
         "folds": FOLDS_CHANCE,
     }[found.evidence.repeats]
 

@@ -186,6 +186,17 @@ def test_what_is_missing_is_said_and_the_rest_is_shown(
     assert "python -m study.run --space made" in page
 
 
+@pytest.mark.parametrize("searches", [1, 3])
+def test_what_intervals_are_over_is_said_as_it_is(searches: int, tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", {"none": 0.5, "block": 0.55}, searches=searches)
+    repeats = "seeds" if searches == 1 else "searches"
+    assert f"intervals over {repeats} and test images" in report(study)
+    (study / "predictions.parquet").unlink()
+    page = report(study)
+    assert f"intervals over {repeats}" in page
+    assert f"intervals over {repeats} and test images" not in page
+
+
 @pytest.mark.parametrize(
     ("arms", "more", "answer"),
     [

@@ -27,6 +27,7 @@ from study.plan import study_seed
 from study.report.tables import label
 from study.summary import (
     FOLDS_CHANCE,
+    and_units,
     effect_text,
     interval,
     luck_text,
@@ -155,11 +156,10 @@ def _arms(found: Findings) -> PageTable:
             cells.append(Cell(_with_interval(one), _number(one.value)))
         rows.append(cells)
     headings = ["arm", *repeated, *(m.title for m in MEASURES.values())]
-    units = found.evidence.units
     chance = {
         "folds": FOLDS_CHANCE,
-        "searches": f"searches and {units}",
-        "seeds": f"seeds and {units} (of these configurations: another search might have chosen others)",
+        "searches": f"searches{and_units(found)}",
+        "seeds": f"seeds{and_units(found)} (of these configurations: another search might have chosen others)",
     }[found.evidence.repeats]
     note = (
         f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
