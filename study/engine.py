@@ -308,6 +308,8 @@ class Engine:
         for spec, details, goes_on in search.decided():
             if goes_on:
                 self._queue([spec])
+            elif search.given_up and spec.number is not None:  # no rank ended it: it goes on where the study does
+                search.timetable.end(spec.number)
             else:
                 self._finish(spec, "pruned", **details)
 

@@ -124,5 +124,6 @@ def run_trials(
     if link.failure is not None:
         raise link.failure
     if engine.finished:
-        place.remove(CHECKPOINTS)
+        if not engine.search_cut:  # else they are what a search that was given up goes on from
+            place.remove(CHECKPOINTS)
         link.models.sweep()

@@ -617,6 +617,13 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
         assert set(found) == {search for search, name in confirmed.index if name == arm.name}
     run(p, tmp_path, order=1)  # without a limit it goes on
     assert len(trials(tmp_path)) >= p.trial_count
+    (tmp_path / "undisturbed").mkdir()
+    run(p, tmp_path / "undisturbed", slots=slots)
+    later, undisturbed = (
+        found[(found["search"] > 0)].set_index("trial")[["status", "epochs", "val_accuracy"]].sort_index()
+        for found in map(trials, (tmp_path, tmp_path / "undisturbed"))
+    )
+    pd.testing.assert_frame_equal(later, undisturbed)
 
 
 def test_what_a_time_limit_ends_is_said(tmp_path: Path) -> None:
