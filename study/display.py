@@ -30,7 +30,7 @@ class Display(Watcher):
     def __init__(self, console: Console, plan: Plan, slots: int, before: pd.DataFrame) -> None:
         self.console, self.plan, self.slots = console, plan, slots
         self._started = time.monotonic()
-        self._ended = len(before)
+        self._ended = set(before["trial"])
         self._epochs = 0
         self._seconds = 0.0
         self._best: dict[str, float] = {}
@@ -52,7 +52,7 @@ class Display(Watcher):
             if len(done):
                 self._best[arm.name] = float(done["val_accuracy"].max())
         self._all = self._progress.add_task(
-            "all trials", total=plan.trial_count, completed=self._ended, note="starting workers"
+            "all trials", total=plan.trial_count, completed=len(self._ended), note="starting workers"
         )
         self._refresh_notes()
 
@@ -73,26 +73,29 @@ class Display(Watcher):
         self.console.print(f"The time limit: {what}, of every arm where it was not done.", soft_wrap=True)
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
-        self._ended += 1
+        self._advance(spec)
         self._epochs += row["epochs"]
         self._seconds += row["seconds"]
         if row["val_accuracy"] is not None:
             self._best[spec.arm] = max(self._best.get(spec.arm, 0.0), row["val_accuracy"])
-        self._progress.advance(self._bars[spec.arm])
-        self._progress.advance(self._all)
         self._refresh_notes()
         if not self.console.is_terminal:
             self.console.print(self._line(spec, row), soft_wrap=True)
 
     def on_tested(self, spec: TrialSpec, names: Sequence[str], *, as_before: bool, error: str | None) -> None:
-        self._ended += 1
-        self._progress.advance(self._bars[spec.arm])
-        self._progress.advance(self._all)
+        self._advance(spec)
         if not self.console.is_terminal:
             what = f"tested on {', '.join(names)}, too" if names else f"could not be tested: {error}"
             other = " (not the network of before)" if names and not as_before else ""
-            count = f"{self._ended}/{self.plan.trial_count}"
+            count = f"{len(self._ended)}/{self.plan.trial_count}"
             self.console.print(f"{count}  {spec.phase} {spec.arm} {spec.trial}  {what}{other}", soft_wrap=True)
+
+    def _advance(self, spec: TrialSpec) -> None:
+        """A trial has ended, perhaps not for the first time: one that a time limit had ended may go on."""
+        if spec.trial not in self._ended:
+            self._ended.add(spec.trial)
+            self._progress.advance(self._bars[spec.arm])
+            self._progress.advance(self._all)
 
     def _refresh_notes(self) -> None:
         for arm, best in self._best.items():
@@ -106,14 +109,14 @@ class Display(Watcher):
         if not self._epochs:
             return None
         elapsed = time.monotonic() - self._started
-        remaining = self.plan.trial_count - self._ended
+        remaining = self.plan.trial_count - len(self._ended)
         a_trial = self._seconds / self._epochs * self.plan.epochs
         return min(remaining * a_trial / self.slots, remaining * elapsed)
 
     def _line(self, spec: TrialSpec, row: Row) -> str:
         left = self._time_left()
         parts = [
-            f"{self._ended}/{self.plan.trial_count}",
+            f"{len(self._ended)}/{self.plan.trial_count}",
             f"{spec.phase} {spec.arm} {spec.trial}",
             row["status"],
             f"{row['epochs']} epochs in {_duration(row['seconds'])}",

@@ -51,6 +51,7 @@ class Engine:
         self.plan, self.sampler, self.tables = plan, sampler, tables
         self._watchers, self._deadline = list(watchers), deadline
         self._cut: list[ArmSearch] = []  # of every arm's first search those that the deadline ended
+        self._stopped: set[str] = set()  # trials that the deadline ended, not their rank: they go on in a later run
         self._counted: dict[str, int] = {}  # how many epochs of theirs count
         self._measure = f"val_{plan.space.measure}"
         arms = {arm.name: arm for arm in plan.arms}
@@ -85,9 +86,13 @@ class Engine:
     def search_cut(self) -> bool:
         """Whether the deadline ended the search before all its trials were proposed and ended."""
         return any(
-            search.closed and (not search.proposed or any(spec.trial not in self._results for spec in search.trials))
+            search.closed and (not search.proposed or any(self.is_left(spec) for spec in search.trials))
             for search in self._searches.values()
         )
+
+    def is_left(self, spec: TrialSpec) -> bool:
+        """Whether there is more to do of a trial that was proposed, now or, where the deadline ended it, later."""
+        return spec.trial not in self._results or spec.trial in self._stopped
 
     def epoch_seconds(self) -> dict[str, list[float]]:
         """How long the epochs of every arm's finished trials took."""
@@ -203,10 +208,13 @@ class Engine:
             attempts=attempts,
             error=error,
         )
+        ranked = spec.number is None or status != "pruned" or not self._searches[spec.key].closed
+        if not ranked:
+            self._stopped.add(spec.trial)
         self.tables.add_trial(row, predictions, elsewhere)
         self._confirmed += spec.phase == "confirm" and spec.trial not in self._results
         self._results[spec.trial] = row
-        if spec.number is not None:
+        if spec.number is not None and ranked:  # else to the journal it still runs
             self.sampler.tell(spec.key, spec.number, status, row[self._measure])
         for watcher in self._watchers:
             watcher.on_end(spec, row)
@@ -297,6 +305,7 @@ class Engine:
             self._decide(search)
             while search.is_due():
                 self._propose_search(search)
+                self._decide(search)
         if self._cut and not self._counted and not any(search.timetable.open for search in self._cut):
             self._count()
         for search in self._searches.values():
@@ -306,12 +315,26 @@ class Engine:
     def _decide(self, search: ArmSearch) -> None:
         """End or hand out again the trials that wait at a rung, where that is clear."""
         for spec, details, goes_on in search.decided():
+            assert spec.number is not None
             if goes_on:
+                if self._results.pop(spec.trial, None) is not None:  # a deadline had ended it
+                    self.tables.forget_end(spec.trial)
                 self._queue([spec])
-            elif search.given_up and spec.number is not None:  # no rank ended it: it goes on where the study does
+            elif spec.trial in self._results:
+                self._end_again(search, spec)
+            elif search.given_up:  # no rank ended it: it goes on where the study does
                 search.timetable.end(spec.number)
             else:
                 self._finish(spec, "pruned", **details)
+
+    def _end_again(self, search: ArmSearch, spec: TrialSpec) -> None:
+        """A trial that a deadline had ended does not go on: it is out by its rank, or the time is over again."""
+        assert spec.number is not None
+        if search.closed:
+            self._stopped.add(spec.trial)
+        else:
+            self.sampler.tell(spec.key, spec.number, "pruned", None)
+        search.timetable.end(spec.number)
 
     def _count(self) -> None:
         """Judge the arms whose search was cut by the same number of epochs: those of the arm that had the fewest."""
@@ -366,20 +389,16 @@ class Engine:
         number = search.timetable.begin()
         tuned = self.sampler.propose(search.arm, search.number, number, search.timetable.known)
         spec = search.begin(search.plan.arm_config(search.arm, tuned))
-        self._agree_with_journal(spec)
-        if spec.trial in self._results:
-            search.timetable.end(number)
-        else:
-            self._queue([spec])
-
-    def _agree_with_journal(self, spec: TrialSpec) -> None:
-        """Tell the journal what the tables know of a search trial, after a crash between the two."""
-        assert spec.number is not None
-        for epoch in self._epochs[spec.trial]:
+        for epoch in self._epochs[spec.trial]:  # which the journal lacks after a crash between it and the tables
             self._tell_epoch(spec, epoch)
-        if spec.trial in self._results:
-            row = self._results[spec.trial]
-            self.sampler.tell(spec.key, spec.number, row["status"], row[self._measure])
+        row = self._results.get(spec.trial)
+        if row is None:
+            self._queue([spec])
+        elif row["status"] == "pruned" and not self.sampler.has_ended(spec.key, number):
+            search.pause(number, len(self._epochs[spec.trial]), {})  # a deadline may have ended it, not its rank
+        else:
+            self.sampler.tell(spec.key, number, row["status"], row[self._measure])
+            search.timetable.end(number)
 
     def _tell_epoch(self, spec: TrialSpec, epoch: Row) -> None:
         assert spec.number is not None

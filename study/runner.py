@@ -124,6 +124,6 @@ def run_trials(
     if link.failure is not None:
         raise link.failure
     if engine.finished:
-        if not engine.search_cut:  # else they are what a search that was given up goes on from
+        if not engine.search_cut:  # else they are what trials go on from that a deadline has ended
             place.remove(CHECKPOINTS)
         link.models.sweep()

@@ -119,9 +119,13 @@ class Sampler:
         if not known.state.is_finished() and epoch not in known.intermediate_values:
             self._storage.set_trial_intermediate_value(known._trial_id, epoch, value)
 
+    def has_ended(self, key: SearchKey, number: int) -> bool:
+        """Whether it is recorded how a trial ended."""
+        return self._known(key, number).state.is_finished()
+
     def tell(self, key: SearchKey, number: int, status: str, value: float | None) -> None:
         """Record how a trial ended; telling it again changes nothing."""
-        if not self._known(key, number).state.is_finished():
+        if not self.has_ended(key, number):
             state = STATES[status]
             self._studies[key].tell(number, value if state == TrialState.COMPLETE else None, state=state)
 

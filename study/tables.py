@@ -185,6 +185,14 @@ class Tables:
         self._epochs = {(trial, epoch) for trial, epoch in self._epochs if trial not in dropped}
         return len(dropped)
 
+    def forget_end(self, trial: str) -> None:
+        """Drop the row of a trial that goes on, and none of its epochs."""
+        self.write()
+        trials = self._written["trials"]
+        self._written["trials"] = trials.filter(pc.not_equal(trials["trial"], trial))
+        _write_parquet(self._written["trials"], self.folder, "trials")
+        self._finished.discard(trial)
+
     def write(self) -> None:
         """Bring the parquet files up to date."""
         start = time.monotonic()

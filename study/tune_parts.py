@@ -130,7 +130,8 @@ class Link(Watcher):
     def _settle(self, spec: TrialSpec) -> None:
         """Send what is known of the trial, and keep no more of it than what is needed."""
         self.place.send()
-        self.checkpoints.remove(f"{spec.trial}.npz")
+        if not self.engine.is_left(spec):
+            self.checkpoints.remove(f"{spec.trial}.npz")
         if spec.phase == "confirm" and not self.keep_all:
             self._keep_best_network(spec)
 

@@ -567,7 +567,7 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
             clock.now += len(epochs) / 3  # three at a time, a second an epoch
             return super().on_epochs(spec, epochs)
 
-    p = plan(scheduler="none", trials=60)
+    p = plan(scheduler="none", trials=21)
     engine = run(p, tmp_path, deadline=Deadline(limit, 3, clock), engine_class=Ticking)
     table = trials(tmp_path)
     assert engine.search_cut
@@ -577,8 +577,7 @@ def test_a_time_limit_ends_the_search_in_time_for_the_confirmation(limit: int, t
     assert set(confirmed["epochs"]) == {p.epochs}
     searched = table.query("phase == 'search'").groupby("arm").size()
     assert searched.max() - searched.min() <= 3  # as many as run at a time
-    run(plan(scheduler="none", trials=9, window=p.window), tmp_path)  # without a limit it goes on
-    assert trials(tmp_path).query("phase == 'search'").groupby("arm").size().min() >= 9
+    goes_on_as_if_there_had_been_no_limit(p, tmp_path)
 
 
 @pytest.mark.parametrize(("slots", "limit"), [(3, 35), (3, 75), (3, 110), (3, 400), (40, 12), (40, 18), (40, 99)])
@@ -615,15 +614,21 @@ def test_a_time_limit_gives_up_the_later_searches_that_are_not_done(slots: int, 
     for arm in p.arms:
         found = winners(record, arm.name, table, epochs)
         assert set(found) == {search for search, name in confirmed.index if name == arm.name}
-    run(p, tmp_path, order=1)  # without a limit it goes on
-    assert len(trials(tmp_path)) >= p.trial_count
-    (tmp_path / "undisturbed").mkdir()
-    run(p, tmp_path / "undisturbed", slots=slots)
-    later, undisturbed = (
-        found[(found["search"] > 0)].set_index("trial")[["status", "epochs", "val_accuracy"]].sort_index()
-        for found in map(trials, (tmp_path, tmp_path / "undisturbed"))
+    goes_on_as_if_there_had_been_no_limit(p, tmp_path)
+
+
+def goes_on_as_if_there_had_been_no_limit(the_plan: Plan, folder: Path) -> None:
+    """To the same study, but that winners that the limit had chosen may have been confirmed, too."""
+    run(the_plan, folder, order=1)
+    (folder / "undisturbed").mkdir()
+    run(the_plan, folder / "undisturbed", order=2)
+    ours, theirs = (
+        found.set_index("trial")[["status", "epochs", "val_accuracy"]].sort_index()
+        for found in map(trials, (folder, folder / "undisturbed"))
     )
-    pd.testing.assert_frame_equal(later, undisturbed)
+    pd.testing.assert_frame_equal(ours.loc[theirs.index], theirs)
+    extra = trials(folder).set_index("trial").loc[ours.index.difference(theirs.index)]
+    assert (extra["phase"] == "confirm").all()
 
 
 def test_what_a_time_limit_ends_is_said(tmp_path: Path) -> None:
@@ -677,6 +682,9 @@ def test_arms_whose_search_a_time_limit_ends_are_judged_by_the_same_number_of_ep
         assert chosen is not None
         assert best is not None
         assert best["trial"] == chosen.trial, "the tables tell what the engine knew"
+    again = Deadline(30, 12, clock)  # and once more, in the middle of what it then goes on with
+    assert run(p, tmp_path, slots=12, deadline=again, engine_class=Ticking).search_cut
+    goes_on_as_if_there_had_been_no_limit(p, tmp_path)
 
 
 def test_the_first_epochs_of_an_arm_are_those_by_its_clock_however_late_they_ran() -> None:
