@@ -87,8 +87,13 @@ class Display(Watcher):
         if not self.console.is_terminal:
             what = f"tested on {', '.join(names)}, too" if names else f"could not be tested: {error}"
             other = " (not the network of before)" if names and not as_before else ""
-            count = f"{len(self._ended)}/{self.plan.trial_count}"
+            count = f"{len(self._ended)}/{self._planned}"
             self.console.print(f"{count}  {spec.phase} {spec.arm} {spec.trial}  {what}{other}", soft_wrap=True)
+
+    @property
+    def _planned(self) -> int:
+        """How many there will be: more than planned where the winner changed that an earlier run confirmed."""
+        return max(self.plan.trial_count, len(self._ended))
 
     def _advance(self, spec: TrialSpec) -> None:
         """A trial has ended, perhaps not for the first time: one that a time limit had ended may go on."""
@@ -109,14 +114,14 @@ class Display(Watcher):
         if not self._epochs:
             return None
         elapsed = time.monotonic() - self._started
-        remaining = self.plan.trial_count - len(self._ended)
+        remaining = self._planned - len(self._ended)
         a_trial = self._seconds / self._epochs * self.plan.epochs
         return min(remaining * a_trial / self.slots, remaining * elapsed)
 
     def _line(self, spec: TrialSpec, row: Row) -> str:
         left = self._time_left()
         parts = [
-            f"{len(self._ended)}/{self.plan.trial_count}",
+            f"{len(self._ended)}/{self._planned}",
             f"{spec.phase} {spec.arm} {spec.trial}",
             row["status"],
             f"{row['epochs']} epochs in {_duration(row['seconds'])}",

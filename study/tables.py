@@ -154,7 +154,7 @@ class Tables:
             return
         for name, rows in zip(ANSWERS, (predictions, elsewhere), strict=True):
             if rows is not None:
-                self._write_answers(name, rows)
+                self._write_answers(name, row["trial"], rows)
         self._take("trials", row)
         self._append("trials", row)
         os.fsync(self._pending.fileno())
@@ -165,7 +165,7 @@ class Tables:
         """Record what a finished trial had not answered yet of other data, of all answers that are given."""
         if elsewhere is not None and self.lacking(trial):
             new = elsewhere.filter(pc.is_in(elsewhere["data"], pa.array(self._lacking.pop(trial))))
-            self._write_answers("elsewhere", new)
+            self._write_answers("elsewhere", trial, new)
 
     def forget_failed(self) -> int:
         """Drop the fixed and confirm trials that failed, with their epochs, as if they had not run yet. How many.
@@ -238,9 +238,9 @@ class Tables:
         new = pa.Table.from_pylist(self._new[name], schema=self._written[name].schema)
         return pa.concat_tables([self._written[name], new])
 
-    def _write_answers(self, name: str, rows: pa.Table) -> None:
+    def _write_answers(self, name: str, trial: str, rows: pa.Table) -> None:
         """Write the answers of a trial, to one data set or more, in the place of those that are there."""
-        of_these = pc.equal(self._written[name]["trial"], rows["trial"][0])
+        of_these = pc.equal(self._written[name]["trial"], trial)
         if name == "elsewhere":
             of_these = pc.and_(of_these, pc.is_in(self._written[name]["data"], pc.unique(rows["data"])))
         self._written[name] = pa.concat_tables([self._written[name].filter(pc.invert(of_these)), rows])
