@@ -33,8 +33,9 @@ bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some h
 test-jax: $(READY_DEV) $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_targets.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py
 
-test-faults: $(READY_DEV)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores
+test-faults: $(READY_DEV)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores, random walks
 	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py
+	FER_STUDY_WALKS=300 $(BIN)/python -m pytest tests/test_walks.py
 
 test-cluster: $(READY_DEV)  ## a study over three hosts (network namespaces), one cut off in the middle; needs root and iproute2
 	$(BIN)/python -m pytest -rs -s -m cluster tests/test_cluster.py

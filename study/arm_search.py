@@ -59,9 +59,9 @@ class ArmSearch:
         seeds = self.plan.confirm_seeds
         return [self.plan.spec(self.arm, "confirm", config, seed, self.number) for seed in seeds]
 
-    def stops(self, number: int, epoch: int) -> bool:
-        """Whether a trial shall leave its worker after `epoch`, for good or to wait for others."""
-        return self.closed or not (self.timetable.is_clear(number, epoch) and self.timetable.goes_on(number, epoch))
+    def passes(self, number: int, epoch: int) -> bool:
+        """Whether it is clear by now that a trial's rank lets it go on after `epoch`."""
+        return self.timetable.is_clear(number, epoch) and self.timetable.goes_on(number, epoch)
 
     def pause(self, number: int, epoch: int, details: Details) -> None:
         """A trial has left its worker after `epoch`."""
@@ -74,5 +74,5 @@ class ArmSearch:
                 number, details = heapq.heappop(paused)
                 goes_on = not self.closed and self.timetable.goes_on(number, epoch)
                 if goes_on:
-                    self.timetable.outlive(number)
+                    self.timetable.outlive(number, epoch)
                 yield self.trials[number], details, goes_on

@@ -133,17 +133,25 @@ class Engine:
         return self.tables.has_trial(spec.trial)
 
     def on_epochs(self, spec: TrialSpec, epochs: list[Row]) -> bool:
-        """Record the epochs not known yet, up to one after which the trial shall stop: True, and then `on_stop`."""
+        """Record the epochs not known yet, up to a rung that the trial does not pass now. Whether it shall stop.
+
+        If so, `on_stop` comes next, unless the trial has ended by itself and `has_heard` all its epochs: `on_end`.
+        """
         for epoch in epochs:
             self._record(spec, epoch)
-            if spec.number is None:
-                continue
-            self._watch_time()
-            if self._searches[spec.key].stops(spec.number, epoch["epoch"]):
-                return True
-        if spec.number is not None:
-            self._searches[spec.key].timetable.outlive(spec.number)
-        return False
+            if spec.number is not None:
+                self._watch_time()
+                if not self._searches[spec.key].passes(spec.number, epoch["epoch"]):
+                    return True
+        if spec.number is None:
+            return False
+        if not self._searches[spec.key].closed:
+            self._searches[spec.key].timetable.outlive(spec.number, epochs[-1]["epoch"])
+        return self._searches[spec.key].closed
+
+    def has_heard(self, spec: TrialSpec, epochs: list[Row]) -> bool:
+        """Whether all these epochs of the trial are recorded."""
+        return not epochs or len(self._epochs[spec.trial]) >= epochs[-1]["epoch"]
 
     def on_stop(self, spec: TrialSpec, **details: Any) -> None:
         """A trial was stopped as `on_epochs` asked for, which may not be its end. details: what `on_end` takes."""

@@ -79,15 +79,19 @@ class Timetable:
         """A trial has come as far as `epoch`, where it has this value. Epochs are reported in order."""
         if epoch > self._epochs[number]:
             self._epochs[number] = epoch
-            self._outlive(number, epoch - 1)
+            self.outlive(number, epoch - 1)
             if value > self._best[number]:
                 self._best[number] = value
             if epoch in self._values:
                 self._values[epoch][number] = self._best[number]
 
-    def outlive(self, number: int) -> None:
-        """A trial goes on after the last epoch that it reported."""
-        self._outlive(number, self._epochs[number])
+    def outlive(self, number: int, epoch: int) -> None:
+        """A trial goes on after `epoch`."""
+        before = self._may_end(number)
+        self._outlived[number] = max(epoch, self._outlived[number])
+        after = self._may_end(number)
+        if after is not None and after != before:
+            heapq.heappush(self._earliest, after)
 
     def end(self, number: int) -> None:
         """A trial has ended after the last epoch that it reported."""
@@ -121,13 +125,6 @@ class Timetable:
     def _compared_with(self, number: int) -> int:
         """The trials below this number are those that a trial is compared with, itself included."""
         return min(max(number + 1, self._window), len(self._starts))
-
-    def _outlive(self, number: int, epoch: int) -> None:
-        before = self._may_end(number)
-        self._outlived[number] = max(epoch, self._outlived[number])
-        after = self._may_end(number)
-        if after is not None and after != before:
-            heapq.heappush(self._earliest, after)
 
     def _may_end(self, number: int) -> End | None:
         """When an open trial ends at the earliest, None for one that has ended."""

@@ -252,8 +252,9 @@ class Decisions(FIFOScheduler):
             if report.status == OUT_OF_MEMORY:
                 self.link.give_room(trial, report.worker)
                 return
-            self.link.engine.on_epochs(self.link.spec(trial), report.epochs)
-            if report.status is None:
+            engine, spec = self.link.engine, self.link.spec(trial)
+            stop = engine.on_epochs(spec, report.epochs)
+            if report.status is None or (stop and not engine.has_heard(spec, report.epochs)):
                 self.link.stop(trial, report.worker)
             else:
                 attempts = self.link.failures(trial) + 1

@@ -110,7 +110,9 @@ def run(
     while not engine.finished:
         while len(running) < slots and (spec := engine.next()) is not None:
             running[spec.trial] = (spec, 0)
-        assert running, "nothing runs, and nothing can"
+        if not running:  # the deadline has just ended the last search
+            assert engine.finished, "nothing runs, and nothing can"
+            break
         names = sorted(running)
         (name,) = draw.choices(names, [pace(running[name][0].arm) for name in names])
         spec, done = running[name]
@@ -126,11 +128,12 @@ def run(
             engine.on_end(spec, status, error="boom" if status == "failed" else None)
             del running[spec.trial]
             continue
-        stop = engine.on_epochs(spec, [epoch_row(spec, number) for number in new])
+        rows = [epoch_row(spec, number) for number in new]
+        stop = engine.on_epochs(spec, rows)
         running[spec.trial] = (spec, done)
         if stop or done == the_plan.epochs:
             del running[spec.trial]
-        if done == the_plan.epochs:
+        if done == the_plan.epochs and not (stop and not engine.has_heard(spec, rows)):
             engine.on_end(spec, "completed", test=results_of(spec, others))
         elif stop:
             engine.on_stop(spec)
@@ -267,6 +270,35 @@ def test_a_trial_that_ends_while_it_waits_keeps_what_its_worker_said(tmp_path: P
     assert set(ended["attempts"]) == {2}
     again = [spec for spec in iter(engine.next, None) if spec.arm == "none"]
     assert {spec.trial for spec in first} - set(ended["trial"]) == {spec.trial for spec in again if spec in first}
+    engine.tables.close()
+
+
+def test_a_trial_that_was_whole_when_the_limit_came_is_recorded_whole(tmp_path: Path) -> None:
+    """Its driver had been killed before it heard of the last epochs, which the trial's checkpoint held."""
+    clock, p = Clock(), plan(scheduler="none")
+    engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path), deadline=Deadline(100, 3, clock))
+    spec = next(spec for spec in iter(engine.next, None) if spec.phase == "search")
+    rows = [epoch_row(spec, number) for number in range(1, p.epochs + 1)]
+    engine.on_epochs(spec, rows[:2])
+    clock.now = 99.0
+    assert engine.on_epochs(spec, rows)
+    assert engine.search_cut
+    assert engine.has_heard(spec, rows)
+    engine.on_end(spec, "completed")
+    assert engine.tables.trials().set_index("trial").loc[spec.trial, "epochs"] == p.epochs
+    engine.tables.close()
+
+
+def test_a_trial_that_was_whole_before_its_rank_was_clear_waits_for_it(tmp_path: Path) -> None:
+    p = plan(trials=8, window=4)
+    engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))
+    spec = next(spec for spec in iter(engine.next, None) if spec.phase == "search")
+    rows = [epoch_row(spec, number) for number in range(1, p.epochs + 1)]
+    assert engine.on_epochs(spec, rows)
+    assert not engine.has_heard(spec, rows)
+    assert engine.has_heard(spec, rows[: p.rungs[0]])
+    engine.on_stop(spec)
+    assert engine.tables.trials().empty
     engine.tables.close()
 
 

@@ -41,7 +41,7 @@ def drive(trials: int, window: int, scheduler: str, slots: int, order: int, seed
         for number in [n for n in waiting if table.is_clear(n, done[n])]:
             waiting.remove(number)
             if table.goes_on(number, done[number]):
-                table.outlive(number)
+                table.outlive(number, done[number])
                 queue.append(number)
             else:
                 end(number)
@@ -60,7 +60,7 @@ def drive(trials: int, window: int, scheduler: str, slots: int, order: int, seed
         if done[number] in (STOPS[-1], dies_after[number]):
             end(number)
         elif table.is_clear(number, done[number]) and table.goes_on(number, done[number]):
-            table.outlive(number)
+            table.outlive(number, done[number])
             running.append(number)
         elif table.is_clear(number, done[number]):
             end(number)
@@ -114,6 +114,21 @@ def test_the_first_are_compared_with_each_other_and_later_ones_with_those_before
     table.report(3, 1, 0.25)
     assert table.is_clear(3, 1)
     assert table.goes_on(3, 1), "the best two of four"
+
+
+def test_a_trial_that_repeats_its_first_epoch_is_not_known_to_pass_its_rung() -> None:
+    """As where a driver was killed after the trial had come to the rung, and the trial's checkpoint is lost."""
+    table = Timetable(3, 6, (2, 3), "asha", 3)
+    for number, value in enumerate((0.3, 0.1, 0.2)):
+        table.begin()
+        table.report(number, 2, value)
+    table.end(1)
+    assert table.begin() == 3
+    table.outlive(0, 1)
+    table.end(2)
+    assert not table.is_due(), "the first may end before the third"
+    table.outlive(0, 2)
+    assert table.is_due()
 
 
 @pytest.mark.parametrize(("epochs", "stop"), [(0, 2), (1, 2), (2, 2), (3, 5), (12, 12), (40, 12)])
