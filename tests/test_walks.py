@@ -31,8 +31,8 @@ class Leg:
 
     slots: how many trials run at a time. killed_after: after how many steps the driver is, None if it lives. limit:
     the time limit, as a part of the time that the study takes, None for none. checkpoints_lost: by how many epochs
-    those are behind that the workers left, None if there are none any more. workers_lost: how likely a trial comes back
-    as it was handed out. seeds, searches: how many of the plan's the study has by now. chance: what draws the rest.
+    those are behind that the workers left, None if there are none any more. workers_lost: how likely a trial comes
+    back as it was handed out. seeds, searches: how many of the plan's the study has by now. chance: draws the rest.
     """
 
     slots: int
