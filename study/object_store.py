@@ -41,7 +41,9 @@ class ObjectStore:
         if content is None:
             path.unlink(missing_ok=True)
             return False
-        path.write_bytes(content)
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_bytes(content)
+        partial.replace(path)
         return True
 
     def has(self, name: str) -> bool:

@@ -5,8 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fer_core.errors import InputError
-
 
 class Place:
     """A folder on a disk, which nodes share if the study has several.
@@ -21,8 +19,12 @@ class Place:
         self.folder = folder
         self.name = self.root = str(folder)
 
+    def for_driver(self) -> "Place":
+        """The same place for the one process that writes there."""
+        return self
+
     def fetch(self) -> None:
-        """Make the folder's records what was last sent."""
+        """Make the folder's records what was last sent. Raises InputError if they cannot be read."""
 
     def bring(self, name: str) -> Path:
         """Another file of the study, by its path below the folder: where it now is, if there is one."""
@@ -45,7 +47,7 @@ class Place:
         """Let others see the folder's records as they are."""
 
     def leased(self) -> AbstractContextManager[None]:
-        """Keep the place to this process. On a disk the folder's own lock does so."""
+        """Keep the place to this process, its records fetched. On a disk the folder's own lock does so."""
         return nullcontext()
 
 
@@ -62,8 +64,5 @@ def find_place(name: str) -> Place:
     from study.store_place import StorePlace  # Arrow takes long to import
 
     place = StorePlace(name)
-    try:
-        place.fetch()
-    except OSError as problem:
-        raise InputError(f"{name}: cannot be read ({str(problem).splitlines()[0]}).") from None
+    place.fetch()
     return place

@@ -50,6 +50,7 @@ from study.folder import (
     locked,
     network_file,
     now,
+    read_study,
     space_record,
     write_study,
 )
@@ -131,6 +132,7 @@ def _run(
         keep_ray_private()
     from study.connection import connected
 
+    place = place.for_driver()
     folder = place.folder
     identity = {"space": space.name, **material.identity(), "seed": options.seed or 0}
     if before is not None:
@@ -140,6 +142,8 @@ def _run(
     except OSError as problem:
         raise InputError(f"--out {folder}: cannot be made ({problem.strerror}).") from None
     with locked(folder), place.leased():
+        if before is None and read_study(folder) is not None:
+            raise InputError(f"--out {place.name}: a study has been begun there meanwhile.")
         console.print(f"study: {place.name}", soft_wrap=True)
         # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
         threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()

@@ -20,30 +20,41 @@ from fer_core.errors import InputError
 from study.folder import JOURNAL, STUDY
 from study.object_store import ObjectStore, below
 from study.place import Place
-from study.tables import ANSWERS, PENDING
+from study.tables import FILES
 
 LEASE = "study.lease"
 RENEWED = 20.0  # seconds
 EXPIRED = 90.0
-# In the order in which they are sent: a trial has no row before its answers and epochs are there, rows go from the
-# pending ones into the parquet files, never back, and the journal may know no more than the tables.
-RECORDS = (*(f"{name}.parquet" for name in (*ANSWERS, "epochs", "trials")), PENDING, JOURNAL, STUDY)
+# In the order in which they are sent, the reverse of that in which they are fetched: the journal may know no more
+# than the tables.
+RECORDS = (*FILES, JOURNAL, STUDY)
+SEEN, DRIVEN = "seen", "driven"
 
 
 class StorePlace(Place):
-    """A folder at `uri` on an object store, with a copy of its records below the user's cache."""
+    """A folder at `uri` on an object store, with a copy of its records below the user's cache.
 
-    def __init__(self, uri: str) -> None:
+    copy: SEEN by whoever looks at the study, or DRIVEN by its driver, which nobody else touches.
+    """
+
+    def __init__(self, uri: str, copy: str = SEEN) -> None:
         digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
-        super().__init__((cache_folder() or Path(tempfile.gettempdir()) / "fer-study") / "studies" / digest)
+        super().__init__((cache_folder() or Path(tempfile.gettempdir()) / "fer-study") / "studies" / digest / copy)
         self.store, self.name = ObjectStore(uri), uri
         self.root, self.file_system = self.store.root, self.store.file_system
         self._sent: dict[str, tuple[int, int]] = {}
 
+    def for_driver(self) -> Place:
+        return StorePlace(self.name, DRIVEN)
+
     def fetch(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in RECORDS:
-            if self.store.fetch(name, self.folder / name):
+        for name in reversed(RECORDS):
+            try:
+                there = self.store.fetch(name, self.folder / name)
+            except OSError as problem:
+                raise InputError(f"{self.name}: cannot be read ({str(problem).splitlines()[0]}).") from None
+            if there:
                 self._sent[name] = self._state(name)
 
     def bring(self, name: str) -> Path:
@@ -74,7 +85,7 @@ class StorePlace(Place):
 
     @contextmanager
     def leased(self) -> Iterator[None]:
-        """By a lease that this process renews: a dead one's expires.
+        """By a lease that this process renews: a dead one's expires. Only then nothing changes what is fetched.
 
         Raises InputError naming the process and the host that hold it.
         """
@@ -94,6 +105,7 @@ class StorePlace(Place):
         renewal = threading.Thread(target=self._keep_renewing, args=(holder, over), daemon=True)
         renewal.start()
         try:
+            self.fetch()
             yield
         finally:
             over.set()

@@ -74,6 +74,9 @@ SCHEMAS = {
     "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
 ANSWERS = ("predictions", "elsewhere")  # written when a trial is tested, before it has a row
+# In the order in which they are written: a trial has no row before its answers and epochs are there, and rows go from
+# the pending ones into the parquet files, never back. Whoever reads or copies them meanwhile takes the reverse.
+FILES = (*(f"{name}.parquet" for name in (*ANSWERS, "epochs", "trials")), PENDING)
 KEYS = {
     "trials": ["trial"],
     "epochs": ["trial", "epoch"],
@@ -305,8 +308,8 @@ def with_classes(schema: pa.Schema, classes: int) -> pa.Schema:
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """The table `name` of a study, with the rows that its parquet file lacks while the study runs."""
-    table = read_parquet(folder, name)
     rows = [row for table_name, row in _read_pending(folder) if table_name == name]
+    table = read_parquet(folder, name)  # later: a driver moves rows from the pending ones to here, never back
     frame = _frame(pa.concat_tables([table, pa.Table.from_pylist(rows, schema=table.schema)]))
     return frame.drop_duplicates(KEYS[name], ignore_index=True)
 
@@ -321,7 +324,8 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     if not path.exists():
         return schema.empty_table()
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as file:  # by its path Arrow opens it twice, and a driver may exchange it in between
+            table = pq.read_table(file)
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
     version = int((table.schema.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION))
@@ -374,15 +378,15 @@ def _once(column: str) -> Any:
 
 def _read_pending(folder: Path) -> Iterable[tuple[str, Row]]:
     """The lines since the parquet files were written, up to the last whole one."""
-    path = folder / PENDING
-    if not path.exists():
+    try:
+        content = (folder / PENDING).read_bytes()  # at once: a driver may drop them while they are read
+    except FileNotFoundError:
         return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if not line.endswith("\n"):
-                return
-            name, row = json.loads(line)
-            yield name, row
+    for line in content.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        name, row = json.loads(line)
+        yield name, row
 
 
 def _write_parquet(table: pa.Table, folder: Path, name: str) -> None:

@@ -13,10 +13,12 @@ from PIL import Image
 from fer_core.errors import InputError
 from study.object_store import ObjectStore, below
 from study.place import Place, find_place
-from study.store_place import StorePlace
+from study.store_place import RECORDS, StorePlace
+from study.tables import Tables, read_table
 from tests.conftest import Finished, FinishedStudy, run_module
 from tests.made import make_study
 from tests.test_faults import driver, same_as
+from tests.test_tables import epoch, row
 
 KEYS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "anything", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -52,7 +54,7 @@ def moved(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     here, there = (str(tmp_path_factory.mktemp(name)) for name in ("here", "there"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FER_STUDY_CACHE", here)
-        folder = StorePlace(uri).folder
+        folder = StorePlace(uri).for_driver().folder
     with driver(folder, out=uri, FER_STUDY_CACHE=here) as study:
         study.until(lambda: study.epochs() >= 5)
         refused = run_module("study.run", "--resume", "--out", uri, FER_STUDY_CACHE=there)
@@ -176,6 +178,78 @@ def test_a_trial_is_never_there_without_its_answers_and_epochs(
     assert len(known) == sent
     if "trials.parquet" in known:
         assert {"predictions.parquet", "elsewhere.parquet", "epochs.parquet"} <= known
+
+
+class Disturbed(ObjectStore):
+    """Before one of the objects is read, a driver moves its pending rows and sends what it has."""
+
+    moment, driver = 0, staticmethod(lambda: None)
+
+    def read(self, name: str) -> bytes | None:
+        self.moment -= 1
+        if self.moment == 0:
+            self.driver()
+        return super().read(name)
+
+
+@pytest.mark.parametrize("moment", range(1, len(RECORDS) + 1))
+def test_who_looks_while_a_driver_sends_misses_nothing(
+    moment: int, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path / "cache"))
+    uri = below(bucket, f"seen-{moment}")
+    driven, seen = StorePlace(uri).for_driver(), StorePlace(uri)
+    driven.fetch()
+    tables, store = Tables(driven.folder), Disturbed(uri)
+    tables.add_trial(row("first"))
+    tables.add_trial(row("second"))
+    driven.send()
+
+    def drive() -> None:
+        tables.write()
+        driven.send()
+
+    store.moment, store.driver, seen.store = moment, drive, store
+    seen.fetch()
+    assert set(read_table(seen.folder, "trials")["trial"]) == {"first", "second"}
+    tables.close()
+
+
+def test_who_looks_leaves_the_drivers_copy_alone(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the driver's own machine: the driver has written what it is yet to send."""
+    monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path / "cache"))
+    uri = below(bucket, "looked-at")
+    driven = StorePlace(uri).for_driver()
+    driven.fetch()
+    tables = Tables(driven.folder)
+    driven.send()
+    tables.add_epoch({"trial": "first", **epoch(1)})
+    assert read_table(find_place(uri).folder, "epochs").empty
+    assert len(read_table(driven.folder, "epochs")) == 1
+    tables.close()
+
+
+def test_what_another_driver_has_sent_last_is_what_a_driver_goes_on_with(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended between the first look of this one and its lease, as while the images are read."""
+    uri = below(bucket, "handed-over")
+
+    def driver_of(cache: str) -> Place:
+        monkeypatch.setenv("FER_STUDY_CACHE", str(tmp_path / cache))
+        return StorePlace(uri).for_driver()
+
+    first, second = driver_of("first"), driver_of("second")
+    second.fetch()
+    with first.leased():
+        tables = Tables(first.folder)
+        tables.add_trial(row("first"))
+        tables.close()
+        first.send()
+    with second.leased():
+        assert list(read_table(second.folder, "trials")["trial"]) == ["first"]
 
 
 def test_on_a_disk_nothing_is_sent(tmp_path: Path) -> None:

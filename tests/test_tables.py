@@ -1,6 +1,7 @@
 """Tables: readable at any moment, every trial once, and whole after any cut."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ def test_tables_are_readable_at_any_moment(tmp_path: Path) -> None:
         assert len(read_table(tmp_path, "epochs")) == number
         for name in ("trials", "epochs"):
             assert pq.read_table(tmp_path / f"{name}.parquet").schema.names == SCHEMAS[name].names
+    tables.close()
+
+
+def test_a_reader_misses_nothing_that_a_driver_is_just_moving_to_the_parquet_files(tmp_path: Path) -> None:
+    tables, recorded = Tables(tmp_path), [0]
+
+    def drive() -> None:
+        for number in range(1, 101):
+            tables.add_trial(row(f"t{number}"))
+            recorded[0] = number
+            tables.write()
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    while driver.is_alive():
+        before = recorded[0]
+        assert len(read_table(tmp_path, "trials")) >= before
+    driver.join()
     tables.close()
 
 
