@@ -106,7 +106,11 @@ def make_parser() -> Parser:
         action="store_true",
         help="with --resume: train the fixed and confirm trials again that have failed, as on a node that was broken",
     )
-    add("--dry-run", action="store_true", help="print the plan with its cost and stop; no study is made")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print the plan with its cost and stop; with --resume, what is left of it",
+    )
     add("--json", action="store_true", help="with --dry-run: print it as JSON")
     add("--calibrate", action="store_true", help="with --dry-run: measure this machine for the cost, some 20 s")
     add(

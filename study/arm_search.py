@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_core.config import TrialConfig
 from search_spaces.space import Arm
-from study.plan import REDUCTION_FACTOR, Plan, TrialSpec
+from study.plan import REDUCTION_FACTOR, Plan, SearchKey, TrialSpec
 from study.timetable import Timetable
 
 Details = dict[str, Any]  # what is to be recorded of a trial where it ends
@@ -21,6 +21,7 @@ class ArmSearch:
 
     def __init__(self, plan: Plan, arm: Arm, number: int) -> None:
         self.arm, self.number, self.plan = arm, number, plan.of_search(number)
+        self.key: SearchKey = (arm.name, number)
         self._planned = plan.trials_in(arm)
         self.timetable = Timetable(plan.window, self._planned, plan.stops, plan.scheduler, REDUCTION_FACTOR)
         self.trials: list[TrialSpec] = []
@@ -31,7 +32,12 @@ class ArmSearch:
     @property
     def proposed(self) -> bool:
         """Whether all its trials were proposed."""
-        return len(self.trials) >= self._planned
+        return not self.unproposed
+
+    @property
+    def unproposed(self) -> int:
+        """How many of its trials are yet to be proposed."""
+        return max(0, self._planned - len(self.trials))
 
     @property
     def given_up(self) -> bool:

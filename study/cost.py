@@ -26,6 +26,8 @@ from study.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
+    from study.left import Left
+
 FILE = "speed.json"
 # Where nothing was measured, on one core of a usual server: seconds an image, what does not depend on the network
 # and what its convolutions take at the paper's width and kernel; and to build and compile a network.
@@ -72,7 +74,8 @@ class Speed:
 class Cost:
     """An estimate if no trial stops early. `measured`: from this machine's speed with the network of every arm.
 
-    minutes: of all that runs; of the fixed trials, and of one search of every arm and its confirmation.
+    minutes: of all that runs; of the fixed trials, and of one search of every arm and its confirmation, or of all
+    that is left of them.
     """
 
     trial_hours: float
@@ -83,22 +86,23 @@ class Cost:
     confirm_minutes: float
 
 
-def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013) -> Cost | None:
+def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013, left: "Left | None" = None) -> Cost | None:
     """The cost of `plan` on `cluster` with so many `images`; None where it was not measured yet on GPUs, or of what a
-    user has brought.
+    user has brought. left: of no more than that.
     """
     networks = {arm.name: plan.arm_config(arm, {}) for arm in plan.arms}
     measured = all(known_speed(network, cluster) for network in networks.values())
     if not measured and (cluster.gpus_per_trial or plan.space.brought):
         return None
-    fixed = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in plan.fixed_trials())
+    specs = plan.fixed_trials() if left is None else left.fixed
+    fixed = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in specs)
     search = confirm = 0.0
     for arm in plan.arms:
         network, configs = networks[arm.name], _examples(plan, arm)
         a_trial = statistics.fmean(_seconds(config, network, cluster, images) for config in configs)
-        search += plan.trials_in(arm) * a_trial
-        confirm += plan.seeds * a_trial
-    every = fixed + plan.searches * (search + confirm)
+        search += a_trial * (plan.trials_in(arm) if left is None else left.search[arm.name])
+        confirm += a_trial * (plan.seeds if left is None else left.confirm[arm.name] + left.again.count(arm.name))
+    every = fixed + (plan.searches if left is None else 1) * (search + confirm)
     minutes = (seconds / 60 / cluster.slots for seconds in (every, fixed, search, confirm))
     return Cost(every / 3600, next(minutes), measured, *minutes)
 

@@ -2,8 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fer_core.data.sources import Source, list_images
 from fer_core.errors import InputError
@@ -12,15 +12,28 @@ from study.arguments import asked_cluster, automatic_budget, plan_arguments
 from study.cluster import this_machine
 from study.cost import Images
 from study.elsewhere import expected, expected_text
+from study.folder import ALSO_TESTED, IDENTITY, check_same_study
+from study.place import Place
 from study.plan import Plan, make_plan
 from study.votes import as_needed, check_source
 
 if TYPE_CHECKING:
     from fer_core.data.dataset import Listing
+    from study.left import Left
 
 
-def dry_run(options: argparse.Namespace, space: Space, source: Source, others: Mapping[str, Source]) -> int:
-    """Print the plan of the arguments; the exit status. others: data that would be tested, too. Raises InputError."""
+def dry_run(
+    options: argparse.Namespace,
+    space: Space,
+    source: Source,
+    others: Mapping[str, Source],
+    place: Place | None = None,
+    before: Mapping[str, Any] | None = None,
+) -> int:
+    """Print the plan of the arguments; the exit status. Raises InputError.
+
+    others: data that would be tested, too. before: the record of the study at `place`, which `--resume` goes on with.
+    """
     from rich.console import Console
 
     from study.plan_table import plan_record, print_plan
@@ -34,11 +47,16 @@ def dry_run(options: argparse.Namespace, space: Space, source: Source, others: M
             pass
     listing = list_images(source)
     protocol = options.protocol or _default_protocol(listing)
-    plan = make_plan(space, **plan_arguments(options, source, protocol, automatic_budget(gpus)))
+    if not options.resume:
+        before = None
+    budget = automatic_budget(gpus) if before is None else before["budget"]
+    window = None if before is None else before["window"]
+    plan = make_plan(space, **plan_arguments(options, source, protocol, budget), window=window)
     check_source(plan, source)
     images = None if listing is None else _images(as_needed(plan, listing), plan)
     elsewhere = {name: expected(other, listing) for name, other in others.items()}
     cluster = asked_cluster(options, cpus, gpus)
+    left = None if place is None or before is None else _left(options, plan, place, before, list(others))
     if options.calibrate and plan.space.brought is not None:
         raise InputError(f"--calibrate: what {plan.space.brought.__name__} takes is known after a first study here.")
     if options.calibrate:
@@ -47,15 +65,27 @@ def dry_run(options: argparse.Namespace, space: Space, source: Source, others: M
         with Console(stderr=True).status("measuring this machine"):
             calibrate(plan, cluster)
     if options.json:
-        print(json.dumps(plan_record(plan, cluster, source, images) | {"also_tested": elsewhere}, indent=2))
+        print(json.dumps(plan_record(plan, cluster, source, images, left) | {"also_tested": elsewhere}, indent=2))
         return 0
     console = Console(highlight=False, markup=False, emoji=False)
-    print_plan(console, plan, cluster, source, images, options.time_limit)
+    print_plan(console, plan, cluster, source, images, options.time_limit, left)
     for name, counts in elsewhere.items():
         console.print(expected_text(name, counts), soft_wrap=True)
     if gpus and options.gpus_per_trial is None:
         print(_sharing_text(plan))
     return 0
+
+
+def _left(
+    options: argparse.Namespace, plan: Plan, place: Place, before: Mapping[str, Any], others: Sequence[str]
+) -> "Left":
+    """What is left of the study. Raises InputError if it is another one than this plan's."""
+    from study.left import what_is_left
+
+    now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
+    now |= {"space": plan.space.name, "protocol": ", ".join(plan.protocols), "seed": plan.seed}
+    check_same_study(before, {**now, "settings": plan.base.flat()}, place.folder)
+    return what_is_left(plan, place, len(before["class_names"]), others, options.retry_failed)
 
 
 def _default_protocol(listing: "Listing | None") -> str:

@@ -1,6 +1,6 @@
 """The other data that a study's networks are tested on, too: where it is, and what of it is tested, in words."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fer_core.data.sources import Source, find_source, list_images
@@ -71,14 +71,14 @@ def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str
     return found
 
 
-def later_text(lacking: Mapping[str, Sequence[str]], kept: Collection[str]) -> str:
-    """What comes of trials that have ended and are yet to answer other data, by its names; of `kept` the network is
-    there.
+def later_text(lacking: Mapping[str, Sequence[str]], again: int) -> str:
+    """What comes of trials that have ended and are yet to answer other data, by its names; so many are trained again
+    for it.
     """
     names = ", ".join(dict.fromkeys(name for each in lacking.values() for name in each))
     return (
-        f"trained before, and now tested on {names}, too: {len(kept)} networks that were kept, "
-        f"{len(lacking) - len(kept)} that are trained again"
+        f"trained before, and now tested on {names}, too: {len(lacking) - again} networks that were kept, "
+        f"{again} that are trained again"
     )
 
 

@@ -94,6 +94,22 @@ class Engine:
         """Whether there is more to do of a trial that was proposed, now or, where the deadline ended it, later."""
         return spec.trial not in self._results or spec.trial in self._stopped
 
+    def left(self, phase: str) -> dict[str, int]:
+        """By arm, how many search or confirm trials are yet to end, those included that nobody has proposed yet."""
+        found = dict.fromkeys([arm.name for arm in self.plan.arms], 0)
+        for search in self._searches.values():
+            if phase == "search":
+                found[search.arm.name] += search.unproposed + sum(map(self.is_left, search.trials))
+            else:
+                found[search.arm.name] += self._unconfirmed(search)
+        return found
+
+    def _unconfirmed(self, search: ArmSearch) -> int:
+        chosen = self.winner(*search.key) if search.confirming else None
+        if chosen is None:
+            return self.plan.seeds
+        return sum(map(self.is_left, search.confirmations(chosen.config)))
+
     def epoch_seconds(self) -> dict[str, list[float]]:
         """How long the epochs of every arm's finished trials took."""
         found: dict[str, list[float]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """How `--dry-run` shows a plan."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,9 @@ from study.limit import duration, limit_text
 from study.plan import Plan
 from study.power import detectable, luck_of
 
+if TYPE_CHECKING:
+    from study.left import Left
+
 
 def print_plan(
     console: Console,
@@ -21,9 +24,10 @@ def print_plan(
     source: Source,
     images: Images | None,
     limit: float | None = None,
+    left: "Left | None" = None,
 ) -> None:
     """Print what `plan` would run on `cluster`. images: how many there are, None where that is not known. limit: of
-    time, in seconds.
+    time, in seconds. left: what is yet to run of a study that has begun.
     """
     space, config = plan.space, plan.base
     console.print(f"{space.name}: {space.question}", soft_wrap=True)
@@ -50,6 +54,8 @@ def print_plan(
         f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms" + _repeats(plan),
         soft_wrap=True,
     )
+    for text in [] if left is None else left.texts:
+        console.print(text, soft_wrap=True)
     data = config.data
     counts = (
         f"{_count(data.train_images)} train, {_count(data.val_images)} validate"
@@ -65,18 +71,20 @@ def print_plan(
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
         soft_wrap=True,
     )
-    cost = estimate(plan, cluster, images or FER2013)
+    cost = estimate(plan, cluster, images or FER2013, left)
     console.print(_cost_text(plan, cost), soft_wrap=True)
-    if limit is not None and cost is not None:
+    if limit is not None and cost is not None and left is None:
         console.print(limit_text(plan, cost, limit), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
         console.print(_power_text(plan, (images or FER2013).tested), soft_wrap=True)
 
 
-def plan_record(plan: Plan, cluster: Cluster, source: Source, images: Images | None) -> dict[str, Any]:
+def plan_record(
+    plan: Plan, cluster: Cluster, source: Source, images: Images | None, left: "Left | None" = None
+) -> dict[str, Any]:
     """What `print_plan` shows, for a program."""
     fixed = [spec.arm for spec in plan.fixed_trials()]
-    cost, tested = estimate(plan, cluster, images or FER2013), (images or FER2013).tested
+    cost, tested = estimate(plan, cluster, images or FER2013, left), (images or FER2013).tested
     return {
         "space": plan.space.name,
         "question": plan.space.question,
@@ -106,6 +114,7 @@ def plan_record(plan: Plan, cluster: Cluster, source: Source, images: Images | N
             for arm in plan.arms
         ],
         "trials": plan.trial_count,
+        "left": None if left is None else left.counts,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
         "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested),

@@ -41,14 +41,12 @@ from study.elsewhere import find_others, later_text
 from study.folder import (
     CHANGED_CODE,
     JOURNAL,
-    MODELS,
     OTHER_NETWORKS,
     check_same_study,
     code_record,
     default_folder,
     environment_record,
     locked,
-    network_file,
     now,
     read_study,
     space_record,
@@ -80,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
         raise InputError(f"{given}: the space {space.name} compares protocols itself.")
     if options.dry_run:
-        return dry_run(options, space, source, others)
+        return dry_run(options, space, source, others, place, before)
     # What can be refused is refused here, before anything slow starts or is written.
     plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
     check_source(plan, source)
@@ -321,12 +319,12 @@ def _run_plan(
 
 def _tables(place: Place, plan: Plan, material: Material, retry: bool, say: Callable[[str], object]) -> "Tables":
     """The study's tables; retry: without those of its failed trials that can be trained again."""
+    from study.left import without_network
     from study.tables import Tables
 
     tables = Tables(place.folder, plan.space.columns, material.classes, list(material.others))
     if lacking := tables.all_lacking():
-        files = {trial: f"{MODELS}/{network_file(trial, plan.space.trainer is not None)}" for trial in lacking}
-        say(later_text(lacking, [trial for trial, file in files.items() if place.has(file)]))
+        say(later_text(lacking, len(without_network(lacking, plan, place))))
     if retry:
         say(f"failed trials that are tried again: {tables.forget_failed()}")
     return tables

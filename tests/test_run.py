@@ -302,6 +302,18 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_of_a_study_that_has_run_says_what_is_left(finished_study: FinishedStudy) -> None:
+    again = ("study.run", "--resume", "--dry-run", "--out", finished_study.folder)
+    assert "left of them: none, all have ended\n" in run_module(*again).out
+    grown = run_module(*again, "--seeds", "3", "--json")
+    assert grown.status == 0, grown.err
+    left = json.loads(grown.out)["left"]
+    assert left == {"fixed": 0, "search": 0, "confirm": 3, "tested_later": 0, "trained_again": 0}
+    refused = run_module(*again, "--epochs", "9")
+    assert refused.status == 2
+    assert "holds a study with train.epochs 3, this one has 9" in refused.err
+
+
 def test_help_has_examples() -> None:
     done = run_module("study.run", "--help")
     assert done.status == 0
