@@ -13,7 +13,7 @@ from typing import Any
 
 from study.arm_search import ArmSearch
 from study.deadline import Deadline
-from study.plan import Plan, TrialSpec
+from study.plan import Plan, SearchKey, TrialSpec
 from study.sampler import Sampler
 from study.selection import as_counted, best_confirmation, winner
 from study.tables import Row, Tables, elsewhere_rows, prediction_rows, trial_row
@@ -62,7 +62,7 @@ class Engine:
         self._epochs: dict[str, list[Row]] = defaultdict(list)
         self._failures_in_a_row = 0
         self._results = {row["trial"]: row for row in tables.trials().to_dict("records")}
-        self._confirmed = sum(row["phase"] == "confirm" for row in self._results.values())
+        self._unconfirmed: dict[SearchKey, set[str]] = {}  # of every winner that is known the trials yet to end
         self._restore_epochs()
         self._queue(plan.fixed_trials())
         self._extend()
@@ -101,14 +101,8 @@ class Engine:
             if phase == "search":
                 found[search.arm.name] += search.unproposed + sum(map(self.is_left, search.trials))
             else:
-                found[search.arm.name] += self._unconfirmed(search)
+                found[search.arm.name] += self._to_confirm(search)
         return found
-
-    def _unconfirmed(self, search: ArmSearch) -> int:
-        chosen = self.winner(*search.key) if search.confirming else None
-        if chosen is None:
-            return self.plan.seeds
-        return sum(map(self.is_left, search.confirmations(chosen.config)))
 
     def epoch_seconds(self) -> dict[str, list[float]]:
         """How long the epochs of every arm's finished trials took."""
@@ -236,8 +230,8 @@ class Engine:
         if not ranked:
             self._stopped.add(spec.trial)
         self.tables.add_trial(row, predictions, elsewhere)
-        self._confirmed += spec.phase == "confirm" and spec.trial not in self._results
         self._results[spec.trial] = row
+        self._unconfirmed.get(spec.key, set()).discard(spec.trial)
         if spec.number is not None and ranked:  # else to the journal it still runs
             self.sampler.tell(spec.key, spec.number, status, row[self._measure])
         for watcher in self._watchers:
@@ -387,8 +381,12 @@ class Engine:
 
     def _outstanding(self) -> int:
         """Confirmations that are yet to end of the searches that were begun."""
-        wanted = [s for s in self._searches.values() if s.number <= self._begun and not s.given_up]
-        return len(wanted) * self.plan.seeds - self._confirmed
+        begun = (search for search in self._searches.values() if search.number <= self._begun)
+        return sum(self._to_confirm(search) for search in begun if not search.given_up)
+
+    def _to_confirm(self, search: ArmSearch) -> int:
+        """How many confirmations of a search's winner are yet to end, whoever wins."""
+        return len(self._unconfirmed[search.key]) if search.key in self._unconfirmed else self.plan.seeds
 
     def _close(self, searches: list[ArmSearch]) -> None:
         for search in searches:
@@ -432,14 +430,17 @@ class Engine:
 
     def _propose_confirmation(self, search: ArmSearch) -> None:
         search.confirming = True
-        chosen = self.winner(search.arm.name, search.number)
+        chosen = self.winner(*search.key)
         if chosen is None and search.closed:
+            self._unconfirmed[search.key] = set()
             return  # the time was too short for this arm
         if chosen is None:
             raise StudyFailedError(
                 f"arm {search.arm.name}: no search trial ended well, so there is nothing to confirm."
             )
-        self._queue(search.confirmations(chosen.config))
+        specs = search.confirmations(chosen.config)
+        self._unconfirmed[search.key] = {spec.trial for spec in specs if self.is_left(spec)}
+        self._queue(specs)
 
     def _restore_epochs(self) -> None:
         every = self.tables.all_epochs().sort_values("epoch")

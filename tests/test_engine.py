@@ -663,6 +663,37 @@ def goes_on_as_if_there_had_been_no_limit(the_plan: Plan, folder: Path) -> None:
     assert (extra["phase"] == "confirm").all()
 
 
+@pytest.mark.parametrize("limit", [50, 60])
+def test_under_one_time_limit_after_another_every_winner_is_confirmed(limit: int, tmp_path: Path) -> None:
+    """As night by night: whatever an earlier night has confirmed, a later one keeps time for its own winners."""
+    p, nights = plan(scheduler="none", trials=21, epochs=6), 0
+    complete = False
+    while not complete:
+        clock, counted = Clock(), dict[str, int]()
+
+        class Ticking(Engine):
+            def on_epochs(self, spec: TrialSpec, epochs: list[dict], clock: Clock = clock) -> bool:
+                clock.now += len(epochs) / 3
+                return super().on_epochs(spec, epochs)
+
+        class Listener(Watcher):
+            def on_cut(self, so_far: Mapping[str, int], counted: dict[str, int] = counted) -> None:
+                counted |= so_far
+
+        engine = run(
+            p, tmp_path, deadline=Deadline(limit, 3, clock), engine_class=Ticking, watchers=[Listener()], order=nights
+        )
+        assert clock.now <= limit
+        table, epochs = trials(tmp_path), read_table(tmp_path, "epochs")
+        record = {"measure": "accuracy", "window": p.window, "stops": p.stops, "counted_epochs": counted}
+        confirmed = Counter(table.loc[table["phase"] == "confirm", "trial"].str.partition("-")[0])
+        for arm in p.arms:
+            (chosen,) = winners(record, arm.name, table, epochs).values()
+            assert confirmed[chosen["trial"].partition("-")[0]] == p.seeds
+        nights, complete = nights + 1, not engine.search_cut
+    assert nights > 2
+
+
 def test_what_a_time_limit_ends_is_said(tmp_path: Path) -> None:
     clock, out = Clock(), StringIO()
 
