@@ -5,9 +5,11 @@ Imports Ray's core alone, which is enough to look at a cluster; Ray Tune comes w
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from study.cluster import usable
@@ -39,7 +41,7 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
     Yields the CPUs and GPUs that it has for trials.
 
     pretended: `num_cpus` and `num_gpus` that a private one shall believe in, instead of what is there. Raises
-    InputError if the cluster does not answer.
+    InputError if the cluster does not answer. Within, SIGTERM is as Ctrl-C.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     environment: dict[str, Any] | None = None
@@ -48,6 +50,7 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
     else:
         packages = [str(Path(package.__path__[0])) for package in (study, search_spaces, fer_core)]
         environment = {"env_vars": _worker_environment(), "py_modules": packages}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -63,10 +66,20 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
             raise
         reason = str(problem).strip().splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster answers there ({reason}).") from None
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield usable(nodes())
     finally:
         ray.shutdown()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """What Ctrl-C does now, as `timeout` or a cluster's scheduler asks for. Ray's own handler exits at once."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # ignored, as in what a script starts in the background
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
 
 
 def nodes() -> list[tuple[float, float]]:

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from study.folder import read_study
 from study.tables import read_table
 from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
 from tests.hosts import Hosts
@@ -154,6 +155,23 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_epoch(
     same_as(study.folder, finished_study.folder)
     trials = read_table(study.folder, "trials")
     assert sorted(trials["attempts"].unique()) == [1, 2]
+
+
+def test_a_driver_that_is_asked_to_end_does_so_as_at_ctrl_c(
+    finished_classifiers: FinishedStudy, tmp_path: Path
+) -> None:
+    """As by a scheduler whose time is up, or by `timeout`."""
+    with driver(tmp_path / "study", study=CLASSIFIERS) as study:
+        study.until(lambda: study.epochs() >= 3)
+        study.process.terminate()
+        out, err = study.process.communicate(timeout=120)
+    assert (study.process.returncode, err) == (130, "")
+    record = read_study(study.folder)
+    assert record is not None
+    assert record["status"] == "interrupted"
+    resumed = run_module("study.run", *shlex.split(out.splitlines()[-1])[3:])
+    assert resumed.status == 0, resumed.err
+    same_as(study.folder, finished_classifiers.folder)
 
 
 @pytest.mark.faults
