@@ -75,7 +75,8 @@ class Cost:
     """An estimate if no trial stops early. `measured`: from this machine's speed with the network of every arm.
 
     minutes: of all that runs; of the fixed trials, and of one search of every arm and its confirmation, or of all
-    that is left of them.
+    that is left of them. However many workers there are, an arm's search has no more trials at a time than the plan's
+    window, and a trial takes as long as one.
     """
 
     trial_hours: float
@@ -95,16 +96,29 @@ def estimate(plan: Plan, cluster: Cluster, images: Images = FER2013, left: "Left
     if not measured and (cluster.gpus_per_trial or plan.space.brought):
         return None
     specs = plan.fixed_trials() if left is None else left.fixed
-    fixed = sum(_seconds(spec.config, networks[spec.arm], cluster, images) for spec in specs)
-    search = confirm = 0.0
+    fixed = [_seconds(spec.config, networks[spec.arm], cluster, images) for spec in specs]
+    searched, confirmed, turns = list[float](), list[float](), list[float]()
     for arm in plan.arms:
         network, configs = networks[arm.name], _examples(plan, arm)
         a_trial = statistics.fmean(_seconds(config, network, cluster, images) for config in configs)
-        search += a_trial * (plan.trials_in(arm) if left is None else left.search[arm.name])
-        confirm += a_trial * (plan.seeds if left is None else left.confirm[arm.name] + left.again.count(arm.name))
-    every = fixed + (plan.searches if left is None else 1) * (search + confirm)
-    minutes = (seconds / 60 / cluster.slots for seconds in (every, fixed, search, confirm))
-    return Cost(every / 3600, next(minutes), measured, *minutes)
+        trials = plan.trials_in(arm) if left is None else left.search[arm.name]
+        searched += [a_trial] * trials
+        confirmed += [a_trial] * (plan.seeds if left is None else left.confirm[arm.name] + left.again.count(arm.name))
+        turns.append(a_trial * math.ceil(min(trials, plan.trials) / plan.window))
+    every = sum(fixed) + (plan.searches if left is None else 1) * (sum(searched) + sum(confirmed))
+    in_turn = max(turns) + max(confirmed, default=0.0)
+
+    def minutes(work: float, longest: float) -> float:
+        return max(work / cluster.slots, longest) / 60
+
+    return Cost(
+        trial_hours=every / 3600,
+        minutes=minutes(every, in_turn),
+        measured=measured,
+        fixed_minutes=minutes(sum(fixed), max(fixed, default=0.0)),
+        search_minutes=minutes(sum(searched), max(turns)),
+        confirm_minutes=minutes(sum(confirmed), max(confirmed, default=0.0)),
+    )
 
 
 def _seconds(config: TrialConfig, network: TrialConfig, cluster: Cluster, images: Images) -> float:

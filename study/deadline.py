@@ -1,5 +1,6 @@
 """A limit on a study's time: when the search must end so that the confirmation fits in."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -55,4 +56,5 @@ class Deadline:
             return self.left > 0
         a_trial = self._first.mean + (epochs - 1) * self._later.mean
         an_epoch = self._later.mean if epochs > 1 else self._first.mean
-        return self.left > self.MARGIN * (a_trial * trials / self._slots + an_epoch)
+        turns = math.ceil(trials / self._slots)  # with however many workers, a trial takes as long as one
+        return self.left > self.MARGIN * (a_trial * turns + an_epoch)

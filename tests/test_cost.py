@@ -1,6 +1,7 @@
 """What a study will cost: by a usual machine's speed, by what was measured, and by what a study showed."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_a_measured_speed_gives_the_time_of_all_trials_over_the_slots() -> None:
     seconds = p.trial_count * (2.0 + 5 * 0.001 * (5000 + 1000 / 3))
     assert cost.trial_hours == pytest.approx(seconds / 3600)
     assert cost.minutes == pytest.approx(seconds / 60 / 2)
+
+
+def test_many_workers_do_not_make_a_trial_shorter() -> None:
+    p, crowd = plan(trials=16, epochs=5, seeds=3), share_out(1000, 0)
+    measure_all(p, Speed(seconds_an_image=60 / (5000 + 1000 / 3), seconds_a_trial=0.0), crowd)
+    cost = estimate(p, crowd)
+    assert cost is not None
+    assert cost.trial_hours == pytest.approx(p.trial_count * 5 / 60)
+    assert cost.confirm_minutes == pytest.approx(5)
+    assert cost.search_minutes == pytest.approx(5 * math.ceil(16 / p.window))
+    assert cost.minutes == pytest.approx(cost.search_minutes + cost.confirm_minutes)
 
 
 def test_a_speed_is_that_of_its_shape_and_share(speeds: Path) -> None:

@@ -802,6 +802,19 @@ def test_a_deadline_judges_trials_of_one_epoch_by_these() -> None:
     assert not deadline.allows(29, 1)  # 1.3 times 14.5 confirmations and a further epoch of 5 s
 
 
+@pytest.mark.parametrize(("trials", "turns"), [(0, 0), (1, 1), (6, 1), (16, 1), (17, 2)])
+def test_a_deadline_keeps_a_whole_trial_however_many_workers_there_are(trials: int, turns: int) -> None:
+    clock = Clock()
+    deadline = Deadline(1000, 16, clock)
+    for epoch in range(1, 6):
+        deadline.observe(epoch, 10.0)
+    kept = Deadline.MARGIN * (turns * 100 + 10)  # ten epochs, and a further one of the search
+    clock.now = 1000 - kept - 0.1
+    assert deadline.allows(trials, 10)
+    clock.now += 0.2
+    assert not deadline.allows(trials, 10)
+
+
 def test_a_search_is_not_ended_by_first_epochs_that_compile(tmp_path: Path) -> None:
     """Each took as long as nine later ones: by these alone the confirmation would need more time than there is."""
     clock = Clock()
