@@ -50,7 +50,7 @@ def dry_run(
     if not options.resume:
         before = None
     budget = automatic_budget(gpus) if before is None else before["budget"]
-    window = None if before is None else before["window"]
+    window = None if before is None else before.get("window")  # a study without one is refused below
     plan = make_plan(space, **plan_arguments(options, source, protocol, budget), window=window)
     check_source(plan, source)
     images = None if listing is None else _images(as_needed(plan, listing), plan)

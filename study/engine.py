@@ -155,9 +155,10 @@ class Engine:
                     return True
         if spec.number is None:
             return False
-        if not self._searches[spec.key].closed:
-            self._searches[spec.key].timetable.outlive(spec.number, epochs[-1]["epoch"])
-        return self._searches[spec.key].closed
+        search = self._searches[spec.key]
+        if epochs and not search.closed:
+            search.timetable.outlive(spec.number, epochs[-1]["epoch"])
+        return search.closed
 
     def has_heard(self, spec: TrialSpec, epochs: list[Row]) -> bool:
         """Whether all these epochs of the trial are recorded."""

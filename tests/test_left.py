@@ -1,5 +1,6 @@
 """What is left of a study: found without touching it, and what then runs."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from study.folder import MODELS, network_file
 from study.left import Left, what_is_left
 from study.place import Place
 from study.plan import Plan, TrialSpec
+from tests.conftest import run_module
+from tests.made import make_study
 from tests.test_engine import Clock, Engine, KilledError, plan, run, trials
 
 PHASES = ("fixed", "search", "confirm")
@@ -94,6 +97,18 @@ def test_networks_that_were_not_kept_are_trained_again(tmp_path: Path) -> None:
         "left of them: none, all have ended",
         "trained before, and now tested on lab, too: 3 networks that were kept, 5 that are trained again",
     ]
+
+
+def test_what_an_older_version_began_is_refused_in_a_dry_run_as_in_a_run(tmp_path: Path) -> None:
+    make_study(tmp_path / "study", {"none": 0.4})
+    record = json.loads((tmp_path / "study" / "study.json").read_text())
+    record.pop("window", None)
+    (tmp_path / "study" / "study.json").write_text(json.dumps(record))
+    given = ("--space", "se_placement", "--data", "synthetic", "--out", tmp_path / "study")
+    done = run_module("study.run", "--resume", "--dry-run", *given)
+    assert done.status == 2
+    assert "holds a study of an earlier version, which cannot go on" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_study_that_cannot_go_on_is_said_to_be_so(tmp_path: Path) -> None:
