@@ -44,7 +44,7 @@ class Timetable:
     def __init__(self, window: int, trials: int, stops: Sequence[int], scheduler: str, factor: int) -> None:
         self.open: set[int] = set()  # the trials that were begun and have not ended
         self.known: list[int] = []  # those that had ended when the last one was begun, in the order of their ends
-        self._window, self._stops = window, stops
+        self._window, self._trials, self._stops = window, trials, stops
         self._scheduler, self._factor = scheduler, factor
         self._starts: list[int] = []  # the hour of every trial that was begun: they never fall
         self._epochs: list[int] = []  # how many every trial has reported
@@ -123,8 +123,10 @@ class Timetable:
         return survives(self._scheduler, values[number], others[~np.isnan(others)], self._factor)
 
     def _compared_with(self, number: int) -> int:
-        """The trials below this number are those that a trial is compared with, itself included."""
-        return min(max(number + 1, self._window), len(self._starts))
+        """The trials below this number are those that a trial is compared with, itself included. They may not have
+        begun yet, as where a study goes on and its trials are begun anew one by one.
+        """
+        return min(max(number + 1, self._window), self._trials)
 
     def _may_end(self, number: int) -> End | None:
         """When an open trial ends at the earliest, None for one that has ended."""

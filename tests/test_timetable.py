@@ -116,6 +116,17 @@ def test_the_first_are_compared_with_each_other_and_later_ones_with_those_before
     assert table.goes_on(3, 1), "the best two of four"
 
 
+@pytest.mark.parametrize("trials", [2, 3, 9])
+def test_the_first_trials_wait_for_those_that_have_not_begun_yet(trials: int) -> None:
+    """As where a study goes on: its trials are begun anew one by one, and the first had come to its rung before."""
+    table = Timetable(3, trials, (2, 4), "asha", 3)
+    for number in range(min(3, trials)):
+        assert not any(table.is_clear(earlier, 2) for earlier in range(number))
+        table.begin()
+        table.report(number, 2, 0.1)
+    assert all(table.is_clear(number, 2) for number in range(min(3, trials)))
+
+
 def test_a_trial_that_repeats_its_first_epoch_is_not_known_to_pass_its_rung() -> None:
     """As where a driver was killed after the trial had come to the rung, and the trial's checkpoint is lost."""
     table = Timetable(3, 6, (2, 3), "asha", 3)
