@@ -32,6 +32,7 @@ import fer_core
 import search_spaces
 import study
 from fer_core.errors import InputError
+from study.head_watch import asked_to_end
 
 
 @contextmanager
@@ -75,7 +76,8 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """What Ctrl-C does now, as `timeout` or a cluster's scheduler asks for. Ray's own handler exits at once."""
+    """What Ctrl-C does now, as a cluster's scheduler asks for. Ray's own handler exits at once."""
+    asked_to_end.set()
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):  # ignored, as in what a script starts in the background
         raise KeyboardInterrupt

@@ -12,6 +12,10 @@ from contextlib import contextmanager
 
 EVERY = 3.0  # seconds between looks
 PATIENCE = 45.0  # Ray's own is 60; a head that is restarted with its state comes back within
+# Set when this process is asked to end. A head of its own may have been, too, as where `timeout` asks the whole
+# process group; then nobody restarts it, and whoever has asked waits some ten seconds.
+asked_to_end = threading.Event()
+PATIENCE_THEN = 3.0
 
 
 @contextmanager
@@ -31,8 +35,8 @@ def _watch(address: str, lost: Callable[[str], object], patience: float, stop: t
     while not stop.wait(EVERY):
         if _answers(address):
             heard = time.monotonic()
-        elif time.monotonic() - heard > patience:
-            lost(f"the Ray head at {address} has not answered for {patience:.0f} s")
+        elif (silent := time.monotonic() - heard) > (PATIENCE_THEN if asked_to_end.is_set() else patience):
+            lost(f"the Ray head at {address} has not answered for {silent:.0f} s")
             return
 
 

@@ -158,7 +158,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_epoch(
 
 
 def test_a_driver_that_is_asked_to_end_does_so_as_at_ctrl_c(tmp_path: Path) -> None:
-    """As by a scheduler whose time is up, or by `timeout`."""
+    """As by a scheduler whose time is up."""
     with driver(tmp_path / "study", study=CLASSIFIERS) as study:
         study.until(lambda: study.epochs() >= 3)
         study.process.terminate()
