@@ -1,4 +1,4 @@
-"""Studies that befalls what chance draws, in any order: each comes to the end that it would have had undisturbed.
+"""Studies to which happens what chance draws, in any order: each comes to the end that it would have had undisturbed.
 
 FER_STUDY_WALKS=1000 pytest tests/test_walks.py    # other walks than the suite's, and more of them
 """
@@ -103,12 +103,11 @@ def test_whatever_befalls_a_study_it_ends_as_if_nothing_had(
         ours.mkdir()
         run(whole, undisturbed, ending=ending, others=others)
         checkpoints: dict[str, int] = {}
-        seeds = searches = asked = 1  # a study only grows
+        seeds = searches = 1  # a study only grows
         for number, leg in enumerate(legs):
             seeds, searches = max(seeds, leg.seeds), max(searches, min(leg.searches, whole.searches))
-            asked = min(len(others), number)
             checkpoints = surviving(checkpoints, leg.checkpoints_lost)
-            go_on(planned(seeds, searches), ours, leg, checkpoints, ending, others[:asked])
+            go_on(planned(seeds, searches), ours, leg, checkpoints, ending, others[:number])
         run(whole, ours, order=1, checkpoints=checkpoints, ending=ending, others=others)
         same_end(ours, undisturbed, limited=any(leg.limit for leg in legs))
 
