@@ -49,6 +49,15 @@ class ObjectStore:
     def has(self, name: str) -> bool:
         return self.file_system.get_file_info(self._path(name)).type == fs.FileType.File
 
+    def written(self, prefix: str) -> dict[str, float]:
+        """When each object was written whose name begins so, directly in the folder: seconds by the store's clock."""
+        found = self.file_system.get_file_info(fs.FileSelector(self.root, allow_not_found=True))
+        return {
+            info.base_name: info.mtime_ns / 1e9
+            for info in found
+            if info.is_file and info.base_name.startswith(prefix)
+        }
+
     def read(self, name: str) -> bytes | None:
         try:
             with self.file_system.open_input_stream(self._path(name)) as stream:

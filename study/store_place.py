@@ -5,26 +5,19 @@ trial or what it takes to go on with it. The store is the truth; a copy of an ea
 """
 
 import hashlib
-import json
-import os
-import platform
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fer_core.data.cache import cache_folder
 from fer_core.errors import InputError
 from study.folder import JOURNAL, STUDY
+from study.lease import Lease
 from study.object_store import ObjectStore, below
 from study.place import Place
 from study.tables import FILES
 
-LEASE = "study.lease"
-RENEWED = 20.0  # seconds
-EXPIRED = 90.0
 # In the order in which they are sent, the reverse of that in which they are fetched: the journal may know no more
 # than the tables.
 RECORDS = (*FILES, JOURNAL, STUDY)
@@ -43,6 +36,7 @@ class StorePlace(Place):
         self.store, self.name = ObjectStore(uri), uri
         self.root, self.file_system = self.store.root, self.store.file_system
         self._sent: dict[str, tuple[int, int]] = {}
+        self._lease: Lease | None = None
 
     def for_driver(self) -> Place:
         return StorePlace(self.name, DRIVEN)
@@ -74,6 +68,8 @@ class StorePlace(Place):
         super().remove(name)
 
     def send(self) -> None:
+        if self._lease is not None:
+            self._lease.check()
         for name in RECORDS:
             if (self.folder / name).exists() and (state := self._state(name)) != self._sent.get(name):
                 self.store.put((self.folder / name).read_bytes(), name)
@@ -85,54 +81,16 @@ class StorePlace(Place):
 
     @contextmanager
     def leased(self) -> Iterator[None]:
-        """By a lease that this process renews: a dead one's expires. Only then nothing changes what is fetched.
+        """By a lease (`lease.py`). Only then nothing changes what is fetched.
 
         Raises InputError naming the process and the host that hold it.
         """
-        holder = f"process {os.getpid()} on {platform.node()}"
-        lease = json.loads(self.store.read(LEASE) or "{}")
-        age = time.time() - lease.get("time", 0.0)
-        if age < EXPIRED and not _is_dead(lease["holder"]):
-            raise InputError(
-                f"{self.store.uri}: another driver runs this study ({lease['holder']}, heard of {age:.0f} s ago). "
-                f"If it has died, wait until {EXPIRED:.0f} s have passed."
-            )
-        over = threading.Event()
-        try:
-            self._renew(holder)
-        except OSError as problem:
-            raise InputError(f"--out {self.name}: cannot be written ({str(problem).splitlines()[0]}).") from None
-        renewal = threading.Thread(target=self._keep_renewing, args=(holder, over), daemon=True)
-        renewal.start()
-        try:
+        lease = Lease(self.store)
+        with ExitStack() as holding:
+            try:
+                holding.enter_context(lease.held())
+            except OSError as problem:
+                raise InputError(f"--out {self.name}: cannot be written ({str(problem).splitlines()[0]}).") from None
+            self._lease = lease
             self.fetch()
             yield
-        finally:
-            over.set()
-            renewal.join()
-            with suppress(OSError):  # if the store has gone: it expires
-                self.store.delete(LEASE)
-
-    def _keep_renewing(self, holder: str, over: threading.Event) -> None:
-        while not over.wait(RENEWED):
-            try:
-                self._renew(holder)
-            except OSError:  # the next one may go through; what matters is sent by `send`, which raises
-                continue
-
-    def _renew(self, holder: str) -> None:
-        self.store.put(json.dumps({"holder": holder, "time": time.time()}).encode(), LEASE)
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether the holder is a process of this host that is no more."""
-    process, _, host = holder.removeprefix("process ").partition(" on ")
-    if host != platform.node():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

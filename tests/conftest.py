@@ -1,10 +1,12 @@
 """Small real parts, shared by the tests: drawn faces, a narrow network, and one finished study."""
 
 import json
+import logging
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # No test reads or fills the user's cache. Those of the cache itself have one of their own.
 os.environ["FER_STUDY_CACHE"] = ""
 os.environ.pop("RAY_ADDRESS", None)  # nor joins the user's cluster
+
+STORE_KEYS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "anything", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +102,26 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
             command = run_module("study.run", *SMALL_STUDY, "--out", folder)
             ended.write_text(json.dumps(asdict(command)))
     return FinishedStudy(folder, Finished(**json.loads(ended.read_text())))
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URI of an empty bucket on a real server on this machine, with the options that lead there."""
+    from moto.server import ThreadedMotoServer
+
+    from study.object_store import ObjectStore
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in STORE_KEYS.items():
+            environment.setenv(name, value)
+        uri = f"s3://studies?endpoint_override={host}:{port}&scheme=http&allow_bucket_creation=true"
+        ObjectStore(uri).file_system.create_dir("studies")
+        yield uri
+    server.stop()
 
 
 @pytest.fixture

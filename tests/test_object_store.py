@@ -1,13 +1,10 @@
 """A study whose folder lies on an object store: the S3 of a real server on this machine."""
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from fer_core.errors import InputError
@@ -19,24 +16,6 @@ from tests.conftest import Finished, FinishedStudy, run_module
 from tests.made import make_study
 from tests.test_faults import driver, same_as
 from tests.test_tables import epoch, row
-
-KEYS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "anything", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """The URI of an empty bucket, with the options that lead to the server."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in KEYS.items():
-            environment.setenv(name, value)
-        uri = f"s3://studies?endpoint_override={host}:{port}&scheme=http&allow_bucket_creation=true"
-        ObjectStore(uri).file_system.create_dir("studies")
-        yield uri
-    server.stop()
 
 
 @dataclass(frozen=True)
