@@ -73,13 +73,23 @@ def duration(text: str) -> float:
 
 def positive(text: str) -> float:
     """An argparse type: a number above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
+    if not 0 < (value := _number(text)) < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}', expected a number above 0")
     return value
+
+
+def share(text: str) -> float:
+    """An argparse type: zero or a number above."""
+    if not 0 <= (value := _number(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}', expected 0 or a number above")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def assignments(texts: Iterable[str] | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fer_core.command_line import Parser, assignments, at_least, duration, positive
+from fer_core.command_line import Parser, assignments, at_least, duration, positive, share
 from fer_core.config import FOLDS, TrialConfig
 from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
@@ -193,9 +193,10 @@ def make_parser() -> Parser:
     add("--cpus-per-trial", type=positive, metavar="X", help="default: 1, or a GPU's share of the CPUs")
     add(
         "--gpus-per-trial",
-        type=positive,
+        type=share,
         metavar="X",
-        help="such as 0.25, so that four share one (default: as many as its memory holds, measured at the start)",
+        help="such as 0.25, so that four share one; 0: the CPUs of all nodes (default: as many as its memory holds, "
+        "measured at the start)",
     )
     add(
         "--stalled-after",
@@ -276,6 +277,11 @@ def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, a
     }
 
 
+def on_gpus(options: argparse.Namespace) -> bool:
+    """Whether trials may have GPUs, where there are any."""
+    return options.gpus_per_trial != 0
+
+
 def automatic_budget(gpus: float) -> str:
     """What `--budget auto` stands for."""
     return "standard" if gpus else "quick"
@@ -284,7 +290,7 @@ def automatic_budget(gpus: float) -> str:
 def asked_cluster(
     options: argparse.Namespace, cpus: float, gpus: float, gpus_per_trial: float | None = None
 ) -> Cluster:
-    """How so many CPUs and GPUs are shared out. gpus_per_trial: where the arguments do not say.
+    """How so many CPUs and GPUs for trials are shared out. gpus_per_trial: where the arguments do not say.
 
     Raises InputError if a trial is to get more than there is.
     """

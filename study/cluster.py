@@ -40,9 +40,14 @@ class Cluster:
         return gpus * int(1 / self.gpus_per_trial + 1e-9)  # none lies on two GPUs
 
 
-def usable(nodes: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """The CPUs and GPUs for trials on nodes of so many: where any has GPUs, those without serve none."""
+def usable(nodes: Iterable[tuple[float, float]], on_gpus: bool = True) -> tuple[float, float]:
+    """The CPUs and GPUs for trials on nodes of so many: where any has GPUs, those without serve none.
+
+    on_gpus: False for trials that run on the CPUs of all nodes.
+    """
     nodes = list(nodes)
+    if not on_gpus:
+        return sum(cpus for cpus, _ in nodes), 0.0
     serving = [node for node in nodes if node[1]] or nodes
     return sum(cpus for cpus, _ in serving), sum(gpus for _, gpus in serving)
 
@@ -67,13 +72,13 @@ def share_out(
     return Cluster(cpus, gpus, cpus_per_trial, gpus_per_trial, address, max_concurrent)
 
 
-def this_machine() -> tuple[int, int]:
+def this_machine() -> tuple[float, float]:
     """The CPUs this process may use and the NVIDIA GPUs it may see."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = len(glob.glob("/dev/nvidia[0-9]*"))
     if visible is not None:
         devices = min(devices, len([d for d in visible.split(",") if d.strip() not in ("", "-1")]))
-    return len(os.sched_getaffinity(0)), devices
+    return float(len(os.sched_getaffinity(0))), float(devices)
 
 
 def keep_ray_private() -> None:

@@ -6,6 +6,7 @@ Imports Ray's core alone, which is enough to look at a cluster; Ray Tune comes w
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,13 +37,13 @@ from study.head_watch import asked_to_end
 
 
 @contextmanager
-def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, float]]:
+def connected(address: str | None, on_gpus: bool = True, **pretended: Any) -> Iterator[tuple[float, float]]:
     """A connection to the Ray cluster at `address`, or a private one on this machine.
 
     Yields the CPUs and GPUs that it has for trials.
 
-    pretended: `num_cpus` and `num_gpus` that a private one shall believe in, instead of what is there. Raises
-    InputError if the cluster does not answer. Within, SIGTERM is as Ctrl-C.
+    on_gpus: False for trials on CPUs alone. pretended: `num_cpus` and `num_gpus` that a private one shall believe in,
+    instead of what is there. Raises InputError if the cluster does not answer. Within, SIGTERM is as Ctrl-C.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     environment: dict[str, Any] | None = None
@@ -53,15 +54,17 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
         environment = {"env_vars": _worker_environment(), "py_modules": packages}
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address=address or "local",
-            runtime_env=environment,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if address is None else None,
-            configure_logging=True,
-            **pretended,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of Ray before 2.60, about what is set below
+            ray.init(
+                address=address or "local",
+                runtime_env=environment,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=False if address is None else None,
+                configure_logging=True,
+                **pretended,
+            )
     except (ConnectionError, RuntimeError, ValueError) as problem:
         if address is None:
             raise
@@ -69,7 +72,7 @@ def connected(address: str | None, **pretended: Any) -> Iterator[tuple[float, fl
         raise InputError(f"--address {address}: no Ray cluster answers there ({reason}).") from None
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield usable(nodes())
+        yield usable(nodes(), on_gpus)
     finally:
         ray.shutdown()
         signal.signal(signal.SIGTERM, before)
@@ -96,6 +99,7 @@ def _worker_environment() -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # else a trial on CPUs alone sees every GPU
     }
     if "KERAS_BACKEND" in os.environ:
         environment["KERAS_BACKEND"] = os.environ["KERAS_BACKEND"]

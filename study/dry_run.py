@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fer_core.data.sources import Source, list_images
 from fer_core.errors import InputError
 from search_spaces.space import Space
-from study.arguments import asked_cluster, automatic_budget, plan_arguments
-from study.cluster import this_machine
+from study.arguments import asked_cluster, automatic_budget, on_gpus, plan_arguments
+from study.cluster import this_machine, usable
 from study.cost import Images
 from study.elsewhere import expected, expected_text
 from study.folder import ALSO_TESTED, IDENTITY, check_same_study
@@ -39,11 +39,11 @@ def dry_run(
     from study.plan_table import plan_record, print_plan
 
     if options.address is None:
-        cpus, gpus = map(float, this_machine())
+        cpus, gpus = usable([this_machine()], on_gpus(options))
     else:
         from study.connection import connected
 
-        with connected(options.address) as (cpus, gpus):
+        with connected(options.address, on_gpus(options)) as (cpus, gpus):
             pass
     listing = list_images(source)
     protocol = options.protocol or _default_protocol(listing)

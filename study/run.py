@@ -28,12 +28,13 @@ from study.arguments import (
     automatic_budget,
     check_packages,
     make_parser,
+    on_gpus,
     plan_arguments,
     remembered,
     resume_command,
     study_before,
 )
-from study.cluster import Cluster, keep_ray_private, this_machine
+from study.cluster import Cluster, keep_ray_private, this_machine, usable
 from study.cost import Images, estimate, learn_from_study
 from study.deadline import Deadline
 from study.dry_run import dry_run
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
     check_source(plan, source)
     if options.address is None:
-        asked_cluster(options, *map(float, this_machine()))
+        asked_cluster(options, *usable([this_machine()], on_gpus(options)))
 
     from study.display import make_console
 
@@ -145,7 +146,7 @@ def _run(
         console.print(f"study: {place.name}", soft_wrap=True)
         # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
         threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()
-        with connected(options.address) as (cpus, gpus):
+        with connected(options.address, on_gpus(options)) as (cpus, gpus):
             budget = before["budget"] if before and options.budget in (None, "auto") else automatic_budget(gpus)
             plan = make_plan(
                 space,

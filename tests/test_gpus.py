@@ -26,7 +26,7 @@ from study.probe import measure
 from study.sampler import Sampler
 from study.sharing import Need, Shares, as_share, share
 from study.tables import Tables, read_table
-from tests.formulas import Doomed, Hungry, Meeting, Mortal, Unlucky
+from tests.formulas import Doomed, Formula, Hungry, Meeting, Mortal, Unlucky
 
 GIB = 1 << 30
 
@@ -56,6 +56,12 @@ def test_no_trial_lies_on_two_nodes() -> None:
 def test_nodes_without_a_gpu_lend_no_cpus_to_trials_on_gpus() -> None:
     assert usable([(64, 0), (8, 1), (16, 2)]) == (24, 3)
     assert usable([(64, 0), (8, 0)]) == (72, 0)
+
+
+def test_where_trials_shall_have_no_gpu_every_node_lends_its_cpus() -> None:
+    machine = usable([(64, 0), (8, 1), (16, 2)], on_gpus=False)
+    assert machine == (88, 0)
+    assert share_out(*machine).slots_on([(64, 0), (8, 1), (16, 2)]) == 88
 
 
 def test_an_arms_share_doubles_when_its_trials_run_out_of_memory() -> None:
@@ -92,7 +98,7 @@ def run(
     machine: tuple[float, float],
     parts: tuple[protocols.Learning, protocols.Testing],
     folder: Path,
-    gpus_per_trial: float = 0.25,
+    gpus_per_trial: float | None = 0.25,
     **given: Any,
 ) -> None:
     """A study of two fixed, twelve search and six confirm trials, eight at a time unless they get more of a GPU."""
@@ -125,6 +131,13 @@ def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_er
     others = trials.drop(failed.index)
     assert len(others) == 17
     assert set(others["attempts"]) == {1}
+
+
+def test_a_trial_on_cpus_alone_sees_no_gpu(
+    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
+) -> None:
+    run(usable([(2, 2)], on_gpus=False), parts, tmp_path, gpus_per_trial=None, trainable=Formula)
+    assert set(read_table(tmp_path, "trials")["node"]) == {" 0"}  # of no GPU, and a share of 0
 
 
 def test_workers_start_side_by_side_and_are_kept_for_later_trials(

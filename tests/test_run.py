@@ -262,6 +262,11 @@ def test_a_second_driver_on_a_folder_is_refused(tmp_path: Path) -> None:
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width"), "expected NAME=VALUE"),
         (("--space", "se_placement", "--data", "synthetic", "--set", "model.width=wide"), "model.width=wide"),
         (("--space", "se_placement", "--data", "synthetic", "--cpus-per-trial", "900"), "the cluster has"),
+        (("--space", "se_placement", "--data", "synthetic", "--gpus-per-trial", "900"), "the cluster has"),
+        (
+            ("--space", "se_placement", "--data", "synthetic", "--gpus-per-trial", "-1"),
+            "expected 0 or a number above",
+        ),
         (("--space", "paper", "--data", "synthetic", "--protocol", "paper"), "compares protocols itself"),
         (("--space", "paper", "--data", "synthetic", "--searches", "3"), "the space paper tunes nothing"),
         (("--space", "se_placement", "--data", "synthetic", "--seed", "4294"), "must be less than 4294"),
