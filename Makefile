@@ -1,13 +1,15 @@
 # `make study` and `make test` do all their own set-up: Python 3.11 or newer, make and a C compiler are enough.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+LOCKED := requirements.lock
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 READY_DEV := $(VENV)/ready-dev
 READY_JAX := $(VENV)/ready-jax
 READY_BENCH := $(VENV)/ready-bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
-LOCK := uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+LIST := uv pip compile --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url
+LOCK := $(LIST) --universal --generate-hashes
 
 # Half of what the tests wait for is the start of Ray and TensorFlow. A module's tests share what they start.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
@@ -15,7 +17,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # Where bytecode is not kept, importing TensorFlow takes 8 to 16 s in every process instead of 4 to 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: study bench test test-jax test-faults test-cluster test-statistics check lock clean help
+.PHONY: study bench test test-jax test-oldest test-faults test-cluster test-statistics check lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -32,6 +34,10 @@ bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some h
 
 test-jax: $(READY_DEV) $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_targets.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py
+
+test-oldest:  ## every test with the oldest releases that pyproject.toml admits (Python 3.11)
+	$(MAKE) VENV=.venv-oldest LOCKED=requirements-oldest.lock .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest $(SIDE_BY_SIDE)
 
 test-faults: $(READY_DEV)  ## the longer tests of faults: lost nodes and heads, hung trials, a driver killed 20 times, object stores, random walks
 	$(BIN)/python -m pytest -m faults tests/test_faults.py tests/test_object_store.py tests/test_gpus.py
@@ -52,14 +58,17 @@ lock:  ## pin every package anew, with hashes (needs uv)
 	$(LOCK) --constraint requirements.lock --group dev --output-file requirements-dev.lock
 	echo 'jax>=0.6' | $(LOCK) --constraint requirements.lock - --output-file requirements-jax.lock
 	printf 'keras-tuner\ntensorboard\n' | $(LOCK) --constraint requirements.lock - --output-file requirements-bench.lock
+	$(LIST) --resolution lowest-direct --no-deps pyproject.toml --output-file oldest.txt
+	$(LIST) --generate-hashes --constraint oldest.txt --group dev pyproject.toml --output-file requirements-oldest.lock
+	rm oldest.txt
 
-clean:  ## remove the environment
-	rm -rf $(VENV)
+clean:  ## remove the environments
+	rm -rf $(VENV) .venv-oldest
 
 # Compiling every module of every package takes as long as installing them; a first import compiles what it needs.
-$(READY): requirements.lock pyproject.toml
+$(READY): $(LOCKED) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --require-hashes --requirement $(LOCKED)
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
