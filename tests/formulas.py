@@ -48,7 +48,7 @@ class Formula(tune.Trainable):
 
     def worker(self) -> dict[str, Any]:
         """As `node`, which GPU it sees and its share of it."""
-        return {"parameters": 1, "node": f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'all')} {self.gpu:g}"}
+        return {"parameters": 1, "node": f"{os.environ.get('CUDA_VISIBLE_DEVICES', '')} {self.gpu:g}"}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing, as `study.trial.TrialRun`."""

@@ -4,6 +4,7 @@ Ray believes what it is told about GPUs, so handing out, retries and growing sha
 needs a device has the mark `gpu` and is skipped without.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import keras
 import pandas as pd
 import pytest
+import ray
 
 from fer_core import device_memory
 from fer_core.config import TrialConfig
@@ -26,7 +28,7 @@ from study.probe import measure
 from study.sampler import Sampler
 from study.sharing import Need, Shares, as_share, share
 from study.tables import Tables, read_table
-from tests.formulas import Doomed, Formula, Hungry, Meeting, Mortal, Unlucky
+from tests.formulas import Doomed, Hungry, Meeting, Mortal, Unlucky
 
 GIB = 1 << 30
 
@@ -98,7 +100,7 @@ def run(
     machine: tuple[float, float],
     parts: tuple[protocols.Learning, protocols.Testing],
     folder: Path,
-    gpus_per_trial: float | None = 0.25,
+    gpus_per_trial: float = 0.25,
     **given: Any,
 ) -> None:
     """A study of two fixed, twelve search and six confirm trials, eight at a time unless they get more of a GPU."""
@@ -120,7 +122,7 @@ def given_to(trials: pd.DataFrame) -> pd.DataFrame:
 def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_error(
     pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
 ) -> None:
-    run(pretended_gpus, parts, tmp_path, trainable=Unlucky)
+    run(pretended_gpus, parts, tmp_path, gpus_per_trial=1, trainable=Unlucky)
     trials = read_table(tmp_path, "trials").set_index("trial")
     failed = trials[trials["status"] == "failed"]
     assert sorted(failed["arm"]) == ["block", "conv", "none"]
@@ -133,11 +135,13 @@ def test_a_trial_that_fails_always_is_tried_three_times_and_recorded_with_its_er
     assert set(others["attempts"]) == {1}
 
 
-def test_a_trial_on_cpus_alone_sees_no_gpu(
-    pretended_gpus: tuple[float, float], parts: tuple[protocols.Learning, protocols.Testing], tmp_path: Path
-) -> None:
-    run(usable([(2, 2)], on_gpus=False), parts, tmp_path, gpus_per_trial=None, trainable=Formula)
-    assert set(read_table(tmp_path, "trials")["node"]) == {" 0"}  # of no GPU, and a share of 0
+def test_a_worker_on_cpus_alone_sees_no_gpu(pretended_gpus: tuple[float, float]) -> None:
+    @ray.remote(num_cpus=1)
+    def seen() -> str | None:
+        return os.environ.get("CUDA_VISIBLE_DEVICES")  # None: all
+
+    assert ray.get(seen.remote()) == ""
+    assert ray.get(seen.options(num_gpus=0.5).remote()) in ("0", "1")
 
 
 def test_workers_start_side_by_side_and_are_kept_for_later_trials(
