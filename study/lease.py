@@ -115,7 +115,7 @@ class Lease:
             raise self._lost()
         rivals = {}
         for name, when in written.items():
-            rival, age = Claim.from_name(name), now - when
+            rival, age = Claim.from_name(name), max(0.0, now - when)  # renewed just now, perhaps, by its owner
             if age < EXPIRED and not rival.is_dead():
                 rivals[rival] = age
             else:
