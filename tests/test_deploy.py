@@ -3,10 +3,14 @@
 import re
 import shlex
 import subprocess
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from study.arguments import make_parser
@@ -45,16 +49,32 @@ def test_the_pods_run_the_ray_that_is_pinned() -> None:
     assert f"ARG RAY={version}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
-def test_no_two_locks_pin_a_package_differently() -> None:
+OLDEST = ROOT / "requirements-oldest.lock"
+
+
+def pinned(lock: Path) -> dict[str, list[str]]:
+    """A package's versions, of which there are several where they depend on Python's."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)(?:\[\w,]+\])?==(\S+)", lock.read_text(), re.MULTILINE):
+        found.setdefault(name, []).append(version)
+    return found
+
+
+def test_no_two_locks_of_one_environment_pin_a_package_differently() -> None:
     pins: dict[str, set[tuple[str, ...]]] = {}
-    for lock in ROOT.glob("requirements*.lock"):
-        found: dict[str, list[str]] = {}
-        for name, version in re.findall(r"^([\w.-]+)(?:\[\w,]+\])?==(\S+)", lock.read_text(), re.MULTILINE):
-            found.setdefault(name, []).append(version)
-        for name, versions in found.items():
+    for lock in set(ROOT.glob("requirements*.lock")) - {OLDEST}:
+        for name, versions in pinned(lock).items():
             pins.setdefault(name, set()).add(tuple(versions))
     assert len(pins) > 100
     assert [name for name, by_lock in pins.items() if len(by_lock) > 1] == []
+
+
+def test_the_oldest_lock_pins_every_package_of_a_study_at_its_lower_bound() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = pinned(OLDEST)
+    for wanted in map(Requirement, project["dependencies"]):
+        (bound,) = (part.version for part in wanted.specifier if part.operator == ">=")
+        assert [Version(version) for version in pins[wanted.name]] == [Version(bound)], wanted.name
 
 
 def test_a_study_is_installed_without_the_packages_of_its_tests() -> None:
