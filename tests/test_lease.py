@@ -21,7 +21,7 @@ class Asking(threading.Thread):
     """A driver that asks, and that holds what it gets until it may go."""
 
     def __init__(self, lease: Lease, may_go: threading.Event) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.lease, self.may_go = lease, may_go
         self.decided = threading.Event()
         self.got = False
@@ -43,7 +43,7 @@ def test_of_drivers_that_ask_at_once_one_gets_the_study(attempt: int, bucket: st
     for driver in drivers:
         driver.start()
     for driver in drivers:
-        driver.decided.wait()
+        assert driver.decided.wait(60)
     may_go.set()
     for driver in drivers:
         driver.join()
@@ -91,8 +91,8 @@ def test_who_asks_while_another_one_does_never_gets_the_study_besides(
     driver = Asking(Lease(Overtaken(uri, moment, ask)), may_go)
     driver.lease.asks = replace(driver.lease.asks, identity="b")
     driver.start()
-    driver.decided.wait()
-    other.decided.wait()
+    assert driver.decided.wait(60)
+    assert other.decided.wait(60)
     may_go.set()
     driver.join()
     other.join()
