@@ -5,9 +5,9 @@ shift, with and without SE blocks. On images with more pixels, give their own si
 
 Command:  python -m study.run --space resolution
 Cost:     six arms: budget quick, on two CPU cores and FER2013, about 4 minutes
-Outcome:  budget quick, 5 seeds (an eighth of the width, 5,000 images, five epochs;
+Outcome:  budget quick, 5 seeds, 3 at a first look (an eighth of the width, 5,000 images, five epochs;
           results/reference/resolution-fer2013-quick), on the mean over both placements: 32 pixels cost 3.7 points
-          (2.3 to 5.1), 24 cost 6.2 (4.2 to 8.3). At full size: not yet known
+          (1.5 to 5.9), 24 cost 6.2 (3.0 to 9.4). At full size: not yet known
 """
 
 from search_spaces.space import Float, Space

@@ -85,7 +85,7 @@ def _left(
     now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
     now |= {"space": plan.space.name, "protocol": ", ".join(plan.protocols), "seed": plan.seed}
     check_same_study(before, {**now, "settings": plan.base.flat()}, place.folder)
-    return what_is_left(plan, place, len(before["class_names"]), others, options.retry_failed)
+    return what_is_left(plan, place, before, others, options.retry_failed)
 
 
 def _default_protocol(listing: "Listing | None") -> str:

@@ -6,11 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from fer_core.errors import InputError
 from study.elsewhere import later_text
 from study.engine import PHASES, Engine, StudyFailedError
 from study.folder import JOURNAL, MODELS, network_file
+from study.looks import looks_before, looks_text
 from study.mending import mend
 from study.place import Place
 from study.plan import Plan, TrialSpec
@@ -24,6 +26,7 @@ class Left:
 
     fixed: themselves. search, confirm: how many, by arm, those not proposed yet included. lacking: by trial the names
     of the other data. again: the arm of each of those whose network was not kept, which are trained again.
+    looks: what had been tested whenever the study was enlarged, this time included.
     """
 
     fixed: Sequence[TrialSpec]
@@ -31,6 +34,7 @@ class Left:
     confirm: Mapping[str, int]
     lacking: Mapping[str, Sequence[str]]
     again: Sequence[str]
+    looks: Sequence[Mapping[str, Any]] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -48,14 +52,17 @@ class Left:
         """It in words."""
         phases = [f"{self.counts[phase]:,} {phase}" for phase in PHASES if self.counts[phase]]
         found = [f"left of them: {', '.join(phases) or 'none, all have ended'}"]
-        return [*found, later_text(self.lacking, len(self.again))] if self.lacking else found
+        found += [later_text(self.lacking, len(self.again))] if self.lacking else []
+        return [*found, looks_text(self.looks)] if self.looks else found
 
 
-def what_is_left(plan: Plan, place: Place, classes: int, others: Sequence[str], retry_failed: bool) -> Left:
+def what_is_left(
+    plan: Plan, place: Place, before: Mapping[str, Any], others: Sequence[str], retry_failed: bool
+) -> Left:
     """What a driver of `plan` would find to do at `place`, where the study stands.
 
-    classes, others: as `Tables` has them. retry_failed: whether it would try failed trials again. Raises InputError
-    if the study cannot go on.
+    before: the study's record. others: as `Tables` has them. retry_failed: whether it would try
+    failed trials again. Raises InputError if the study cannot go on.
     """
     with TemporaryDirectory(prefix="fer-study-left-") as name:
         folder = Path(name)
@@ -63,7 +70,7 @@ def what_is_left(plan: Plan, place: Place, classes: int, others: Sequence[str], 
             if (place.folder / record).exists():
                 shutil.copy(place.folder / record, folder)
         mend(folder)
-        with closing(Tables(folder, plan.space.columns, classes, others)) as tables:
+        with closing(Tables(folder, plan.space.columns, len(before["class_names"]), others)) as tables:
             if retry_failed:
                 tables.forget_failed()
             try:
@@ -77,6 +84,7 @@ def what_is_left(plan: Plan, place: Place, classes: int, others: Sequence[str], 
                 engine.left("confirm"),
                 lacking,
                 [arms[trial] for trial in without_network(lacking, plan, place)],
+                looks_before(before, plan, folder),
             )
 
 

@@ -76,7 +76,7 @@ def print_plan(
     if limit is not None and cost is not None and left is None:
         console.print(limit_text(plan, cost, limit), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
-        console.print(_power_text(plan, (images or FER2013).tested), soft_wrap=True)
+        console.print(_power_text(plan, (images or FER2013).tested, _looks(left)), soft_wrap=True)
 
 
 def plan_record(
@@ -117,7 +117,7 @@ def plan_record(
         "left": None if left is None else left.counts,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
-        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested),
+        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested, _looks(left)),
     }
 
 
@@ -145,9 +145,14 @@ def _cost_text(plan: Plan, cost: Cost | None) -> str:
     return f"time: about {wall}, {work} of trials, if none stops early ({source})"
 
 
-def _power_text(plan: Plan, tested: int) -> str:
+def _looks(left: "Left | None") -> int:
+    """How often the study will have been answered."""
+    return 1 if left is None else 1 + len(left.looks)
+
+
+def _power_text(plan: Plan, tested: int, looks: int) -> str:
     luck = luck_of(plan)
-    smallest = detectable(plan, luck, tested)
+    smallest = detectable(plan, luck, tested, looks)
     if smallest is None:
         return "could see: no difference; that takes two arms, and two seeds or searches"
     several, tuned = plan.searches > 1, any(map(plan.trials_in, plan.arms))

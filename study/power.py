@@ -35,9 +35,9 @@ def luck_of(plan: Plan) -> KnownLuck:
     return REDUCED if reduced else FULL_SIZE
 
 
-def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested) -> float | None:
+def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested, looks: int = 1) -> float | None:
     """The smallest true difference between two arms, a fraction, that the study finds in four of five cases. tested:
-    on how many images, in a fold where there are folds.
+    on how many images, in a fold where there are folds. looks: how often the study will have been answered.
 
     With one search of every arm between their winners, with several between the arms as tuned; corrected for all
     pairs that are compared. None where fewer than two seeds or searches show no spread, or nothing is compared.
@@ -51,5 +51,5 @@ def detectable(plan: Plan, luck: KnownLuck, tested: int = FER2013.tested) -> flo
     of_images = luck.image**2 * FER2013.tested / tested
     if plan.folds is not None:
         variance = over_folds(plan.folds * variance + of_images, plan.folds)
-        return Estimate(0.0, plan.seeds, variance, 0.0, folds=plan.folds).detectable(pairs)
-    return Estimate(0.0, seeds, variance, of_images, searches=searches).detectable(pairs)
+        return Estimate(0.0, plan.seeds, variance, 0.0, folds=plan.folds, looks=looks).detectable(pairs)
+    return Estimate(0.0, seeds, variance, of_images, searches=searches, looks=looks).detectable(pairs)

@@ -147,6 +147,8 @@ def _run(
         # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
         threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()
         with connected(options.address, on_gpus(options)) as (cpus, gpus):
+            from study.looks import LOOKS, looks_before, looks_text
+
             budget = before["budget"] if before and options.budget in (None, "auto") else automatic_budget(gpus)
             plan = make_plan(
                 space,
@@ -162,6 +164,7 @@ def _run(
             code = code_record(space, before)
             if len(code) > 1:
                 console.print(f"note: {CHANGED_CODE}. The trials so far are kept.", soft_wrap=True)
+            looks = looks_before(before, plan, folder)
             record = {
                 **identity,
                 **space_record(space),
@@ -171,6 +174,8 @@ def _run(
                 "stops": plan.stops,
                 "trials": plan.trials,
                 "searches": plan.searches,
+                "seeds": plan.seeds,
+                LOOKS: looks,
                 **material.record(),
                 "settings": plan.base.flat(),
                 "arguments": remembered(options) | material.arguments(),
@@ -183,6 +188,8 @@ def _run(
             }
             if before is not None:
                 check_same_study(before, record, folder)
+                if looks != before.get(LOOKS, []):
+                    console.print(f"note: {looks_text(looks)}", soft_wrap=True)
             write_study(folder, record)
             place.send()
             status = "failed"

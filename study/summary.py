@@ -16,6 +16,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import plural
+from study.looks import looks_text
 
 FOLDS_CHANCE = (
     "folds: other images, other training sets and other searches, allowing for the training images that folds share "
@@ -49,6 +50,8 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_differences_table(found))
     if found.evidence.repeats != "seeds" and found.comparisons:
         say(luck_text(found))
+    if found.evidence.looks and found.comparisons:
+        say(looks_text(found.evidence.looks))
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")

@@ -26,9 +26,9 @@ from study.selection import best_epoch
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
 # `.interpolation` to the trials, 6 `subject` to the predictions, 7 `config.data.folds`, `.fold` and
-# `config.train.targets` to the trials, 8 the table `elsewhere`. Tables of an older version are read: what they lack
-# is what was so in effect, or empty.
-SCHEMA_VERSION = 8
+# `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects.
+# Tables of an older version are read: what they lack is what was so in effect, or empty.
+SCHEMA_VERSION = 9
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"

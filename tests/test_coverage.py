@@ -7,6 +7,7 @@ A thousand studies each here; `make test-statistics` runs ten thousand.
 import gc
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from tests.simulated import SEARCH_SPREAD, answers, population
 
 STUDIES = int(os.environ.get("FER_STUDY_SIMULATIONS", "1000"))
 SEEDS = (3, 5, 10)
+MOST_LOOKS, MOST_SEEDS = 5, 30
 GAIN = 0.06  # of the logit: 0.7 points of accuracy
 
 
@@ -139,6 +141,44 @@ def _coverage(tables: list[np.ndarray]) -> tuple[float, float]:
     off = np.array([abs(one.value - truth) for one in found])
     margins = np.array([one.margin() for one in found])
     return float(np.mean(off <= margins)), float(np.mean(off <= plain * margins))
+
+
+@pytest.mark.parametrize(("arms", "seeds"), [(2, 3), (3, 5)])
+def test_a_study_that_is_given_the_seeds_its_report_asks_for_tells_equal_arms_apart_in_at_most_8_per_cent(
+    arms: int, seeds: int
+) -> None:
+    """Until two arms are told apart, or nothing is undecided, up to five times. Were every look taken for the first,
+    it would be in twice as many. Half as many studies, as each is several.
+    """
+    random = np.random.default_rng(500 + arms)
+    faces, count = population(random, (0.0,) * arms), STUDIES // 2
+    tables = (answers(random, faces, MOST_SEEDS) for _ in range(count))
+    found = [[_grown(table, seeds, counted) for counted in (True, False)] for table in tables]
+    as_looked, as_first = np.mean(found, axis=0)
+    print(f"{arms} arms, {seeds} seeds, {count} studies: {as_looked:.3f}; every look a first: {as_first:.3f}")
+    most = 0.05 * np.pi**2 / 6
+    assert as_looked <= most + 2 * np.sqrt(most * (1 - most) / count)
+    assert as_first > most
+
+
+def _grown(table: np.ndarray, seeds: int, counted: bool) -> bool:
+    """Whether a study that begins with so many seeds tells two equal arms apart. table: (arms, seeds, images), of all
+    that there may be. counted: whether it counts its looks.
+    """
+    for look in range(1, MOST_LOOKS + 1):
+        pairs = [
+            Comparison(str(b), str(a), "accuracy", {"accuracy": estimate(gap, look if counted else 1)}, {})
+            for a, b in itertools.combinations(range(len(table)), 2)
+            for gap in [observed(table[b, :seeds]).minus(observed(table[a, :seeds]))]
+        ]
+        verdicts = [one.verdict for one in judged(pairs)]
+        if not {"better", "worse"}.isdisjoint(verdicts):
+            return True
+        more = [int(told[1]) for text in verdicts if (told := re.search(r"about (\d+) more seed", text))]
+        if not more or seeds == MOST_SEEDS:
+            return False
+        seeds = min(seeds + min(more), MOST_SEEDS)
+    return False
 
 
 @pytest.mark.parametrize("seeds", SEEDS)

@@ -62,6 +62,16 @@ def test_fewer_than_two_seeds_decide_nothing(seeds: int) -> None:
     assert (got.margin(), got.p_value, got.detectable()) == (np.inf, 1.0, np.inf)
 
 
+@given(st.integers(1, 4), st.integers(2, 8), st.floats(-0.03, 0.03), st.floats(1e-7, 1e-4), st.floats(0, 1e-4))
+def test_a_further_look_asks_for_a_square_times_smaller_error(
+    looks: int, k: int, value: float, a: float, b: float
+) -> None:
+    once, now = Estimate(value, k, a, b), Estimate(value, k, a, b, looks=looks)
+    assert now.p_value == min(1.0, looks**2 * once.p_value)
+    assert now.margin() == once.margin(1 - 0.05 / looks**2)
+    assert (now.p_value < 0.05) == (not now.low <= 0 <= now.high)
+
+
 def test_a_seed_without_a_value_does_not_count() -> None:
     got = estimate(Observed(np.array([0.5, np.nan, 0.7])))
     assert (got.seeds, got.value) == (2, pytest.approx(0.6))
@@ -129,13 +139,13 @@ def test_a_study_finds_its_detectable_difference_in_four_of_five_cases(random: n
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
 
 
-def test_the_seeds_named_are_the_fewest_that_bring_the_margin() -> None:
+def test_the_seeds_named_are_the_fewest_that_bring_the_margin_of_the_next_look() -> None:
     got = Estimate(0.004, 3, 3e-5, 1e-6)
     enough = got.repeats_until(0.004)
     assert enough is not None
 
     def margin(seeds: int) -> float:
-        return Estimate(0.004, seeds, 3e-5 * 3 / seeds, 1e-6).margin()
+        return Estimate(0.004, seeds, 3e-5 * 3 / seeds, 1e-6, looks=2).margin()
 
     assert margin(enough) <= 0.004 < margin(enough - 1)
 

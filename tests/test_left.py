@@ -3,15 +3,18 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from fer_core.data.dataset import EMOTIONS
 from fer_core.errors import InputError
 from study.deadline import Deadline
 from study.engine import StudyFailedError
 from study.folder import MODELS, network_file
 from study.left import Left, what_is_left
+from study.looks import SIZES
 from study.place import Place
 from study.plan import Plan, TrialSpec
 from tests.conftest import run_module
@@ -22,10 +25,16 @@ PHASES = ("fixed", "search", "confirm")
 SEVERAL = ({}, {"trials": 4, "searches": 3}, {"folds": 3, "protocol": "folds", "trials": 3})
 
 
+def record_of(the_plan: Plan) -> dict[str, Any]:
+    sizes = {name: getattr(the_plan, name) for name in SIZES}
+    return {"class_names": EMOTIONS, "budget": the_plan.budget, "arguments": {}, **sizes}
+
+
 def left_of(the_plan: Plan, folder: Path, others: tuple[str, ...] = (), retry_failed: bool = False) -> Left:
     """What is left, found twice, and the folder as it was."""
+    record = record_of(plan())
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    found, again = (what_is_left(the_plan, Place(folder), 7, others, retry_failed) for _ in range(2))
+    found, again = (what_is_left(the_plan, Place(folder), record, others, retry_failed) for _ in range(2))
     assert found.counts == again.counts
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
     return found
@@ -54,6 +63,13 @@ def test_of_a_study_that_grows_the_new_ones_are_left(tmp_path: Path) -> None:
     run(plan(), tmp_path)
     assert left_of(plan(seeds=5), tmp_path).confirm == {"none": 3, "block": 3, "conv": 3}
     assert left_of(plan(searches=2), tmp_path).search == {"none": 9, "block": 9, "conv": 9}
+
+
+def test_what_is_left_says_that_the_study_could_be_answered_before_it_grew(tmp_path: Path) -> None:
+    run(plan(), tmp_path)
+    assert not left_of(plan(), tmp_path).looks
+    (text,) = [text for text in left_of(plan(seeds=5), tmp_path).texts if "enlarged" in text]
+    assert "had been tested with 2 seeds: p is multiplied by 4" in text
 
 
 def test_trials_that_a_time_limit_has_ended_are_left(tmp_path: Path) -> None:
@@ -115,4 +131,4 @@ def test_a_study_that_cannot_go_on_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(StudyFailedError):
         run(plan(trials=2), tmp_path, ending=lambda spec: "diverged")
     with pytest.raises(InputError, match=r"cannot go on: arm \w+: no search trial ended well"):
-        what_is_left(plan(trials=2), Place(tmp_path), 7, (), retry_failed=False)
+        what_is_left(plan(trials=2), Place(tmp_path), record_of(plan(trials=2)), (), retry_failed=False)

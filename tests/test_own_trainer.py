@@ -390,6 +390,10 @@ def test_a_study_grows_and_repeats_nothing_and_says_that_its_trainer_has_changed
     assert changed not in own_study.command.out
     (evidence,) = read_evidence([own_study.folder])
     assert evidence.missing == (f"study: {changed}.",)
+    assert [(look["seeds"], look["confirmed"]) for look in evidence.looks] == [(2, 2 * len(evidence.arms))]
+    looked = "after its arms had been tested with 2 seeds: p is multiplied by 4"
+    assert grown.out.count(looked) == 2  # at the start and in the closing lines
+    assert looked not in own_study.command.out
     after = pd.read_parquet(own_study.folder / "trials.parquet").set_index("trial")
     assert set(after.index) > set(before.index)
     pd.testing.assert_frame_equal(after.loc[before.index], before)

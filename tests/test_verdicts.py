@@ -23,8 +23,8 @@ def with_interval(value: float, margin: float, seeds: int = 5) -> Estimate:
         (-0.0033, 0.0050, 0.2, "no difference larger than 0.83 points"),
         (0.0, 0.0103, 1.0, "no difference larger than 1.03 points"),
         (0.002, 0.001, 0.01, "better"),  # small, but there
-        (0.0, 0.05, 1.0, "undecided: about 57 more seeds would decide"),
-        (0.02, 0.021, 0.06, "undecided: about 1 more seed would decide"),
+        (0.0, 0.05, 1.0, "undecided: about 94 more seeds would decide"),
+        (0.02, 0.021, 0.06, "undecided: about 3 more seeds would decide"),
     ],
 )
 def test_a_difference_is_judged_by_fixed_rules(value: float, margin: float, p: float, expected: str) -> None:
@@ -33,8 +33,8 @@ def test_a_difference_is_judged_by_fixed_rules(value: float, margin: float, p: f
 
 def test_the_seeds_that_would_decide_do_if_the_estimate_stays() -> None:
     before = with_interval(0.02, 0.03)
-    assert verdict(before, before.p_value, 1) == "undecided: about 4 more seeds would decide"
-    after = Estimate(before.value, 9, before.repeat_variance * 5 / 9, 0.0)
+    assert verdict(before, before.p_value, 1) == "undecided: about 8 more seeds would decide"
+    after = Estimate(before.value, 13, before.repeat_variance * 5 / 13, 0.0, looks=2)
     assert verdict(after, after.p_value, 1) == "better"
 
 
@@ -46,8 +46,8 @@ def test_one_seed_asks_for_another() -> None:
 def test_where_searches_were_repeated_more_of_them_would_decide() -> None:
     seeds = with_interval(0.02, 0.03)
     before = replace(seeds, seeds=2 * seeds.seeds, searches=seeds.seeds)
-    assert verdict(before, before.p_value, 1) == "undecided: about 4 more searches would decide"
-    after = replace(before, searches=9, repeat_variance=before.repeat_variance * 5 / 9)
+    assert verdict(before, before.p_value, 1) == "undecided: about 8 more searches would decide"
+    after = replace(before, searches=13, repeat_variance=before.repeat_variance * 5 / 13, looks=2)
     assert verdict(after, after.p_value, 1) == "better"
     one = replace(before, searches=1)
     assert verdict(one, 1.0, 1) == "undecided: 1 more search at least would show any spread"

@@ -24,6 +24,7 @@ from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
 from study.analysis.folds import whole
 from study.folder import CHANGED_CODE, OTHER_NETWORKS, current_status, read_study, space_record
+from study.looks import LOOKS
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
@@ -94,6 +95,11 @@ class Evidence:
     def claims_paper(self) -> bool:
         """Whether what is claimed is the paper's claim."""
         return self._of_space.get("claim") is None
+
+    @property
+    def looks(self) -> list[dict[str, Any]]:
+        """What had been tested whenever one of the studies was enlarged."""
+        return [look for record in self.records for look in record.get(LOOKS, [])]
 
     @property
     def running(self) -> bool:

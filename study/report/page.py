@@ -23,6 +23,7 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.looks import looks_text
 from study.plan import study_seed
 from study.report.tables import label
 from study.summary import (
@@ -186,10 +187,13 @@ def _comparisons(found: Findings) -> PageTable:
         f"Differences in test {measure} in points, paired by {paired_by(found)}; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
         f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
-        f"difference that such a study finds in four of five cases. {_of_mcnemar(found)}"
+        f"difference that such a study finds in four of five cases. What would decide is told for the next look, which "
+        f"is judged more strictly. {_of_mcnemar(found)}"
     )
     if found.evidence.repeats != "seeds":
         note += " " + luck_text(found)
+    if found.evidence.looks:
+        note += " " + looks_text(found.evidence.looks)
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
 
 

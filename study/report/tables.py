@@ -24,7 +24,7 @@ from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
 JUDGED = {
-    **{"folds": I, "searches": I, "seeds": I, "seed_sd": F, "search_sd": F},
+    **{"looks": I, "folds": I, "searches": I, "seeds": I, "seed_sd": F, "search_sd": F},
     **{"difference": F, "low": F, "high": F, "standard_error": F, "p_value": F, "p_corrected": F},
 }
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
@@ -227,6 +227,7 @@ def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
 def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
     gap = one.difference
     return {
+        "looks": gap.looks,
         "folds": gap.folds,
         "searches": gap.searches or gap.folds or 1,
         "seeds": gap.seeds,
