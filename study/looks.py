@@ -50,12 +50,16 @@ def _planned(record: Mapping[str, Any]) -> dict[str, Any]:
 def looks_text(looks: Sequence[Mapping[str, Any]]) -> str:
     """What it means for a study's next answer that it was enlarged when so much had been tested."""
     tested = ", then ".join(_planned_text(look) for look in looks)
-    times = strictness(len(looks) + 1)
     return (
-        f"The study was enlarged after its arms had been tested with {tested}: p is multiplied by {times}, and "
-        f"the intervals of differences are of {100 - 100 * (1 - CONFIDENCE) / times:.4g} %, as who goes on until "
-        "something is found finds it."
+        f"The study was enlarged after its arms had been tested with {tested}: p is multiplied by "
+        f"{strictness(len(looks) + 1)}, and the intervals of differences are of {level_text(looks)}, as who goes on "
+        "until something is found finds it."
     )
+
+
+def level_text(looks: Sequence[Mapping[str, Any]]) -> str:
+    """The level of the intervals of differences after these looks."""
+    return f"{100 - 100 * (1 - CONFIDENCE) / strictness(len(looks) + 1):.4g} %"
 
 
 def _planned_text(look: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import plural
-from study.looks import looks_text
+from study.looks import level_text, looks_text
 
 FOLDS_CHANCE = (
     "folds: other images, other training sets and other searches, allowing for the training images that folds share "
@@ -101,7 +101,7 @@ def points(fraction: float) -> str:
 
 
 def interval(one: Estimate, signed: bool = False) -> str:
-    """The 95 % interval in points, or what it lacks. signed: of a difference; else of a share, from 0 to 1."""
+    """The interval in points, or what it lacks. signed: of a difference; else of a share, from 0 to 1."""
     if not one.seeds:
         return "-"
     if one.repeats < 2:
@@ -158,7 +158,7 @@ def _winners_lines(found: Findings) -> list[str]:
 def _effects_table(found: Findings) -> Table:
     measure = MEASURES[found.evidence.measure].title
     title = f"Differences in test {measure}, points, on the mean over what else is compared"
-    return _judged_table(title, "values", {effect_text(one): one for one in found.effects})
+    return _judged_table(found, title, "values", {effect_text(one): one for one in found.effects})
 
 
 def effect_text(one: Effect) -> str:
@@ -168,17 +168,17 @@ def effect_text(one: Effect) -> str:
 def _differences_table(found: Findings) -> Table:
     measure = MEASURES[found.evidence.measure].title
     title = f"Differences in test {measure}, points, paired by {paired_by(found)}"
-    return _judged_table(title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
+    return _judged_table(found, title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
 
 
 def paired_by(found: Findings) -> str:
     return "seed and test image" if found.evidence.folds is None else "fold"
 
 
-def _judged_table(title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
+def _judged_table(found: Findings, title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(heading)
-    for name in ("difference", "95 % interval", "p, corrected"):
+    for name in ("difference", f"{level_text(found.evidence.looks)} interval", "p, corrected"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
     for text, one in rows.items():
@@ -225,7 +225,7 @@ def _differences_elsewhere_table(found: Findings) -> Table:
         for name, there in found.elsewhere.items()
         for one in there.comparisons
     }
-    return _judged_table(title, "pair", rows)
+    return _judged_table(found, title, "pair", rows)
 
 
 def _optimism_table(found: Findings) -> Table:

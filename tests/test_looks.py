@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from study.analysis.findings import find
 from study.looks import LOOKS, looks_before, looks_text
 from study.plan import Plan
+from study.report.write import Request, write_report
+from study.summary import print_summary
 from study.tables import read_table
 from tests.made import make_study
 from tests.test_engine import KilledError, plan, run
@@ -98,6 +102,19 @@ def test_differences_are_judged_more_strictly_and_arms_are_not(tmp_path: Path) -
         assert ours.difference == replace(theirs.difference, looks=3)
         assert ours.difference.margin() == theirs.difference.margin(1 - 0.05 / 9)
         assert ours.difference.p_value == min(1.0, 9 * theirs.difference.p_value)
+
+
+def test_the_report_names_the_level_of_its_intervals(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"none": 0.5, "block": 0.6}, looks=[LOOK])
+    (found,) = write_report(Request([folder], tmp_path / "report")).findings
+    with Console(file=StringIO(), width=200) as console:
+        print_summary(console, found)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    html, latex = ((tmp_path / "report" / name).read_text() for name in ("index.html", "comparisons.tex"))
+    for text in (said, html, latex.replace(r"\%", "%")):
+        assert "98.75 % interval" in text
+    for text in (said, html):
+        assert "had been tested with 2 seeds: p is multiplied by 4" in text
 
 
 def test_looks_at_studies_that_are_pooled_add_up(tmp_path: Path) -> None:

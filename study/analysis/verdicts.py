@@ -17,6 +17,9 @@ by the 95 % interval alone, uncorrected:
 contradicted                         the whole interval lies below the claimed gain
 replicated                           it lies above zero and holds the claimed gain
 undecided                            else, and where one of the two arms answers every image with one class
+
+Where a study has been looked at before, p and intervals are stricter than that; what would decide is told for the
+next look (`study/analysis/estimate.py`).
 """
 
 import math

@@ -23,7 +23,7 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
-from study.looks import looks_text
+from study.looks import level_text, looks_text
 from study.plan import study_seed
 from study.report.tables import label
 from study.summary import (
@@ -182,13 +182,21 @@ def _comparisons(found: Findings) -> PageTable:
         for one in found.comparisons
     ]
     measure = MEASURES[found.evidence.measure].title
-    headings = ["pair", measure, "95 % interval", "p, Holm", "verdict", "could have seen", "macro F1"]
+    headings = [
+        "pair",
+        measure,
+        f"{level_text(found.evidence.looks)} interval",
+        "p, Holm",
+        "verdict",
+        "could have seen",
+        "macro F1",
+    ]
     note = (
         f"Differences in test {measure} in points, paired by {paired_by(found)}; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
         f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
-        f"difference that such a study finds in four of five cases. What would decide is told for the next look, which "
-        f"is judged more strictly. {_of_mcnemar(found)}"
+        f"difference that such a study finds in four of five cases. What would decide is told for the next look, "
+        f"which is judged more strictly. {_of_mcnemar(found)}"
     )
     if found.evidence.repeats != "seeds":
         note += " " + luck_text(found)
@@ -229,7 +237,8 @@ def _effects(found: Findings) -> PageTable:
         f"Differences in test {measure} in points between two values of what is compared, on the mean over all pairs "
         f"of arms that differ in these alone; p corrected over these {len(rows)}, verdicts as for pairs of arms."
     )
-    headings = ["values", measure, "95 % interval", "p, Holm", "verdict", "pairs of arms", "seeds"]
+    level = level_text(found.evidence.looks)
+    headings = ["values", measure, f"{level} interval", "p, Holm", "verdict", "pairs of arms", "seeds"]
     return PageTable("What each value does on the mean", note, headings, rows)
 
 

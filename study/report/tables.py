@@ -18,6 +18,7 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.looks import level_text
 from study.summary import effect_text, percent, points
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
@@ -141,8 +142,9 @@ def comparisons_latex(found: Sequence[Findings]) -> str:
         for one in found
         for pair in one.comparisons
     ]
+    levels = " or ".join(dict.fromkeys(level_text(one.evidence.looks) for one in found))
     return _latex(
-        rows, "Differences in points, paired by seed and test image, with 95 % interval and Holm's correction."
+        rows, f"Differences in points, paired by seed and test image, with {levels} interval and Holm's correction."
     )
 
 

@@ -10,6 +10,7 @@ from study.analysis.comparisons import Comparison
 from study.analysis.effects import level_means
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
+from study.looks import level_text
 from study.report.figures.style import COLOURS, INK, Subject, legend_above, panels, percent_axis, style_of
 
 MOST_PAIRS = 40
@@ -55,8 +56,9 @@ def _intervals(subject: Subject, axes: Axes, rows: Mapping[str, Comparison]) -> 
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    measure = MEASURES[subject.found.evidence.measure].title
-    axes.set_xlabel(f"difference in test {measure}, points, with 95 % interval")
+    evidence = subject.found.evidence
+    measure, level = MEASURES[evidence.measure].title, level_text(evidence.looks)
+    axes.set_xlabel(f"difference in test {measure}, points, with {level} interval")
     axes.grid(axis="y", visible=False)
 
 

@@ -34,16 +34,16 @@ FIGURES = (
     Figure(
         "differences",
         "Differences between arms",
-        "Mean difference of every pair with its 95 % interval, as in the table. Ticks: single seeds; the searches "
-        "where every arm was searched more than once; the folds. Filled: decided. Dotted: the gain that is claimed.",
+        "Mean difference of every pair with its interval, as in the table. Ticks: single seeds; the searches where "
+        "every arm was searched more than once; the folds. Filled: decided. Dotted: the gain that is claimed.",
         "two arms confirmed with two common seeds",
         differences,
     ),
     Figure(
         "elsewhere",
         "The same differences on other data",
-        "Mean difference of every pair with its 95 % interval on the study's own test images and on those of other "
-        "data, by the classes that both have. Marks and ticks as above.",
+        "Mean difference of every pair with its interval on the study's own test images and on those of other data, "
+        "by the classes that both have. Marks and ticks as above.",
         "",  # most studies test no other
         elsewhere,
     ),
