@@ -26,6 +26,7 @@ LOCK = "study.lock"
 JOURNAL = "optuna.log"
 MODELS = "models"  # the network of every arm's best confirmation, or of all tested trials
 PACKAGES = ("fer-study", "keras", "tensorflow", "jax", "ray", "optuna", "numpy", "pandas", "pyarrow")
+ENDED = ("complete", "out of time")  # a status with which a study has answered
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
 # may the other data that is tested, too.

@@ -41,6 +41,7 @@ from study.dry_run import dry_run
 from study.elsewhere import find_others, later_text
 from study.folder import (
     CHANGED_CODE,
+    ENDED,
     JOURNAL,
     OTHER_NETWORKS,
     check_same_study,
@@ -200,6 +201,8 @@ def _run(
                 status = "interrupted"
             finally:
                 status = _write_end(place, {**record, "status": status, "end": now()})
+            if status in ENDED:
+                _close(console, folder)
     if status in ("interrupted", "out of time"):
         console.print(f"{status}; every finished trial is kept. To go on:", soft_wrap=True)
         console.print(resume_command(options, place.name), soft_wrap=True)
@@ -276,7 +279,7 @@ def _run_plan(
     recorder: Watcher,
     lost: Callable[[str], object],
 ) -> str:
-    """Run what is missing of `plan` and print the closing tables. Returns the study's status.
+    """Run what is missing of `plan`. Returns the study's status.
 
     recorder: hears what happens, too. lost: what to do, from another thread, when the cluster's head is gone.
     """
@@ -320,8 +323,6 @@ def _run_plan(
     failed = tables.trials().query("status == 'failed' and phase != 'search'")
     if len(failed):
         say(f"note: {len(failed)} fixed or confirm trials failed; --resume --retry-failed tries them again.")
-    if status != "interrupted":
-        _close(console, folder)
     return status
 
 

@@ -37,6 +37,8 @@ def print_summary(console: Console, found: Findings) -> None:
     if len(set(searched.values())) > 1:
         text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
         say(f"The arms did not get the same number of search trials: {text}.")
+    for text in found.left_out:
+        say(text)
     papers = {row["config"] for row in found.evidence.paper_runs.values()}  # of pooled studies each ran them
     for row in found.evidence.fixed.to_dict("records"):
         whose = "The paper's configuration at this scale" if row["config"] in papers else "A configuration as given"

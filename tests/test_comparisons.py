@@ -226,6 +226,24 @@ def test_searches_of_a_study_that_tunes_nothing_are_seeds(tmp_path: Path) -> Non
     assert "6 seeds" in found.answer
 
 
+@pytest.mark.parametrize("status", ["running", "interrupted", "failed", "complete", "out of time"])
+def test_an_answer_before_the_end_is_called_one_so_far(status: str, tmp_path: Path) -> None:
+    found = found_in(make_study(tmp_path / "study", {"none": 0.5, "block": 0.6}, status=status))
+    assert found.answer.startswith("So far: ") == (status not in ("complete", "out of time"))
+
+
+def test_confirmations_that_did_not_end_well_are_said_to_be_left_out(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", {"none": 0.5, "block": 0.6})
+    assert not found_in(study).left_out
+    trials = pd.read_parquet(study / "trials.parquet")
+    trials.loc[(trials["arm"] == "block") & (trials["seed"] == 200_001), "status"] = "diverged"
+    trials.to_parquet(study / "trials.parquet")
+    found = found_in(study)
+    (text,) = found.left_out
+    assert text.startswith("block: 1 of 3 confirmations failed or diverged")
+    assert found.comparisons[0].difference.seeds == 2
+
+
 def test_an_older_winners_confirmation_does_not_count(tmp_path: Path) -> None:
     """A study that grew has a new winner; the old one's confirmation stays in the table."""
     make_study(tmp_path / "grown", {"none": 0.5})

@@ -23,7 +23,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
 from study.analysis.folds import whole
-from study.folder import CHANGED_CODE, OTHER_NETWORKS, current_status, read_study, space_record
+from study.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
 from study.looks import LOOKS
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
@@ -104,6 +104,11 @@ class Evidence:
     @property
     def running(self) -> bool:
         return any(record["status"] == "running" for record in self.records)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is more to come of a study, so that what it says is not its answer yet."""
+        return any(record["status"] not in ENDED for record in self.records)
 
     @cached_property
     def repeats_search(self) -> bool:

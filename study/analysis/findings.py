@@ -47,7 +47,18 @@ class Findings:
     @property
     def answer(self) -> str:
         """The answer to the study's question, as far as it goes, in one or two sentences."""
-        return _answer(self)
+        so_far = "So far: " if self.comparisons and self.evidence.unfinished else ""
+        return so_far + _answer(self)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The confirmations that are in no mean, in words: an arm that often diverges may look good without them."""
+        return [
+            f"{arm.arm}: {failed} of {failed + len(arm.confirmations)} confirmations failed or diverged; they are in "
+            "no mean, nor their seeds in a difference."
+            for arm in self.arms
+            if (failed := arm.failed_confirmations)
+        ]
 
     @property
     def luck(self) -> Luck:

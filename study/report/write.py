@@ -74,7 +74,7 @@ def write_report(request: Request, progress: Callable[[str], None] = lambda text
 
 def _section(request: Request, found: Findings, prefix: str, progress: Callable[[str], None]) -> Section:
     """Draw the figures; their files begin with `prefix`."""
-    missing = list(found.evidence.missing)
+    missing = [*found.evidence.missing, *found.left_out]
     faces = None
     if found.evidence.answers:
         progress("reading the images")
