@@ -5,7 +5,7 @@ found finds it, sooner or later, where there is nothing (Armitage, McPherson and
 tests on accumulating data"). So the record keeps what had been tested whenever a study was enlarged, and differences
 are judged the more strictly (`study/analysis/estimate.py`). To finish what was planned is no further look, whatever
 interrupted it; nor is a trial that had failed and is trained again. Studies that are pooled are taken for planned
-together.
+together, with a note where one was begun after another had ended.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from study.analysis.findings import find
+from study.analysis.findings import Findings, find
 from study.looks import LOOKS, looks_before, looks_text
 from study.plan import Plan
 from study.report.write import Request, write_report
@@ -117,14 +117,38 @@ def test_the_report_names_the_level_of_its_intervals(tmp_path: Path) -> None:
         assert "had been tested with 2 seeds: p is multiplied by 4" in text
 
 
+def pooled(folder: Path, one: dict[str, Any], two: dict[str, Any]) -> Findings:
+    """Two studies with other seeds, of whose records so much is known."""
+    arms, folders = {"none": 0.5, "block": 0.6}, []
+    for which, (name, known) in enumerate({"one": one, "two": two}.items()):
+        folders.append(make_study(folder / name, arms, searches=2, **known))
+        trials = pd.read_parquet(folders[-1] / "trials.parquet")
+        trials[trials["search"] == which].assign(search=0).to_parquet(folders[-1] / "trials.parquet")
+    (found,) = find(folders)
+    return found
+
+
 def test_looks_at_studies_that_are_pooled_add_up(tmp_path: Path) -> None:
-    arms = {"none": 0.5, "block": 0.6}
-    folders = [make_study(tmp_path / name, arms, searches=2, looks=[LOOK]) for name in ("one", "two")]
-    for which, folder in enumerate(folders):
-        trials = pd.read_parquet(folder / "trials.parquet")
-        trials[trials["search"] == which].assign(search=0).to_parquet(folder / "trials.parquet")
-    (pooled,) = find(folders)
-    assert pooled.comparisons[0].difference.looks == 3
+    found = pooled(tmp_path, {"looks": [LOOK]}, {"looks": [LOOK]})
+    assert found.comparisons[0].difference.looks == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "later"),
+    [
+        ({}, {}, None),
+        ({}, {"start": "2026-01-01T00:59:00+00:00", "end": None, "status": "running"}, None),
+        ({}, {"start": "2026-01-01T02:00:00+00:00", "end": "2026-01-01T03:00:00+00:00"}, "two"),
+        ({"start": "2026-01-01T02:00:00+00:00", "end": None, "status": "running"}, {}, "one"),
+    ],
+    ids=["side by side", "begun before the end", "one after the other", "the first later"],
+)
+def test_a_study_that_was_begun_when_another_had_ended_is_said_to_be(
+    one: dict, two: dict, later: str | None, tmp_path: Path
+) -> None:
+    notes = [text for text in pooled(tmp_path, one, two).evidence.missing if "planned together" in text]
+    assert [text.partition(":")[0] for text in notes] == ([later] if later else [])
+    assert all("this is look 2, of which every p is 4 times as large" in text for text in notes)
 
 
 def test_a_record_without_looks_has_none(tmp_path: Path) -> None:

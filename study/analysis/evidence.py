@@ -22,6 +22,7 @@ from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
+from study.analysis.estimate import strictness
 from study.analysis.folds import whole
 from study.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
 from study.looks import LOOKS
@@ -269,6 +270,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
     folders, records = zip(*studies, strict=True)
     missing += [*_unfinished(studies, trials), *_not_tested(trials, elsewhere), *_other_networks(studies)]
+    missing += _begun_later(studies)
     return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere)
 
 
@@ -340,6 +342,18 @@ def _other_networks(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
         "came out otherwise, as on another machine. Configurations and seeds are the same."
         for folder, record in studies
         for name, trials in record.get(OTHER_NETWORKS, {}).items()
+    ]
+
+
+def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
+    """Which of the pooled studies were begun when another had been answered, as far as is known."""
+    ends = [record["end"] for _, record in studies if record["end"]]
+    later = [folder.name for folder, record in studies if ends and record["start"] > min(ends)]
+    if not later:
+        return []
+    return [
+        f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned together; "
+        f"if not, this is look {1 + len(later)}, of which every p is {strictness(1 + len(later))} times as large."
     ]
 
 
