@@ -351,9 +351,10 @@ def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
     later = [folder.name for folder, record in studies if ends and record["start"] > min(ends)]
     if not later:
         return []
+    looks = 1 + len(later)
     return [
-        f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned together; "
-        f"if not, this is look {1 + len(later)}, of which every p is {strictness(1 + len(later))} times as large."
+        f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned "
+        f"together; if not, this is look {looks}, of which every p is {strictness(looks)} times as large."
     ]
 
 
