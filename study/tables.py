@@ -324,7 +324,9 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     if not path.exists():
         return schema.empty_table()
     try:
-        with path.open("rb") as file:  # by its path Arrow opens it twice, and a driver may exchange it in between
+        # By its path Arrow opens it twice, and a driver may exchange it in between. Of a Python file its threads need
+        # the interpreter to let go of it, and abort where that is about to end (apache/arrow 34314).
+        with pa.OSFile(str(path)) as file:
             table = pq.read_table(file)
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None

@@ -1,6 +1,8 @@
 """Tables: readable at any moment, every trial once, and whole after any cut."""
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from fer_core.config import TrialConfig
 from study.tables import PENDING, SCHEMAS, Tables, prediction_rows, read_table, trial_row
+from tests.made import make_study
 
 
 def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0) -> dict[str, Any]:
@@ -151,3 +154,25 @@ def test_a_column_that_an_older_study_lacks_holds_what_was_so_in_effect_or_nothi
     assert read["config.train.precision"].tolist() == ["float32"]
     assert read["trial"].tolist() == ["a"]
     assert "gone" not in read
+
+
+READ_AND_END = """
+import os, sys
+from pathlib import Path
+from study.tables import read_table
+
+for _ in range(30):
+    process = os.fork()
+    if not process:
+        for name in ("trials", "epochs"):
+            read_table(Path(sys.argv[1]), name)
+        sys.exit()
+    assert os.waitpid(process, 0)[1] == 0
+"""
+
+
+def test_a_command_that_has_just_read_a_table_ends_well(tmp_path: Path) -> None:
+    """Threads of Arrow's that still hold a file of Python's abort one in ten that ends at once."""
+    study = make_study(tmp_path / "study", {"none": 0.5, "block": 0.6})
+    done = subprocess.run([sys.executable, "-c", READ_AND_END, study], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
