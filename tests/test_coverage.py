@@ -148,7 +148,7 @@ def test_a_study_that_is_given_the_seeds_its_report_asks_for_tells_equal_arms_ap
     arms: int, seeds: int
 ) -> None:
     """Until two arms are told apart, or nothing is undecided, up to five times. Were every look taken for the first,
-    it would be in twice as many. Half as many studies, as each is several.
+    it would be in nearly twice as many. Half as many studies, as each is several.
     """
     random = np.random.default_rng(500 + arms)
     faces, count = population(random, (0.0,) * arms), STUDIES // 2
