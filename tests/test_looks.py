@@ -140,15 +140,17 @@ def test_looks_at_studies_that_are_pooled_add_up(tmp_path: Path) -> None:
         ({}, {"start": "2026-01-01T00:59:00+00:00", "end": None, "status": "running"}, None),
         ({}, {"start": "2026-01-01T02:00:00+00:00", "end": "2026-01-01T03:00:00+00:00"}, "two"),
         ({"start": "2026-01-01T02:00:00+00:00", "end": None, "status": "running"}, {}, "one"),
+        ({"looks": [LOOK]}, {"start": "2026-01-01T02:00:00+00:00"}, "two"),
     ],
-    ids=["side by side", "begun before the end", "one after the other", "the first later"],
+    ids=["side by side", "begun before the end", "one after the other", "the first later", "one looked at before"],
 )
 def test_a_study_that_was_begun_when_another_had_ended_is_said_to_be(
     one: dict, two: dict, later: str | None, tmp_path: Path
 ) -> None:
     notes = [text for text in pooled(tmp_path, one, two).evidence.missing if "planned together" in text]
     assert [text.partition(":")[0] for text in notes] == ([later] if later else [])
-    assert all("this is look 2, of which every p is 4 times as large" in text for text in notes)
+    told = "look 3, of which every p is 2.25 times" if "looks" in one else "look 2, of which every p is 4 times"
+    assert all(told in text for text in notes)
 
 
 def test_a_record_without_looks_has_none(tmp_path: Path) -> None:

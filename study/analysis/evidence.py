@@ -351,10 +351,11 @@ def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
     later = [folder.name for folder, record in studies if ends and record["start"] > min(ends)]
     if not later:
         return []
-    looks = 1 + len(later)
+    known = 1 + sum(len(record.get(LOOKS, [])) for _, record in studies)
+    looks = known + len(later)
     return [
         f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned "
-        f"together; if not, this is look {looks}, of which every p is {strictness(looks)} times as large."
+        f"together; if not, this is look {looks}, of which every p is {strictness(looks) / strictness(known):.3g} times as large."
     ]
 
 

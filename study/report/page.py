@@ -195,7 +195,7 @@ def _comparisons(found: Findings) -> PageTable:
         f"Differences in test {measure} in points, paired by {paired_by(found)}; p corrected over all {len(rows)} "
         "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
         f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
-        f"difference that such a study finds in four of five cases. What would decide is told for the next look, "
+        "difference that such a study finds in four of five cases. What would decide is told for the next look, "
         f"which is judged more strictly. {_of_mcnemar(found)}"
     )
     if found.evidence.repeats != "seeds":
