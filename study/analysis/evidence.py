@@ -353,9 +353,10 @@ def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
         return []
     known = 1 + sum(len(record.get(LOOKS, [])) for _, record in studies)
     looks = known + len(later)
+    times = strictness(looks) / strictness(known)
     return [
         f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned "
-        f"together; if not, this is look {looks}, of which every p is {strictness(looks) / strictness(known):.3g} times as large."
+        f"together; if not, this is look {looks}, of which every p is {times:.3g} times as large."
     ]
 
 
