@@ -12,7 +12,7 @@ from fer_core.errors import InputError
 from study.elsewhere import later_text
 from study.engine import PHASES, Engine, StudyFailedError
 from study.folder import JOURNAL, MODELS, network_file
-from study.looks import looks_before, looks_text
+from study.looks import looks_before, looks_text, this_look
 from study.mending import mend
 from study.place import Place
 from study.plan import Plan, TrialSpec
@@ -26,7 +26,7 @@ class Left:
 
     fixed: themselves. search, confirm: how many, by arm, those not proposed yet included. lacking: by trial the names
     of the other data. again: the arm of each of those whose network was not kept, which are trained again.
-    looks: what had been tested whenever the study was enlarged, this time included.
+    earlier_looks: what had been tested whenever the study was enlarged, this time included.
     """
 
     fixed: Sequence[TrialSpec]
@@ -34,7 +34,12 @@ class Left:
     confirm: Mapping[str, int]
     lacking: Mapping[str, Sequence[str]]
     again: Sequence[str]
-    looks: Sequence[Mapping[str, Any]] = ()
+    earlier_looks: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def looks(self) -> int:
+        """How often the study will have been answered."""
+        return this_look(self.earlier_looks)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -53,7 +58,7 @@ class Left:
         phases = [f"{self.counts[phase]:,} {phase}" for phase in PHASES if self.counts[phase]]
         found = [f"left of them: {', '.join(phases) or 'none, all have ended'}"]
         found += [later_text(self.lacking, len(self.again))] if self.lacking else []
-        return [*found, looks_text(self.looks)] if self.looks else found
+        return [*found, looks_text(self.earlier_looks)] if self.earlier_looks else found
 
 
 def what_is_left(

@@ -28,7 +28,7 @@ def looks_before(before: Mapping[str, Any] | None, plan: Plan, folder: Path) -> 
         return []
     found: list[dict[str, Any]] = list(before.get(LOOKS, []))
     planned = _planned(before)
-    if not any(getattr(plan, name) > planned[name] for name in SIZES):
+    if not any(getattr(plan, name) > planned[name] for name in _sizes(plan)):
         return found
     confirmed = read_table(folder, "trials").query("phase == 'confirm' and status == 'completed'")
     seen = found[-1]["confirmed"] if found else 0
@@ -36,6 +36,12 @@ def looks_before(before: Mapping[str, Any] | None, plan: Plan, folder: Path) -> 
     if judged and len(confirmed) > seen:
         found.append({**planned, "confirmed": len(confirmed), "time": now()})
     return found
+
+
+def _sizes(plan: Plan) -> tuple[str, ...]:
+    """What of this plan may grow: where nothing is tuned, its number of search trials says nothing."""
+    tunes = any(map(plan.trials_in, plan.arms))
+    return SIZES if tunes else tuple(name for name in SIZES if name != "trials")
 
 
 def _planned(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,19 +53,24 @@ def _planned(record: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def looks_text(looks: Sequence[Mapping[str, Any]]) -> str:
+def this_look(earlier: Sequence[Mapping[str, Any]]) -> int:
+    """How often the study has been answered after so many earlier looks, this time included."""
+    return len(earlier) + 1
+
+
+def looks_text(earlier: Sequence[Mapping[str, Any]]) -> str:
     """What it means for a study's next answer that it was enlarged when so much had been tested."""
-    tested = ", then ".join(_planned_text(look) for look in looks)
+    tested, look = ", then ".join(map(_planned_text, earlier)), this_look(earlier)
     return (
         f"The study was enlarged after its arms had been tested with {tested}: p is multiplied by "
-        f"{strictness(len(looks) + 1)}, and the intervals of differences are of {level_text(looks)}, as who goes on "
+        f"{strictness(look)}, and the intervals of differences are of {level_text(look)}, as who goes on "
         "until something is found finds it."
     )
 
 
-def level_text(looks: Sequence[Mapping[str, Any]]) -> str:
-    """The level of the intervals of differences after these looks."""
-    return f"{100 - 100 * (1 - CONFIDENCE) / strictness(len(looks) + 1):.4g} %"
+def level_text(looks: int) -> str:
+    """The level of the intervals of differences at the last of so many looks."""
+    return f"{100 - 100 * (1 - CONFIDENCE) / strictness(looks):.4g} %"
 
 
 def _planned_text(look: Mapping[str, Any]) -> str:

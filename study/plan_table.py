@@ -76,7 +76,7 @@ def print_plan(
     if limit is not None and cost is not None and left is None:
         console.print(limit_text(plan, cost, limit), soft_wrap=True)
     if source.path is not None:  # drawn faces have a luck of their own
-        console.print(_power_text(plan, (images or FER2013).tested, _looks(left)), soft_wrap=True)
+        console.print(_power_text(plan, (images or FER2013).tested, left.looks if left else 1), soft_wrap=True)
 
 
 def plan_record(
@@ -85,6 +85,7 @@ def plan_record(
     """What `print_plan` shows, for a program."""
     fixed = [spec.arm for spec in plan.fixed_trials()]
     cost, tested = estimate(plan, cluster, images or FER2013, left), (images or FER2013).tested
+    looks = left.looks if left else 1
     return {
         "space": plan.space.name,
         "question": plan.space.question,
@@ -117,7 +118,7 @@ def plan_record(
         "left": None if left is None else left.counts,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
-        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested, _looks(left)),
+        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested, looks),
     }
 
 
@@ -143,11 +144,6 @@ def _cost_text(plan: Plan, cost: Cost | None) -> str:
     source = "as measured here" if cost.measured else "on a usual machine; --calibrate measures this one"
     work, wall = duration(3600 * cost.trial_hours), duration(60 * cost.minutes)
     return f"time: about {wall}, {work} of trials, if none stops early ({source})"
-
-
-def _looks(left: "Left | None") -> int:
-    """How often the study will have been answered."""
-    return 1 if left is None else 1 + len(left.looks)
 
 
 def _power_text(plan: Plan, tested: int, looks: int) -> str:

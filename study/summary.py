@@ -52,8 +52,8 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_differences_table(found))
     if found.evidence.repeats != "seeds" and found.comparisons:
         say(luck_text(found))
-    if found.evidence.looks and found.comparisons:
-        say(looks_text(found.evidence.looks))
+    if found.evidence.earlier_looks and found.comparisons:
+        say(looks_text(found.evidence.earlier_looks))
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")

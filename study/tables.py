@@ -105,7 +105,7 @@ class Tables:
             if not self._written[name].num_rows:
                 self._written[name] = with_classes(SCHEMAS[name], classes).empty_table()
         self._written["trials"] = _with_own(self._written["trials"], own or {})
-        self._new: dict[str, list[Row]] = {"trials": [], "epochs": []}
+        self._new: dict[str, list[Row]] = {"epochs": [], "trials": []}  # in the order of FILES
         self._finished = set(self._written["trials"]["trial"].to_pylist())
         epochs = self._written["epochs"]
         self._epochs = set(zip(epochs["trial"].to_pylist(), epochs["epoch"].to_pylist(), strict=True))

@@ -48,6 +48,12 @@ def test_a_new_study_and_one_that_goes_on_as_planned_have_not(tested: Path, tmp_
     assert looks_before(record(plan()), plan(), tested) == []
 
 
+def test_more_search_trials_are_no_look_where_nothing_is_tuned(tmp_path: Path) -> None:
+    run(plan("paper"), tmp_path)
+    assert looks_before(record(plan("paper")), plan("paper", trials=12), tmp_path) == []
+    assert len(looks_before(record(plan("paper")), plan("paper", trials=12, seeds=3), tmp_path)) == 1
+
+
 def test_to_enlarge_a_study_before_its_arms_were_tested_is_no_look(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         run(plan(), tmp_path, steps=SEARCH_STEPS)

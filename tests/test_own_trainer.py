@@ -390,7 +390,7 @@ def test_a_study_grows_and_repeats_nothing_and_says_that_its_trainer_has_changed
     assert changed not in own_study.command.out
     (evidence,) = read_evidence([own_study.folder])
     assert evidence.missing == (f"study: {changed}.",)
-    assert [(look["seeds"], look["confirmed"]) for look in evidence.looks] == [(2, 2 * len(evidence.arms))]
+    assert [(look["seeds"], look["confirmed"]) for look in evidence.earlier_looks] == [(2, 2 * len(evidence.arms))]
     looked = "after its arms had been tested with 2 seeds: p is multiplied by 4"
     assert grown.out.count(looked) == 2  # at the start and in the closing lines
     assert looked not in own_study.command.out

@@ -81,6 +81,23 @@ def test_a_reader_misses_nothing_that_a_driver_is_just_moving_to_the_parquet_fil
     tables.close()
 
 
+def test_no_trial_is_in_its_parquet_file_before_its_epochs_are_in_theirs(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    tables.write()
+    (tmp_path / "epochs.parquet").unlink()
+    (tmp_path / "epochs.parquet").mkdir()  # so that it cannot be written
+
+    def record() -> None:
+        tables.add_epoch({"trial": "t", **epoch(1)})
+        tables.add_trial(row("t", epochs=[epoch(1)]))
+        tables.write()
+
+    with pytest.raises(OSError, match="directory"):
+        record()
+    assert not pq.read_table(tmp_path / "trials.parquet").num_rows
+    assert len(read_table(tmp_path, "trials")) == 1
+
+
 def test_adding_a_trial_or_an_epoch_again_changes_nothing(tmp_path: Path) -> None:
     tables = Tables(tmp_path)
     for _ in range(2):

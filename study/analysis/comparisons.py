@@ -58,7 +58,7 @@ def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Com
     differences = {}
     for measure in MEASURES:
         first, second = observe_all(evidence, [ours, theirs], measure)
-        differences[measure] = estimate(first.minus(second), 1 + len(evidence.looks))
+        differences[measure] = estimate(first.minus(second), evidence.looks)
     if not differences[evidence.measure].seeds:
         return None
     return Comparison(arm.arm, baseline.arm, evidence.measure, differences, _by_seed(evidence, ours, theirs))

@@ -47,7 +47,7 @@ def find_effects(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Effect
             if not rows[baseline]:
                 continue
             means = _means(evidence, rows)
-            difference = estimate(means[value].minus(means[baseline]), 1 + len(evidence.looks))
+            difference = estimate(means[value].minus(means[baseline]), evidence.looks)
             if difference.seeds:
                 found.append(Effect(factor, value, baseline, len(rows[value]), difference))
     return judged(found, evidence.margin)

@@ -4,7 +4,7 @@ Reads whatever stands in the folders, while a study runs too, and notes what is 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers
 from study.analysis.estimate import strictness
 from study.analysis.folds import whole
 from study.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
-from study.looks import LOOKS
+from study.looks import LOOKS, this_look
 from study.plan import study_seed
 from study.selection import COUNTED_EPOCHS
 from study.tables import SCHEMAS, read_parquet, read_table
@@ -98,9 +98,14 @@ class Evidence:
         return self._of_space.get("claim") is None
 
     @property
-    def looks(self) -> list[dict[str, Any]]:
+    def earlier_looks(self) -> list[dict[str, Any]]:
         """What had been tested whenever one of the studies was enlarged."""
-        return [look for record in self.records for look in record.get(LOOKS, [])]
+        return _earlier_looks(self.records)
+
+    @property
+    def looks(self) -> int:
+        """How often the question has been answered, by ever more, this time included."""
+        return this_look(self.earlier_looks)
 
     @property
     def running(self) -> bool:
@@ -345,13 +350,17 @@ def _other_networks(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
     ]
 
 
+def _earlier_looks(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [look for record in records for look in record.get(LOOKS, [])]
+
+
 def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
     """Which of the pooled studies were begun when another had been answered, as far as is known."""
     ends = [record["end"] for _, record in studies if record["end"]]
     later = [folder.name for folder, record in studies if ends and record["start"] > min(ends)]
     if not later:
         return []
-    known = 1 + sum(len(record.get(LOOKS, [])) for _, record in studies)
+    known = this_look(_earlier_looks(record for _, record in studies))
     looks = known + len(later)
     times = strictness(looks) / strictness(known)
     return [

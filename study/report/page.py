@@ -200,8 +200,8 @@ def _comparisons(found: Findings) -> PageTable:
     )
     if found.evidence.repeats != "seeds":
         note += " " + luck_text(found)
-    if found.evidence.looks:
-        note += " " + looks_text(found.evidence.looks)
+    if found.evidence.earlier_looks:
+        note += " " + looks_text(found.evidence.earlier_looks)
     return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
 
 
