@@ -15,6 +15,7 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.analysis.seen import Part
 from study.analysis.verdicts import plural
 from study.looks import level_text, looks_text
 
@@ -54,6 +55,8 @@ def print_summary(console: Console, found: Findings) -> None:
         say(luck_text(found))
     if found.evidence.earlier_looks and found.comparisons:
         say(looks_text(found.evidence.earlier_looks))
+    if found.seen:
+        console.print(_seen_table(found.seen))
     if found.optimism:
         console.print(_optimism_table(found))
     say(f"Verdict: {found.answer}")
@@ -228,6 +231,34 @@ def _differences_elsewhere_table(found: Findings) -> Table:
         for one in there.comparisons
     }
     return _judged_table(found, title, "pair", rows)
+
+
+SEEN = "Test accuracy by what was there to learn from"
+
+
+def seen_heading(part: Part) -> str:
+    return f"{part.title}, {counted_images(part.images)}"
+
+
+def counted_images(count: int) -> str:
+    return f"{count:,} image" if count == 1 else f"{count:,} images"
+
+
+def _seen_table(parts: Sequence[Part]) -> Table:
+    table = Table(title=SEEN, title_justify="left")
+    table.add_column("arm, or pair")
+    for part in parts:
+        table.add_column(f"{part.title}\n{counted_images(part.images)}", justify="right")
+    for arm in parts[0].arms:
+        table.add_row(arm, *(_two_lines(percent(one.value), interval(one)) for one in (p.arms[arm] for p in parts)))
+    for arm, baseline in parts[0].differences:
+        gaps = [part.differences[arm, baseline] for part in parts]
+        table.add_row(f"{arm} - {baseline}", *(_two_lines(points(g.value), interval(g, signed=True)) for g in gaps))
+    return table
+
+
+def _two_lines(value: str, bounds: str) -> str:
+    return f"{value}\n{bounds}"
 
 
 def _optimism_table(found: Findings) -> Table:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_core.config import FOLDS, TrialConfig, trial_id
+from study.analysis.likeness import write_likeness
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY
 from study.tables import Tables, elsewhere_rows, prediction_rows, trial_row
 
@@ -26,6 +28,7 @@ def make_study(
     images: int = 140,
     folds: int | None = None,
     elsewhere: Mapping[str, int] | None = None,
+    likeness: Mapping[int, float] | None = None,
     failed: Sequence[str] = (),
     **record: Any,
 ) -> Path:
@@ -36,7 +39,7 @@ def make_study(
     confirmation. `record` overrides what study.json says. Arms are called by
     their SE placement; others have the placement `none` and a width of their own. folds: as many searches, the n-th
     of which tests images of its own, `images` and n more of them. elsewhere: names of other data, of which so many
-    images were tested, too, and answered right as often.
+    images were tested, too, and answered right as often. likeness: of test images to what trains, where it is known.
     """
     others = elsewhere or {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +72,9 @@ def make_study(
                 }
                 _add(tables, row, best, epochs, 0.6, "completed", answers, there)
     tables.close()
+    if likeness is not None:
+        alike = pd.DataFrame({"image": list(likeness), "likeness": list(likeness.values()), "most_like": 0})
+        write_likeness(alike.set_index("image"), folder)
     return folder
 
 

@@ -21,7 +21,8 @@ def many_arms(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     arms = dict.fromkeys(("none", "block", *others), 0.5)
     crossed = {"one": {"a": ["none", *others[:2]], "b": ["block", *others[2:]]}}
     folder = tmp_path_factory.mktemp("many") / "study"
-    study = make_study(folder, arms, search=10, images=140, elsewhere={"wild": 70}, factors=crossed)
+    alike = {image: image / 140 for image in range(140)}
+    study = make_study(folder, arms, search=10, images=140, elsewhere={"wild": 70}, likeness=alike, factors=crossed)
     return Subject(find([study])[0], faces=np.zeros((140, 48, 48), dtype=np.uint8))
 
 

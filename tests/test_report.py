@@ -60,7 +60,7 @@ def test_the_tables_of_a_recorded_study_are_as_they_were(name: str, tuned_report
 def test_every_file_is_there_and_readable(tmp_path: Path) -> None:
     arms = {"none": 0.5, "block": 0.55, "conv": 0.6}
     factors = {"model.se_placement": {arm: [arm] for arm in arms}}
-    study = make_study(tmp_path / "study", arms, search=12, factors=factors)
+    study = make_study(tmp_path / "study", arms, search=12, likeness=dict.fromkeys(range(140), 0.5), factors=factors)
     page = report(study)
     folder = study / "report"
     drawn = {f.name for f in FIGURES} - {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
+from fer_core.data.photographs import Repeated
 from fer_core.form import Form
 
 # Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
@@ -34,7 +35,8 @@ class Audit:
     constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
     subjects: how many there are in every usage. shared: for every pair of usages, the subjects that are in both.
     Both are empty where subjects are not known. agreement: which share of an image's votes is for its label, on the
-    mean; unanimous: how many images have no other votes. Both None where there are labels alone.
+    mean; unanimous: how many images have no other votes. Both None where there are labels alone. photographs: as
+    `photographs.py` finds them; None where that was not asked for.
     """
 
     name: str
@@ -54,14 +56,19 @@ class Audit:
     shared: dict[str, list[str]]
     agreement: float | None
     unanimous: int | None
+    photographs: dict[str, list[Repeated]] | None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows."""
         return asdict(self)
 
 
-def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
-    """Look through `dataset`: a second or two for FER2013. `unreadable`: what its reader had to leave out."""
+def audit(
+    dataset: Dataset, unreadable: Sequence[str] = (), photographs: dict[str, list[Repeated]] | None = None
+) -> Audit:
+    """Look through `dataset`: a second or two for FER2013. `unreadable`: what its reader had to leave out.
+    photographs: as `photographs.py` finds them.
+    """
     groups, votes = _identical(dataset.images), _votes_for_the_label(dataset)
     subjects = _subjects(dataset)
     return Audit(
@@ -88,6 +95,7 @@ def audit(dataset: Dataset, unreadable: Sequence[str] = ()) -> Audit:
         },
         agreement=None if votes is None else float(votes.mean()),
         unanimous=None if votes is None else int((votes == 1).sum()),
+        photographs=photographs,
     )
 
 

@@ -2,6 +2,7 @@
 
 from fer_core.data.audit import KNOWN_FER2013, Audit
 from fer_core.data.dataset import EMOTIONS
+from fer_core.data.likeness import SAME_PHOTOGRAPH
 
 MOST_COLUMNS = 12
 
@@ -22,6 +23,7 @@ def audit_text(audit: Audit) -> str:
         f"{audit.distinct:,} distinct images; {len(audit.groups):,} groups of identical ones"
         + (":" if twins else "."),
         *twins,
+        *_photographs(audit),
         *_subjects(audit),
         *_votes(audit),
         f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
@@ -30,6 +32,24 @@ def audit_text(audit: Audit) -> str:
         *(f"  {problem}" for problem in audit.unreadable),
     ]
     return "\n".join(lines)
+
+
+def _photographs(audit: Audit) -> list[str]:
+    if audit.photographs is None:
+        return []
+    if not audit.photographs:
+        return ["photographs in two parts: there is one part."]
+    lines = []
+    for pair, found in audit.photographs.items():
+        earlier, later = pair.split(" -> ")
+        twins = set(audit.across.get(pair, []))
+        others = [one for one in found if one.row not in twins]
+        unlike = sum(not one.same_label for one in others)
+        lines.append(
+            f"  {len(found):,} {later} images show a photograph of {earlier}: {len(twins):,} pixel for pixel, "
+            f"{len(others):,} in another crop, size or brightness ({unlike:,} of these with another label)"
+        )
+    return [f"photographs in two parts (likeness of at least {SAME_PHOTOGRAPH:g}):", *lines]
 
 
 def _subjects(audit: Audit) -> list[str]:

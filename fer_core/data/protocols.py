@@ -72,8 +72,7 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
     """
     train, val, test = _rows(dataset.listing, protocol, fold)
     images, labels, subjects, shares = dataset.images, dataset.labels, dataset.subjects, dataset.distributions
-    training = np.arange(len(labels)) if fold else np.flatnonzero(dataset.usages == TRAINING)
-    known = np.setdiff1d(training, test)
+    known = _known(dataset.listing, test, fold)
     return (
         Learning(
             _take(images, train),
@@ -91,6 +90,19 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
             None if subjects is None else subjects[test],
         ),
     )
+
+
+def known_and_tested(data: Listing, protocol: str, fold: Fold | None = None) -> tuple[Indices, Indices]:
+    """The rows that are given to learn from, all of Training that is not tested or of the other folds, and those that
+    are tested. Raises InputError as `split` does.
+    """
+    *_, test = _rows(data, protocol, fold)
+    return _known(data, test, fold), test
+
+
+def _known(data: Listing, test: Indices, fold: Fold | None) -> Indices:
+    given = np.arange(len(data.labels)) if fold else np.flatnonzero(data.usages == TRAINING)
+    return np.setdiff1d(given, test)
 
 
 def images_by_part(data: Listing, protocol: str, fold: Fold | None = None) -> dict[str, int]:

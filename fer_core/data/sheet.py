@@ -14,11 +14,17 @@ ENLARGED = 2
 
 
 def contact_sheet(dataset: Dataset, audit: Audit) -> Image.Image:
-    """The sheet, a row a class, then constant images and those with contradicting labels where there are any."""
+    """The sheet, a row a class, then where there are any constant images, those with contradicting labels, and
+    photographs in two parts that are not identical, beside each other.
+    """
     rows = [(name, _of_class(dataset, label)) for label, name in enumerate(dataset.classes)]
     rows.append(("constant", np.array(audit.constant, int)))
     contradicting = [row for group in audit.contradicting for row in group]
     rows.append(("identical images, labels that contradict", np.array(contradicting, int)))
+    repeated = [one for found in (audit.photographs or {}).values() for one in found]
+    twins = {row for found in audit.across.values() for row in found}
+    pairs = [row for one in repeated if one.row not in twins for row in (one.row, one.earlier)]
+    rows.append(("photographs in two parts, not identical", np.array(pairs, int)))
     shown = [(f"{title} ({len(found)})", dataset.images[found[:COLUMNS]]) for title, found in rows if len(found)]
     side, colour = dataset.images.shape[1], dataset.images.ndim == 4
     size = COLUMNS * side, len(shown) * (side + TITLE)

@@ -12,7 +12,7 @@ from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.folds import FOLD, by_fold
-from study.analysis.measures import MEASURES, filled
+from study.analysis.measures import MEASURES, Measure, filled
 from study.folder import settings_in
 from study.plan import study_seed
 from study.selection import best_winner, winners
@@ -98,7 +98,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
         confirmations=ended,
         failed_confirmations=len(chosen) - len(ended),
         learned=_learned(evidence, ended),
-        estimates={name: estimate(observe(evidence, ended, name)) for name in MEASURES},
+        estimates={name: estimate(observe(evidence, ended, measure)) for name, measure in MEASURES.items()},
         parameters=int(parameters.iloc[0]) if len(parameters) else None,
         seconds=float(ended["seconds"].mean()),
         folds=None if evidence.folds is None else int(ended[FOLD].nunique()),
@@ -111,13 +111,13 @@ def _learned(evidence: Evidence, confirmations: pd.DataFrame) -> bool:
     return not answers or any(one is None or np.ptp(one.predicted) > 0 for one in answers)
 
 
-def observe(evidence: Evidence, confirmations: pd.DataFrame, measure: str) -> Observed:
+def observe(evidence: Evidence, confirmations: pd.DataFrame, measure: Measure) -> Observed:
     """The measure over `confirmations`, from the predictions if all have them, else from the trials' own columns."""
     (observed,) = observe_all(evidence, [confirmations], measure)
     return observed
 
 
-def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> list[Observed]:
+def observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure) -> list[Observed]:
     """The same of several arms, on the test images that all of their confirmations answered."""
     if evidence.folds is not None:
         return [_observe_folds(evidence, rows, measure) for rows in arms]
@@ -136,32 +136,31 @@ def searches_of(confirmations: pd.DataFrame) -> pd.Index:
     return study_seed(confirmations.index.get_level_values("seed"))
 
 
-def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: str) -> list[Observed]:
-    how = MEASURES[measure]
+def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure) -> list[Observed]:
     trials = [trial for rows in arms for trial in rows["trial"]]
     found = [evidence.answers.get(trial) for trial in trials]
     answers = aligned([one for one in found if one is not None])
-    lacks_twins = measure == "accuracy_distinct" and any(one.distinct is None for one in answers)
+    lacks_twins = measure.of_twins and any(one.distinct is None for one in answers)
     if not answers or len(answers) < len(trials) or lacks_twins:
-        if how.column is None:
+        if measure.column is None:
             return [Observed(np.empty(0)) for _ in arms]
-        return [Observed(rows[how.column].to_numpy(float)) for rows in arms]
+        return [Observed(rows[measure.column].to_numpy(float)) for rows in arms]
     ends = pd.Series([len(rows) for rows in arms]).cumsum()
-    observed = how.observe(answers)
+    observed = measure.observe(answers)
     return [observed.only(np.arange(end - len(rows), end)) for rows, end in zip(arms, ends, strict=True)]
 
 
-def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: str) -> Observed:
+def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: Measure) -> Observed:
     """Of arms with the same seeds in the same folds the values have the same places."""
-    how, trials = MEASURES[measure], by_fold(rows).to_numpy()
+    trials = by_fold(rows).to_numpy()
     table = [[evidence.answers.get(trial) for trial in of_seed] for of_seed in trials]
     answers = [one for of_seed in table for one in of_seed if one is not None]
-    lacks_twins = measure == "accuracy_distinct" and any(one.distinct is None for one in answers)
+    lacks_twins = measure.of_twins and any(one.distinct is None for one in answers)
     if answers and len(answers) == len(rows) and not lacks_twins:
-        return how.observe_folds(table)
-    if how.column is None or rows.empty:
+        return measure.observe_folds(table)
+    if measure.column is None or rows.empty:
         return Observed(np.empty(0))
-    value = dict(zip(rows["trial"], rows[how.column], strict=True))
+    value = dict(zip(rows["trial"], rows[measure.column], strict=True))
     cells = filled(np.array([[value.get(trial, np.nan) for trial in of_seed] for of_seed in trials], float))
     return Observed(cells.mean(axis=1), cells, folds=True)
 

@@ -14,7 +14,7 @@ from study.analysis.answers import aligned
 from study.analysis.arms import ArmFindings, observe_all
 from study.analysis.estimate import CONFIDENCE, Estimate, estimate
 from study.analysis.evidence import Evidence
-from study.analysis.measures import MEASURES
+from study.analysis.measures import MEASURES, Measure
 from study.analysis.verdicts import MARGIN, verdict
 
 
@@ -50,15 +50,23 @@ def compare_arms(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Compar
     return judged([one for one in found if one is not None], evidence.margin)
 
 
-def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Comparison | None:
+def in_common(arm: ArmFindings, baseline: ArmFindings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The confirmations of both with the seeds that both have, in the same order."""
     common = arm.confirmations.index.intersection(baseline.confirmations.index)
-    if common.empty:
+    return arm.confirmations.loc[common], baseline.confirmations.loc[common]
+
+
+def difference(evidence: Evidence, ours: pd.DataFrame, theirs: pd.DataFrame, measure: Measure) -> Estimate:
+    """By how much the measure is higher in ours, paired: as `in_common` gives them."""
+    first, second = observe_all(evidence, [ours, theirs], measure)
+    return estimate(first.minus(second), evidence.looks)
+
+
+def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Comparison | None:
+    ours, theirs = in_common(arm, baseline)
+    if ours.empty:
         return None
-    ours, theirs = arm.confirmations.loc[common], baseline.confirmations.loc[common]
-    differences = {}
-    for measure in MEASURES:
-        first, second = observe_all(evidence, [ours, theirs], measure)
-        differences[measure] = estimate(first.minus(second), evidence.looks)
+    differences = {name: difference(evidence, ours, theirs, measure) for name, measure in MEASURES.items()}
     if not differences[evidence.measure].seeds:
         return None
     return Comparison(arm.arm, baseline.arm, evidence.measure, differences, _by_seed(evidence, ours, theirs))

@@ -18,6 +18,7 @@ from study.analysis.arms import ArmFindings, observe_all
 from study.analysis.comparisons import judged
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
+from study.analysis.measures import MEASURES
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def _in_common(
 
 def _means(evidence: Evidence, rows: Mapping[str, list[pd.DataFrame]]) -> dict[str, Observed]:
     """The measure at every value, the mean of its arms."""
-    observed = iter(observe_all(evidence, [one for of_value in rows.values() for one in of_value], evidence.measure))
+    arms, measure = [one for of_value in rows.values() for one in of_value], MEASURES[evidence.measure]
+    observed = iter(observe_all(evidence, arms, measure))
     return {value: _mean([next(observed) for _ in of_value]) for value, of_value in rows.items()}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from study.analysis.answers import Answers
 from study.analysis.evidence import Evidence
-from study.analysis.measures import MEASURES
+from study.analysis.measures import MEASURES, Measure
 
 
 def elsewhere(evidence: Evidence, name: str) -> Evidence:
@@ -20,9 +20,9 @@ def elsewhere(evidence: Evidence, name: str) -> Evidence:
     of_it = trials[tested | (trials["phase"] == "search")].reset_index(drop=True)
     answers = [there.answers.get(trial) for trial in of_it["trial"]]
     of_it["test_loss"] = np.nan
-    for measure, how in MEASURES.items():
+    for how in MEASURES.values():
         if how.column is not None:
-            of_it[how.column] = [_value(measure, one) for one in answers]
+            of_it[how.column] = [_value(how, one) for one in answers]
     names = evidence.record["class_names"]
     record = {**evidence.record, "class_names": [names[place] for place in there.classes]}
     return replace(
@@ -32,10 +32,11 @@ def elsewhere(evidence: Evidence, name: str) -> Evidence:
         answers=there.answers,
         elsewhere={},
         tested_on=name,
+        likeness=None,
     )
 
 
-def _value(measure: str, answers: Answers | None) -> float:
-    if answers is None or (measure == "accuracy_distinct" and not np.any(answers.distinct)):
+def _value(how: Measure, answers: Answers | None) -> float:
+    if answers is None or (how.of_twins and answers.distinct is None):
         return np.nan
-    return float(MEASURES[measure].observe([answers]).by_seed[0])
+    return float(how.observe([answers]).by_seed[0])

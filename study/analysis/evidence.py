@@ -24,6 +24,7 @@ from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
 from study.analysis.estimate import strictness
 from study.analysis.folds import whole
+from study.analysis.likeness import read_likeness
 from study.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
 from study.looks import LOOKS, this_look
 from study.plan import study_seed
@@ -48,7 +49,8 @@ class Evidence:
 
     answers: by trial. missing: what was not there or could not be read, in words. elsewhere: by name other data that
     was tested, too, with the answers to it. tested_on: the name of the other data whose answers `answers`
-    are; None where they are those to the data's own test images.
+    are; None where they are those to the data's own test images. likeness: as `study/analysis/likeness.py` has it,
+    by test image; None where it is not known.
     """
 
     folders: tuple[Path, ...]
@@ -59,6 +61,7 @@ class Evidence:
     missing: tuple[str, ...]
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     tested_on: str | None = None
+    likeness: pd.DataFrame | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -276,7 +279,8 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     folders, records = zip(*studies, strict=True)
     missing += [*_unfinished(studies, trials), *_not_tested(trials, elsewhere), *_other_networks(studies)]
     missing += _begun_later(studies)
-    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere)
+    likeness = _likeness(folders, missing)
+    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere, likeness=likeness)
 
 
 def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
@@ -304,6 +308,17 @@ def _elsewhere(folder: Path, record: dict[str, Any], missing: list[str]) -> dict
     if not record.get("also_tested"):
         return {}
     return answers_elsewhere(_rows_of(folder, "elsewhere", missing))
+
+
+def _likeness(folders: Sequence[Path], missing: list[str]) -> pd.DataFrame | None:
+    """That of any of the studies: they have the same data, divided in the same way."""
+    for folder in folders:
+        try:
+            if (found := read_likeness(folder)) is not None:
+                return found
+        except InputError as problem:
+            missing.append(f"{problem} So what training has seen is found out anew, if the images are at hand.")
+    return None
 
 
 def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:

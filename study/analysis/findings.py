@@ -1,11 +1,12 @@
 """All that a study says, from its tables alone: arms, comparisons, and the answer to its question in words."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from study.analysis.arms import ArmFindings, arm_findings
 from study.analysis.comparisons import Comparison, compare_arms
@@ -14,6 +15,7 @@ from study.analysis.elsewhere import elsewhere
 from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
+from study.analysis.seen import Part, by_what_was_seen
 from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
 
 J = TypeVar("J", Comparison, Effect)
@@ -33,7 +35,8 @@ class Luck:
 @dataclass(frozen=True)
 class Findings:
     """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it.
-    elsewhere: what the same trainings say of other data that was tested, too, by its name.
+    elsewhere: what the same trainings say of other data that was tested, too, by its name. seen: accuracy by what was
+    there to learn from; empty where that is not known.
     """
 
     evidence: Evidence
@@ -43,6 +46,7 @@ class Findings:
     optimism: Sequence[Optimism]
     claim: str | None
     elsewhere: Mapping[str, "Findings"]
+    seen: Sequence[Part] = ()
 
     @property
     def answer(self) -> str:
@@ -87,7 +91,14 @@ def findings(evidence: Evidence) -> Findings:
     comparisons, effects = compare_arms(evidence, arms), find_effects(evidence, arms)
     owed = optimism(evidence) if evidence.tested_on is None else []
     others = {name: findings(elsewhere(evidence, name)) for name in evidence.elsewhere}
-    return Findings(evidence, arms, comparisons, effects, owed, _claim(evidence, arms, comparisons), others)
+    seen = by_what_was_seen(evidence, arms, comparisons)
+    return Findings(evidence, arms, comparisons, effects, owed, _claim(evidence, arms, comparisons), others, seen)
+
+
+def with_likeness(found: Findings, likeness: pd.DataFrame) -> Findings:
+    """The same with what follows from it: the table of `study/analysis/likeness.py`."""
+    evidence = replace(found.evidence, likeness=likeness)
+    return replace(found, evidence=evidence, seen=by_what_was_seen(evidence, found.arms, found.comparisons))
 
 
 def _claim(evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]) -> str | None:

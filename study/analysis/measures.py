@@ -29,6 +29,7 @@ class Measure:
 
     column: where the table of trials has it, None if it follows from the predictions alone. observe_folds: how in
     answers by seed and fold, None where a training is lacking; it then counts as the mean of its fold's others.
+    of_twins: whether it must be known which images have a twin in training.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Measure:
     observe: Callable[[Sequence[Answers]], Observed]
     observe_folds: Callable[[Sequence[Sequence[Answers | None]]], Observed]
     higher_is_better: bool = True
+    of_twins: bool = False
 
 
 def _accuracy(answers: Sequence[Answers]) -> Observed:
@@ -45,19 +47,31 @@ def _accuracy(answers: Sequence[Answers]) -> Observed:
     return Observed(correct.mean(axis=1), correct)
 
 
-def _accuracy_distinct(answers: Sequence[Answers]) -> Observed:
-    return _accuracy([_without_twins(one) for one in answers])
+def _accuracy_of(
+    title: str, column: str | None, choose: Callable[[Answers], Answers], of_twins: bool = False
+) -> Measure:
+    """The accuracy on some of the images alone: those that `choose` leaves."""
 
+    def observe(answers: Sequence[Answers]) -> Observed:
+        chosen = [choose(one) for one in answers]
+        return _accuracy(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
 
-def _accuracy_distinct_of_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
-    alone = [[None if one is None else _without_twins(one) for one in row] for row in table]
-    some = any(len(one.images) for row in alone for one in row if one is not None)
-    return _accuracy_of_folds(alone) if some else Observed(np.empty(0))
+    def observe_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
+        alone = [[None if one is None else choose(one) for one in row] for row in table]
+        some = any(len(one.images) for row in alone for one in row if one is not None)
+        return _accuracy_of_folds(alone) if some else Observed(np.empty(0))
+
+    return Measure(title, column, observe, observe_folds, of_twins=of_twins)
 
 
 def _without_twins(answers: Answers) -> Answers:
     assert answers.distinct is not None
     return answers.on(answers.images[answers.distinct])
+
+
+def accuracy_on(images: np.ndarray) -> Measure:
+    """The accuracy on those of `images` that were tested: at least one."""
+    return _accuracy_of("accuracy", None, lambda answers: answers.on(np.intersect1d(answers.images, images)))
 
 
 Count = Callable[[Answers, np.ndarray], np.ndarray]
@@ -179,8 +193,8 @@ def _of_counts(title: str, column: str | None, count: Count, value: Value, highe
 
 MEASURES = {
     "accuracy": Measure("accuracy", "test_accuracy", _accuracy, _accuracy_of_folds),
-    "accuracy_distinct": Measure(
-        "accuracy without twins", "test_accuracy_distinct", _accuracy_distinct, _accuracy_distinct_of_folds
+    "accuracy_distinct": _accuracy_of(
+        "accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True
     ),
     "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
     "balanced_accuracy": _of_counts("balanced accuracy", None, _confusions, _balanced_accuracy),

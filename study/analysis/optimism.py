@@ -12,6 +12,7 @@ import pandas as pd
 from study.analysis.arms import observe_all
 from study.analysis.estimate import Estimate, estimate
 from study.analysis.evidence import Evidence
+from study.analysis.measures import MEASURES
 
 PROTOCOL = "config.data.protocol"
 
@@ -50,7 +51,7 @@ def optimism(evidence: Evidence) -> list[Optimism]:
 
 def _compare(evidence: Evidence, paper: pd.DataFrame, challenge: pd.DataFrame) -> Optimism:
     """Both frames have a row a seed, the same seeds in the same order."""
-    chosen_on, held_out = observe_all(evidence, [paper, challenge], "accuracy")
+    chosen_on, held_out = observe_all(evidence, [paper, challenge], MEASURES["accuracy"])
     return Optimism(
         arm=str(paper["arm"].iloc[0]),
         accuracy=float(paper["test_accuracy"].mean()),

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer_core import paper
 from fer_core.config import own_kind
+from fer_core.data.likeness import SAME_PHOTOGRAPH
 from fer_core.data.subjects import subjects_text
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
@@ -28,6 +29,7 @@ from study.plan import study_seed
 from study.report.tables import label
 from study.summary import (
     FOLDS_CHANCE,
+    SEEN,
     and_units,
     effect_text,
     interval,
@@ -35,6 +37,7 @@ from study.summary import (
     paired_by,
     percent,
     points,
+    seen_heading,
     tested_text,
     tuned_text,
 )
@@ -131,6 +134,7 @@ def _tables(found: Findings) -> list[PageTable]:
         _effects(found),
         _comparisons(found),
         _arms(found),
+        _seen(found),
         *others,
         _effort(found),
         _table_1(found),
@@ -240,6 +244,24 @@ def _effects(found: Findings) -> PageTable:
     level = level_text(found.evidence.looks)
     headings = ["values", measure, f"{level} interval", "p, Holm", "verdict", "pairs of arms", "seeds"]
     return PageTable("What each value does on the mean", note, headings, rows)
+
+
+def _seen(found: Findings) -> PageTable:
+    rows = [
+        [Cell(arm), *(Cell(_with_interval(part.arms[arm]), _number(part.arms[arm].value)) for part in found.seen)]
+        for arm in (found.seen[0].arms if found.seen else ())
+    ]
+    for pair in found.seen[0].differences if found.seen else ():
+        gaps = [part.differences[pair] for part in found.seen]
+        cells = [Cell(f"{points(gap.value)} ({interval(gap, signed=True)})", _number(gap.value)) for gap in gaps]
+        rows.append([Cell(" - ".join(pair)), *cells])
+    note = (
+        "Of test images that are in training, too, pixel for pixel; that show a photograph which is there in "
+        f"another crop, size or brightness (likeness of at least {SAME_PHOTOGRAPH:g}: most of these, and some that "
+        "only look alike); and of the others, which alone say what the networks make of new photographs. Intervals "
+        "as above, of differences uncorrected."
+    )
+    return PageTable(SEEN, note, ["arm, or pair", *map(seen_heading, found.seen)], rows)
 
 
 def _effort(found: Findings) -> PageTable:

@@ -6,16 +6,19 @@ from functools import lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
+import pandas as pd
 
+from fer_core.data.dataset import Dataset
 from fer_core.data.sources import find_source, read
 from fer_core.errors import InputError
 from fer_core.form import Form
 from study.analysis.evidence import Evidence
-from study.analysis.findings import Findings, find
+from study.analysis.findings import Findings, find, with_likeness
+from study.analysis.likeness import write_likeness
 from study.folder import in_file_name, now
 from study.report.figures.registry import FIGURES, Figure
 from study.report.figures.style import MOST_ARMS, SETTINGS, Subject, save
+from study.report.likeness import measure_likeness
 from study.report.page import PageFigure, Section, page
 from study.report.tables import write_tables
 
@@ -63,7 +66,11 @@ def write_report(request: Request, progress: Callable[[str], None] = lambda text
         for position, found in enumerate(findings, start=1)
     ]
     progress("writing tables and page")
+    findings = [section.found for section in sections]
     write_tables(findings, [*request.tables, request.out], request.out)
+    for folder in request.tables:
+        if (likeness := findings[0].evidence.likeness) is not None:
+            write_likeness(likeness, folder)
     html = page(sections, now(), request.refresh if any(f.evidence.running for f in findings) else None)
     target = request.out / PAGE
     partial = target.with_name(PAGE + ".partial")
@@ -75,11 +82,16 @@ def write_report(request: Request, progress: Callable[[str], None] = lambda text
 def _section(request: Request, found: Findings, prefix: str, progress: Callable[[str], None]) -> Section:
     """Draw the figures; their files begin with `prefix`."""
     missing = [*found.evidence.missing, *found.left_out]
-    faces = None
+    images = None
     if found.evidence.answers:
         progress("reading the images")
-        faces = _faces(found.evidence, request, missing)
-    subject, drawn = Subject(found, faces), []
+        images = _images(found.evidence, request, missing)
+    if images is not None and found.evidence.likeness is None and not found.evidence.synthetic:
+        progress("holding the tested images against those that train")
+        record = found.evidence.record
+        protocols = tuple(record["protocol"].split(", "))
+        found = with_likeness(found, _likeness(*images.asked, protocols, found.evidence.learned_folds))
+    subject, drawn = Subject(found, None if images is None else images.dataset.images), []
     if len(found.arms) > MOST_ARMS:
         missing.append(f"Figures that show every arm by itself show the first {MOST_ARMS} of {len(found.arms)}.")
     with mpl.rc_context(SETTINGS):
@@ -107,13 +119,21 @@ def _elsewhere(figure: Figure, found: Findings, out: Path, prefix: str) -> list[
     return drawn
 
 
-def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarray | None:
-    """The images of the study's data set; None, with a note, where they are not at hand."""
+@dataclass(frozen=True)
+class Images:
+    """A study's data set, and how it was asked for."""
+
+    dataset: Dataset
+    asked: tuple[str, str | None, str | None, Form]
+
+
+def _images(evidence: Evidence, request: Request, missing: list[str]) -> Images | None:
+    """Those of the study; None, with a note, where they are not at hand."""
     recorded = evidence.record["arguments"]
     asked, labels = request.data or recorded.get("data"), request.labels or recorded.get("labels")
     subjects = request.subjects or recorded.get("subjects")
     try:
-        images, fingerprint = _images(asked, labels, subjects, evidence.form)
+        dataset, fingerprint = _read(asked, labels, subjects, evidence.form)
     except InputError as problem:
         if request.data is not None and labels == request.labels:  # all of it was named here
             raise
@@ -126,10 +146,23 @@ def _faces(evidence: Evidence, request: Request, missing: list[str]) -> np.ndarr
             f"{evidence.record['fingerprint']})."
         )
         return None
-    return images
+    return Images(dataset, (asked, labels, subjects, evidence.form))
 
 
 @lru_cache(maxsize=2)
-def _images(data: str, labels: str | None, subjects: str | None, form: Form) -> tuple[np.ndarray, str]:
+def _likeness(
+    data: str,
+    labels: str | None,
+    subjects: str | None,
+    form: Form,
+    protocols: tuple[str, ...],
+    folds: int | None,
+) -> pd.DataFrame:
+    dataset, _ = _read(data, labels, subjects, form)
+    return measure_likeness(dataset, protocols, folds)
+
+
+@lru_cache(maxsize=2)
+def _read(data: str, labels: str | None, subjects: str | None, form: Form) -> tuple[Dataset, str]:
     dataset = read(find_source(data, labels, subjects), form)
-    return dataset.images, dataset.fingerprint()
+    return dataset, dataset.fingerprint()

@@ -10,6 +10,7 @@ from study.report.figures.cost import cost
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.learning import curves
 from study.report.figures.outcome import differences, elsewhere, factors, table_1
+from study.report.figures.seen import seen
 from study.report.figures.style import Subject
 from study.report.figures.tuning import hyperparameters, importance, untuned
 
@@ -70,6 +71,14 @@ FIGURES = (
         "predictions of confirmed arms",
         confusions,
         elsewhere=True,
+    ),
+    Figure(
+        "seen",
+        "Accuracy by what was there to learn from",
+        "Mean over the seeds of the confirmation, by how alike a test image is to the one most like it among those "
+        "that were given to learn from. Right of the dotted line most show the same photograph.",
+        "",  # where the images are not at hand, the next but one says so
+        seen,
     ),
     Figure(
         "curves",
