@@ -151,6 +151,12 @@ def test_a_report_measures_it_once_and_a_later_one_needs_no_images(
     assert second == first
     page = (study / "report" / "index.html").read_text(encoding="utf-8")
     assert SEEN in page
+    (found,) = find([study])
+    rows = pd.read_parquet(study / "seen.parquet")
+    assert len(rows) == len(found.seen) * 3
+    of_pairs = rows[rows["baseline"].notna()].set_index("seen")["value"]
+    assert of_pairs.to_dict() == {part.title: part.differences["block", "none"].value for part in found.seen}
+    assert "the same photograph, 3 images" in (study / "report" / "seen.tex").read_text(encoding="utf-8")
     assert (study / "report" / "seen.png").exists()
 
 

@@ -30,6 +30,14 @@ class Part:
     arms: Mapping[str, Estimate]
     differences: Mapping[tuple[str, str], Estimate]
 
+    @property
+    def estimates(self) -> list[tuple[str, str | None, Estimate]]:
+        """Every arm with its accuracy, and no baseline; every arm and its baseline with their difference."""
+        return [
+            *((arm, None, one) for arm, one in self.arms.items()),
+            *((*p, one) for p, one in self.differences.items()),
+        ]
+
 
 def by_what_was_seen(
     evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]

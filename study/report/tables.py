@@ -1,4 +1,5 @@
-"""`arms`, `comparisons` and `effects` as parquet, CSV and LaTeX, and the same of other data that was tested, too.
+"""`arms`, `comparisons`, `effects` and `seen` as parquet, CSV and LaTeX, and the first three of other data that was
+tested, too.
 
 Their columns are documented in `results/README.md`.
 """
@@ -18,8 +19,9 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
+from study.analysis.seen import Part
 from study.looks import level_text
-from study.summary import effect_text, percent, points
+from study.summary import SEEN, effect_text, percent, points, seen_heading
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
@@ -48,7 +50,22 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"study": S, "factor": S, "value": S, "baseline": S, "measure": S, "pairs": I, **JUDGED},
         **{"effects": I, "detectable": F, "verdict": S},
     },
+    "seen": {
+        **{
+            "study": S,
+            "seen": S,
+            "images": I,
+            "arm": S,
+            "baseline": S,
+            "looks": I,
+            "folds": I,
+            "searches": I,
+            "seeds": I,
+        },
+        **{"value": F, "low": F, "high": F, "standard_error": F},
+    },
 }
+OPTIONAL = ("effects", "seen")  # written only where there is something to say
 
 
 ELSEWHERE = "elsewhere"
@@ -58,12 +75,13 @@ Rows = Callable[[Sequence[Findings]], list[dict[str, Any]]]
 def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Path) -> list[Path]:
     """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files.
 
-    `effects` only where a study crosses factors, `elsewhere_arms` and so on only where other data was tested, too.
+    `effects` only where a study crosses factors, `seen` where it is known what was there to learn from,
+    `elsewhere_arms` and so on where other data was tested, too.
     """
     written = []
     for name, (rows, latex) in TABLES.items():
         here, there = rows(found), _rows_elsewhere(rows, found)
-        if here or name != "effects":
+        if here or name not in OPTIONAL:
             written += _write_table(name, here, COLUMNS[name], latex(found), folders, report)
         if there:
             text = latex([one for each in found for one in each.elsewhere.values()])
@@ -118,6 +136,16 @@ def effect_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
     return [_effect_row(one, effect) for one in found for effect in one.effects]
 
 
+def seen_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row an arm and a pair of arms of every study, for every part of its test images."""
+    return [
+        _seen_row(one, part, arm, baseline, estimate)
+        for one in found
+        for part in one.seen
+        for arm, baseline, estimate in part.estimates
+    ]
+
+
 def arms_latex(found: Sequence[Findings]) -> str:
     """The arms as a table for a paper, with booktabs."""
     measures = {name: m.title for name, m in MEASURES.items()}
@@ -158,10 +186,27 @@ def effects_latex(found: Sequence[Findings]) -> str:
     return _latex(rows, "Differences in points on the mean over what else is compared, likewise.")
 
 
+def seen_latex(found: Sequence[Findings]) -> str:
+    """Accuracies and differences by what was there to learn from, likewise."""
+    rows = []
+    for one in found:
+        for arm in one.seen[0].arms if one.seen else ():
+            cells = {seen_heading(part): _with_margin(part.arms[arm]) for part in one.seen}
+            rows.append({**_study_cell(found, one), "arm, or pair": arm, **cells})
+        for pair in one.seen[0].differences if one.seen else ():
+            gaps = [part.differences[pair] for part in one.seen]
+            cells = {
+                seen_heading(p): _with_margin(gap, points(gap.value)) for p, gap in zip(one.seen, gaps, strict=True)
+            }
+            rows.append({**_study_cell(found, one), "arm, or pair": " - ".join(pair), **cells})
+    return _latex(rows, f"{SEEN}, in per cent and in points, with the margin of the interval.")
+
+
 TABLES: dict[str, tuple[Rows, Callable[[Sequence[Findings]], str]]] = {
     "arms": (arm_rows, arms_latex),
     "comparisons": (comparison_rows, comparisons_latex),
     "effects": (effect_rows, effects_latex),
+    "seen": (seen_rows, seen_latex),
 }
 
 
@@ -226,6 +271,25 @@ def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
     return {name: _finite(value) for name, value in row.items()}
 
 
+def _seen_row(found: Findings, part: Part, arm: str, baseline: str | None, one: Estimate) -> dict[str, Any]:
+    row = {
+        "study": label(found),
+        "seen": part.title,
+        "images": part.images,
+        "arm": arm,
+        "baseline": baseline,
+        "looks": one.looks,
+        "folds": one.folds,
+        "searches": one.searches or one.folds or 1,
+        "seeds": one.seeds,
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "standard_error": one.standard_error,
+    }
+    return {name: _finite(value) for name, value in row.items()}
+
+
 def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
     gap = one.difference
     return {
@@ -276,8 +340,8 @@ def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
     return elsewhere | ({"study": label(one)} if len({label(each) for each in all_found}) > 1 else {})
 
 
-def _with_margin(one: Estimate) -> str:
-    text = percent(one.value).removesuffix(" %")
+def _with_margin(one: Estimate, value: str | None = None) -> str:
+    text = value or percent(one.value).removesuffix(" %")
     return text if one.repeats < 2 else f"{text} ± {100 * one.margin():.2f}"
 
 
