@@ -42,7 +42,7 @@ class Part:
 def by_what_was_seen(
     evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]
 ) -> list[Part]:
-    """The parts that have images; none where neither likeness nor twins of the test images are known."""
+    """The parts that have images; none unless both likeness and twins of the test images are known."""
     answers = [one for arm in arms for trial in arm.confirmations["trial"] if (one := evidence.answers.get(trial))]
     if evidence.likeness is None or not answers or any(one.distinct is None for one in answers):
         return []
