@@ -23,7 +23,7 @@ SIDE, BORDER = 48, 8
 
 def scenes(count: int, seed: int = 0) -> np.ndarray:
     """Smooth random pictures that are larger than what is cut out of them, each another one."""
-    drawn = np.random.default_rng(seed).integers(40, 180, (count, 10, 10), dtype=np.uint8)
+    drawn = np.random.default_rng(seed).integers(40, 180, (count, 18, 18), dtype=np.uint8)
     size = (SIDE + 2 * BORDER,) * 2
     return np.stack([np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC)) for one in drawn])
 
@@ -32,7 +32,7 @@ def cut(pictures: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
     return pictures[:, BORDER + down : BORDER + down + SIDE, BORDER + right : BORDER + right + SIDE]
 
 
-SCENES = scenes(40)
+SCENES = scenes(80)
 
 
 @settings(deadline=None, max_examples=30)

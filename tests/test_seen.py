@@ -8,6 +8,7 @@ import pytest
 
 from fer_core.config import FOLDS
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.likeness import SAME_PHOTOGRAPH
 from study.analysis.findings import Findings, find
 from study.analysis.likeness import FILE, read_likeness
 from study.report.__main__ import main
@@ -22,7 +23,7 @@ IMAGES = 140
 # Image n is as alike as n / 140. Of the made studies every seventh one, the last of seven, is in training, too.
 ALIKE = {image: image / IMAGES for image in range(IMAGES)}
 TWIN = np.arange(IMAGES) % 7 == 6
-SAME = ~TWIN & (np.arange(IMAGES) >= 0.75 * IMAGES)
+SAME = ~TWIN & (np.arange(IMAGES) >= SAME_PHOTOGRAPH * IMAGES)
 PARTS = {"the same image": TWIN, "the same photograph": SAME, "neither": ~TWIN & ~SAME}
 
 
@@ -115,7 +116,7 @@ def data() -> Dataset:
 def test_test_images_are_held_against_all_that_was_given_to_learn_from(data: Dataset) -> None:
     table = measure_likeness(data, ("challenge",), None)
     assert table.index.tolist() == list(range(10))
-    assert (table["likeness"] > 0.75).tolist() == [True] * 3 + [False] * 7
+    assert (table["likeness"] > SAME_PHOTOGRAPH).tolist() == [True] * 3 + [False] * 7
     assert table["most_like"].tolist()[:3] == [12, 13, 14]
     both = measure_likeness(data, ("paper", "challenge"), None)
     assert both.index.tolist() == list(range(12))
@@ -127,7 +128,7 @@ def test_in_folds_an_image_is_held_against_those_of_the_other_folds(data: Datase
     assert table.index.tolist() == list(range(24))
     for row, likeness, other in table.reset_index().itertuples(index=False):
         pair = {0: 12, 1: 13, 2: 14, 12: 0, 13: 1, 14: 2}.get(row)
-        assert (likeness > 0.75) == (other == pair)
+        assert (likeness > SAME_PHOTOGRAPH) == (other == pair)
 
 
 def test_a_report_measures_it_once_and_a_later_one_needs_no_images(

@@ -257,7 +257,7 @@ def _seen(found: Findings) -> PageTable:
         rows.append([Cell(" - ".join(pair)), *cells])
     note = (
         "Of test images that are in training, too, pixel for pixel; that show a photograph which is there in "
-        f"another crop, size or brightness (likeness of at least {SAME_PHOTOGRAPH:g}: most of these, and some that "
+        f"another crop, size or brightness (likeness of at least {SAME_PHOTOGRAPH:g}: most of these, and a few that "
         "only look alike); and of the others, which alone say what the networks make of new photographs. Intervals "
         "as above, of differences uncorrected."
     )

@@ -75,8 +75,8 @@ FIGURES = (
     Figure(
         "seen",
         "Accuracy by what was there to learn from",
-        "Mean over the seeds of the confirmation, by how alike a test image is to the one most like it among those "
-        "that were given to learn from. Right of the dotted line most show the same photograph.",
+        "Mean over the seeds of the confirmation, by how far the training image most like a test image stands out "
+        "from others that come near. Right of the dotted line nearly all show one photograph.",
         "",  # where the images are not at hand, the next but one says so
         seen,
     ),

@@ -9,7 +9,7 @@ from fer_core.data.likeness import SAME_PHOTOGRAPH
 from study.report.figures.classes import answers_of
 from study.report.figures.style import INK, Subject, legend_above, panels, percent_axis, style_of
 
-EDGES = (0.5, 0.6, 0.65, 0.7, SAME_PHOTOGRAPH, 0.8, 0.9)
+EDGES = (0.1, 0.15, 0.2, SAME_PHOTOGRAPH, 0.35, 0.45)
 
 
 def seen(subject: Subject) -> Figure | None:
