@@ -10,12 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fer_core.data.array_writer import write_arrays
 from fer_core.data.audit import audit
 from fer_core.data.audit_text import audit_text
-from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TEST, TRAINING, Dataset
 from fer_core.data.likeness import SAME_PHOTOGRAPH, likeness
-from fer_core.data.photographs import comparisons, photographs
+from fer_core.data.photographs import comparisons, photographs, without_photographs
 from fer_core.data.sheet import contact_sheet
+from fer_core.data.sources import find_source, read
+from fer_core.errors import InputError
+from fer_core.form import Form
 from tests.conftest import run_module
 
 SIDE, BORDER = 48, 8
@@ -126,16 +130,73 @@ def test_in_data_of_one_part_there_is_nothing_to_compare(repeated: Dataset) -> N
     assert "photographs in two parts: there is one part." in audit_text(audit(one, photographs={}))
 
 
+def test_a_copy_without_them_trains_on_no_photograph_that_chooses_or_is_tested(repeated: Dataset) -> None:
+    images = repeated.images.copy()
+    images[10:13] = [cut(SCENES[:1], right=shift)[0] for shift in (1, 2, 3)]  # of row 0, which row 16 shows, too
+    left = without_photographs(replace(repeated, images=images))
+    kept = [row for row in range(24) if row not in (0, 1, 2, 10, 11, 12)]
+    assert (left.images == images[kept]).all()
+    assert (left.labels == repeated.labels[kept]).all()
+    assert (left.usages == repeated.usages[kept]).all()
+    found = photographs(left)
+    assert found["Training -> PublicTest"] == found["Training -> PrivateTest"] == []
+
+
+def test_where_nothing_is_left_to_learn_from_that_is_said(repeated: Dataset) -> None:
+    images = repeated.images.copy()
+    images[:16] = images[20]
+    with pytest.raises(InputError, match="repeated: every image of Training shows a photograph of another part"):
+        without_photographs(replace(repeated, images=images))
+
+
 def test_the_command_finds_photographs_where_it_is_asked_to(repeated: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "repeated.npz"
-    parts = {"train": TRAINING, "val": PUBLIC_TEST, "test": PRIVATE_TEST}
-    np.savez(
-        path,
-        **{f"{name}_images": repeated.images[repeated.usages == usage] for name, usage in parts.items()},
-        **{f"{name}_labels": repeated.labels[repeated.usages == usage] for name, usage in parts.items()},
-    )
+    write_arrays(repeated, path)
     told = run_module("fer_core.data", path, "--photographs", "--json")
     assert told.status == 0, told.err
     found = json.loads(told.out)["photographs"]
     assert [row[:2] for row in found["Training -> PrivateTest"]] == [[20, 1], [21, 2]]
-    assert json.loads(run_module("fer_core.data", path, "--json").out)["photographs"] is None
+    copied = tmp_path / "unseen.npz"
+    told = run_module("fer_core.data", path, "--json", "--without-photographs", copied)
+    assert json.loads(told.out)["photographs"] is None
+    assert told.err.splitlines()[-1] == f"wrote {copied}, without 3 of 16 images of Training"
+    assert len(read(find_source(str(copied))).labels) == 21
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("unseen.csv", "expected the name of a .npz file"), ("nowhere/unseen.npz", "there is no folder")],
+)
+def test_a_copy_that_cannot_be_written_is_refused_before_anything_is_read(
+    name: str, complaint: str, tmp_path: Path
+) -> None:
+    told = run_module("fer_core.data", "synthetic", "--without-photographs", tmp_path / name)
+    assert told.status == 2
+    assert complaint in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("usages", [(TRAINING,), (TRAINING, TEST), (TRAINING, PUBLIC_TEST, PRIVATE_TEST)])
+def test_what_is_written_as_arrays_is_read_as_it_was(
+    colour: bool, usages: tuple[int, ...], tmp_path: Path, random: np.random.Generator
+) -> None:
+    count, classes = 4 * len(usages), ("cat", "dog", "newt")
+    shares = random.dirichlet(np.ones(3), count).astype(np.float32)
+    data = Dataset(
+        "pets",
+        random.integers(0, 256, (count, 12, 12, *((3,) if colour else ())), dtype=np.uint8),
+        shares.argmax(axis=1).astype(np.uint8),
+        np.repeat(usages, 4).astype(np.uint8),
+        classes,
+        np.array(["a", "a", "b", "b"] * len(usages)),
+        shares if colour else None,
+    )
+    write_arrays(data, tmp_path / "pets.npz")
+    back = read(find_source(str(tmp_path / "pets.npz"), subjects="person"), Form(12, colour))
+    for part in ("images", "labels", "usages", "subjects"):
+        assert (getattr(back, part) == getattr(data, part)).all(), part
+    assert (back.name, back.classes) == (data.name, data.classes)
+    if colour:
+        np.testing.assert_allclose(back.distributions, shares, rtol=1e-6)
+    assert list(tmp_path.iterdir()) == [tmp_path / "pets.npz"]
