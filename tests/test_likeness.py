@@ -161,6 +161,8 @@ def test_the_command_finds_photographs_where_it_is_asked_to(repeated: Dataset, t
     assert json.loads(told.out)["photographs"] is None
     assert told.err.splitlines()[-1] == f"wrote {copied}, without 3 of 16 images of Training"
     assert len(read(find_source(str(copied))).labels) == 21
+    refused = run_module("fer_core.data", path, "--without-photographs", path)
+    assert (refused.status, "is the data itself" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--without-photographs {unseen}: expected the name of a .npz file.")
 
     source = find_source(options.path, options.labels, options.subjects)
+    if unseen is not None and unseen.resolve() == source.path:
+        raise InputError(f"--without-photographs {unseen}: is the data itself. Choose another name.")
     form = TrialConfig().override(assignments(options.set)).data.form
     print(f"reading {source.text}", file=sys.stderr)
 
