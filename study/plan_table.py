@@ -48,12 +48,7 @@ def print_plan(
     console.print(table)
     for name, earlier in plan.same_arms().items():
         console.print(f"{name} is the same as {earlier} at this budget", soft_wrap=True)
-    stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
-    console.print(
-        f"{plan.trial_count} trials of at most {plan.epochs} epochs; search by {plan.sampler}, "
-        f"{plan.scheduler}{stops}; {plan.window} starting points shared by the arms" + _repeats(plan),
-        soft_wrap=True,
-    )
+    console.print(f"{plan.trial_count} trials of at most {plan.epochs} epochs; {_search_text(plan)}", soft_wrap=True)
     for text in [] if left is None else left.texts:
         console.print(text, soft_wrap=True)
     data = config.data
@@ -122,9 +117,22 @@ def plan_record(
     }
 
 
+def _tunes(plan: Plan) -> bool:
+    return any(map(plan.trials_in, plan.arms))
+
+
+def _search_text(plan: Plan) -> str:
+    if not _tunes(plan):
+        return f"nothing is tuned{_repeats(plan)}"
+    stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
+    points = f"{plan.window} starting points shared by the arms"
+    return f"search by {plan.sampler}, {plan.scheduler}{stops}; {points}{_repeats(plan)}"
+
+
 def _repeats(plan: Plan) -> str:
     if plan.folds is not None:
-        return f"; {plan.folds} folds, each tested after a search and training on the others"
+        before = "a search and training" if _tunes(plan) else "training"
+        return f"; {plan.folds} folds, each tested after {before} on the others"
     return f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""
 
 
@@ -151,7 +159,7 @@ def _power_text(plan: Plan, tested: int, looks: int) -> str:
     smallest = detectable(plan, luck, tested, looks)
     if smallest is None:
         return "could see: no difference; that takes two arms, and two seeds or searches"
-    several, tuned = plan.searches > 1, any(map(plan.trials_in, plan.arms))
+    several, tuned = plan.searches > 1, _tunes(plan)
     between = "two arms" if several or not tuned else "the winners of two arms"
     moved = f"seeds move it by {100 * luck.seed:.1f}"
     moved += f" and searches by {100 * luck.search:.1f}" if several else ""

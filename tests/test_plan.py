@@ -21,6 +21,11 @@ def plan(space: str = "se_placement", **changes: object) -> Plan:
     return make_plan(load_space(space), **arguments)  # type: ignore[arg-type]
 
 
+def test_a_space_may_compare_and_tune_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--space", "docs/examples/one.py", "--data", "synthetic", "--seeds", "7", "--dry-run"]) == 0
+    assert "8 trials of at most 5 epochs; nothing is tuned\n" in capsys.readouterr().out
+
+
 def test_the_budget_decides_what_the_command_does_not() -> None:
     standard = BUDGETS["standard"]
     assert (plan().trials, plan().epochs, plan().seeds) == (standard.trials, standard.epochs, standard.seeds)
