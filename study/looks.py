@@ -40,8 +40,7 @@ def looks_before(before: Mapping[str, Any] | None, plan: Plan, folder: Path) -> 
 
 def _sizes(plan: Plan) -> tuple[str, ...]:
     """What of this plan may grow: where nothing is tuned, its number of search trials says nothing."""
-    tunes = any(map(plan.trials_in, plan.arms))
-    return SIZES if tunes else tuple(name for name in SIZES if name != "trials")
+    return SIZES if plan.tunes else tuple(name for name in SIZES if name != "trials")
 
 
 def _planned(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -289,6 +289,11 @@ class Plan:
     def trial_count(self) -> int:
         return len(self.fixed_trials()) + sum(map(self.own_trials, self.arms))
 
+    @property
+    def tunes(self) -> bool:
+        """Whether it searches at all."""
+        return any(map(self.trials_in, self.arms))
+
     def own_trials(self, arm: Arm) -> int:
         """Search and confirm trials of `arm`."""
         return self.searches * (self.trials_in(arm) + self.seeds)

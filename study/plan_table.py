@@ -117,12 +117,8 @@ def plan_record(
     }
 
 
-def _tunes(plan: Plan) -> bool:
-    return any(map(plan.trials_in, plan.arms))
-
-
 def _search_text(plan: Plan) -> str:
-    if not _tunes(plan):
+    if not plan.tunes:
         return f"nothing is tuned{_repeats(plan)}"
     stops = f", compared within their arm after {', '.join(map(str, plan.rungs))} epochs" if plan.rungs else ""
     points = f"{plan.window} starting points shared by the arms"
@@ -131,7 +127,7 @@ def _search_text(plan: Plan) -> str:
 
 def _repeats(plan: Plan) -> str:
     if plan.folds is not None:
-        before = "a search and training" if _tunes(plan) else "training"
+        before = "a search and training" if plan.tunes else "training"
         return f"; {plan.folds} folds, each tested after {before} on the others"
     return f"; {plan.searches} searches of every arm, each winner confirmed" if plan.searches > 1 else ""
 
@@ -159,7 +155,7 @@ def _power_text(plan: Plan, tested: int, looks: int) -> str:
     smallest = detectable(plan, luck, tested, looks)
     if smallest is None:
         return "could see: no difference; that takes two arms, and two seeds or searches"
-    several, tuned = plan.searches > 1, _tunes(plan)
+    several, tuned = plan.searches > 1, plan.tunes
     between = "two arms" if several or not tuned else "the winners of two arms"
     moved = f"seeds move it by {100 * luck.seed:.1f}"
     moved += f" and searches by {100 * luck.search:.1f}" if several else ""

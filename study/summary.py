@@ -249,16 +249,21 @@ def _seen_table(parts: Sequence[Part]) -> Table:
     table.add_column("arm, or pair")
     for part in parts:
         table.add_column(f"{part.title}\n{counted_images(part.images)}", justify="right")
-    for arm in parts[0].arms:
-        table.add_row(arm, *(_two_lines(percent(one.value), interval(one)) for one in (p.arms[arm] for p in parts)))
-    for arm, baseline in parts[0].differences:
-        gaps = [part.differences[arm, baseline] for part in parts]
-        table.add_row(f"{arm} - {baseline}", *(_two_lines(points(g.value), interval(g, signed=True)) for g in gaps))
+    for name, cells in seen_lines(parts):
+        table.add_row(name, *(f"{value}\n{interval(one, signed)}" for value, one, signed in cells))
     return table
 
 
-def _two_lines(value: str, bounds: str) -> str:
-    return f"{value}\n{bounds}"
+def seen_lines(parts: Sequence[Part]) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
+    """A line an arm and a pair of arms, by its name: for every part the value in words, the estimate, and whether it
+    is of a difference.
+    """
+    rows = []
+    for cells in zip(*(part.estimates for part in parts), strict=True):
+        arm, baseline, _ = cells[0]
+        signed, word = baseline is not None, percent if baseline is None else points
+        rows.append((f"{arm} - {baseline}" if signed else arm, [(word(one.value), one, signed) for *_, one in cells]))
+    return rows
 
 
 def _optimism_table(found: Findings) -> Table:

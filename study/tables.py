@@ -182,7 +182,7 @@ class Tables:
         self._written["epochs"] = epochs.filter(pc.invert(pc.is_in(epochs["trial"], names)))
         self._written["trials"] = trials.filter(pc.invert(failed))
         for name in ("epochs", "trials"):  # in this order: a failed trial without epochs can be dropped again
-            _write_parquet(self._written[name], self.folder, name)
+            write_parquet(self._written[name], self.folder, name)
         dropped = set(names.to_pylist())
         self._finished -= dropped
         self._epochs = {(trial, epoch) for trial, epoch in self._epochs if trial not in dropped}
@@ -193,7 +193,7 @@ class Tables:
         self.write()
         trials = self._written["trials"]
         self._written["trials"] = trials.filter(pc.not_equal(trials["trial"], trial))
-        _write_parquet(self._written["trials"], self.folder, "trials")
+        write_parquet(self._written["trials"], self.folder, "trials")
         self._finished.discard(trial)
 
     def write(self) -> None:
@@ -202,7 +202,7 @@ class Tables:
         for name, rows in self._new.items():
             self._written[name] = self._whole(name)
             rows.clear()
-            _write_parquet(self._written[name], self.folder, name)
+            write_parquet(self._written[name], self.folder, name)
         self._pending.truncate(0)
         self._last_write = time.monotonic()
         self._write_cost = self._last_write - start
@@ -247,7 +247,7 @@ class Tables:
         if name == "elsewhere":
             of_these = pc.and_(of_these, pc.is_in(self._written[name]["data"], pc.unique(rows["data"])))
         self._written[name] = pa.concat_tables([self._written[name].filter(pc.invert(of_these)), rows])
-        _write_parquet(self._written[name], self.folder, name)
+        write_parquet(self._written[name], self.folder, name)
 
 
 def prediction_rows(
@@ -323,13 +323,7 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
     path, schema = folder / f"{name}.parquet", SCHEMAS[name]
     if not path.exists():
         return schema.empty_table()
-    try:
-        # By its path Arrow opens it twice, and a driver may exchange it in between. Of a Python file its threads need
-        # the interpreter to let go of it, and abort where that is about to end (apache/arrow 34314).
-        with pa.OSFile(str(path)) as file:
-            table = pq.read_table(file)
-    except (pa.ArrowException, OSError) as problem:
-        raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
+    table = read_file(path)
     version = int((table.schema.metadata or {}).get(VERSION_KEY, SCHEMA_VERSION))
     if version > SCHEMA_VERSION:
         raise InputError(f"{path}: has schema {version}; this version of fer-study reads up to {SCHEMA_VERSION}.")
@@ -346,6 +340,17 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
         columns.append(table[field.name])
         schema = schema.append(field)
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def read_file(path: Path, schema: pa.Schema | None = None) -> pa.Table:
+    """The table in a parquet file, as `schema` has it if there is one. Raises InputError if it cannot be read."""
+    try:
+        # By its path Arrow opens it twice, and a driver may exchange it in between. Of a Python file its threads need
+        # the interpreter to let go of it, and abort where that is about to end (apache/arrow 34314).
+        with pa.OSFile(str(path)) as file:
+            return pq.read_table(file, schema=schema)
+    except (pa.ArrowException, OSError) as problem:
+        raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0]}).") from None
 
 
 def _length(kind: pa.DataType) -> int:
@@ -391,7 +396,8 @@ def _read_pending(folder: Path) -> Iterable[tuple[str, Row]]:
         yield name, row
 
 
-def _write_parquet(table: pa.Table, folder: Path, name: str) -> None:
+def write_parquet(table: pa.Table, folder: Path, name: str) -> None:
+    """Write the table to `name`.parquet in the folder, whole or not at all."""
     path = folder / f"{name}.parquet"
     partial = path.with_suffix(".parquet.partial")
     pq.write_table(table, partial, compression="zstd")

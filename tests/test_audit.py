@@ -10,6 +10,7 @@ from PIL import Image
 
 from fer_core.data.audit import audit
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
+from fer_core.data.photographs import photographs
 from fer_core.data.sources import find_source, read
 from fer_core.data.synthetic import synthetic_faces
 from tests.conftest import ROOT, run_module
@@ -69,6 +70,10 @@ def test_the_audit_of_the_real_data_gives_the_known_numbers() -> None:
     in_both = [g for g in found.groups if {PUBLIC_TEST, PRIVATE_TEST} <= set(faces.usages[g].tolist())]
     assert len(in_both) == 43  # images that stand in both halves; one of them twice in PrivateTest
     assert len(found.constant) == 12
+    tested = faces.listing.with_images(faces.images, faces.usages != TRAINING)
+    (shared,) = photographs(tested).values()
+    assert (len(shared), sum(one.likeness == 1 for one in shared)) == (204, 44)
+    assert sum(not one.same_label for one in shared if one.likeness < 1) == 32
 
 
 def write_flawed(folder: Path, flawed: Dataset) -> Path:

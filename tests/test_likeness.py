@@ -21,7 +21,6 @@ from fer_core.data.sources import find_source, read
 from fer_core.errors import InputError
 from fer_core.form import Form
 from tests.conftest import run_module
-from tests.test_audit import real_data
 
 SIDE, BORDER = 48, 8
 
@@ -122,16 +121,6 @@ def test_photographs_in_two_parts_are_found_with_their_labels(repeated: Dataset)
     assert "photographs" not in audit_text(audit(repeated))
     sheets = [contact_sheet(repeated, audit(repeated, photographs=given)) for given in (None, found)]
     assert sheets[1].height > sheets[0].height
-
-
-@pytest.mark.skipif(real_data() is None, reason="no FER2013 here: set the variable FER2013 to its path")
-def test_the_two_halves_of_the_real_test_images_share_the_photographs_that_were_found() -> None:
-    faces = read(find_source(str(real_data())))
-    tested = faces.usages != TRAINING
-    (found,) = photographs(faces.listing.with_images(faces.images, tested)).values()
-    assert len(found) == 204
-    assert sum(one.likeness == 1 for one in found) == 44
-    assert sum(not one.same_label for one in found if one.likeness < 1) == 32
 
 
 def test_in_data_of_one_part_there_is_nothing_to_compare(repeated: Dataset) -> None:

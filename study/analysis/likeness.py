@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fer_core.errors import InputError
-from study.tables import SCHEMA_VERSION, VERSION_KEY
+from study.tables import SCHEMA_VERSION, VERSION_KEY, read_file, write_parquet
 
-FILE = "likeness.parquet"
+NAME = "likeness"
+FILE = f"{NAME}.parquet"
 SCHEMA = pa.schema(
     {"image": pa.int32(), "likeness": pa.float32(), "most_like": pa.int32()},
     metadata={VERSION_KEY: str(SCHEMA_VERSION)},
@@ -25,19 +24,9 @@ def read_likeness(folder: Path) -> pd.DataFrame | None:
     path = folder / FILE
     if not path.exists():
         return None
-    try:
-        with pa.OSFile(str(path)) as file:  # as `study.tables.read_parquet` has it
-            table = pq.read_table(file, schema=SCHEMA)
-    except (pa.ArrowException, OSError) as problem:
-        raise InputError(f"{path}: cannot be read ({str(problem).splitlines()[0]}).") from None
-    return table.to_pandas().set_index("image")
+    return read_file(path, SCHEMA).to_pandas().set_index("image")
 
 
 def write_likeness(table: pd.DataFrame, folder: Path) -> None:
     """Write it, whole or not at all."""
-    path = folder / FILE
-    partial = path.with_suffix(".parquet.partial")
-    pq.write_table(
-        pa.Table.from_pandas(table.reset_index(), SCHEMA, preserve_index=False), partial, compression="zstd"
-    )
-    partial.replace(path)
+    write_parquet(pa.Table.from_pandas(table.reset_index(), SCHEMA, preserve_index=False), folder, NAME)

@@ -32,7 +32,9 @@ class Part:
 
     @property
     def estimates(self) -> list[tuple[str, str | None, Estimate]]:
-        """Every arm with its accuracy, and no baseline; every arm and its baseline with their difference."""
+        """Every arm with its accuracy, and no baseline; every arm and its baseline with their difference. In the same
+        order in all parts of a study.
+        """
         return [
             *((arm, None, one) for arm, one in self.arms.items()),
             *((*p, one) for p, one in self.differences.items()),

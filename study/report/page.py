@@ -38,6 +38,7 @@ from study.summary import (
     percent,
     points,
     seen_heading,
+    seen_lines,
     tested_text,
     tuned_text,
 )
@@ -248,13 +249,12 @@ def _effects(found: Findings) -> PageTable:
 
 def _seen(found: Findings) -> PageTable:
     rows = [
-        [Cell(arm), *(Cell(_with_interval(part.arms[arm]), _number(part.arms[arm].value)) for part in found.seen)]
-        for arm in (found.seen[0].arms if found.seen else ())
+        [
+            Cell(name),
+            *(Cell(f"{value} ({interval(one, signed)})", _number(one.value)) for value, one, signed in cells),
+        ]
+        for name, cells in seen_lines(found.seen)
     ]
-    for pair in found.seen[0].differences if found.seen else ():
-        gaps = [part.differences[pair] for part in found.seen]
-        cells = [Cell(f"{points(gap.value)} ({interval(gap, signed=True)})", _number(gap.value)) for gap in gaps]
-        rows.append([Cell(" - ".join(pair)), *cells])
     note = (
         "Of test images that are in training, too, pixel for pixel; that show a photograph which is there in "
         f"another crop, size or brightness (likeness of at least {SAME_PHOTOGRAPH:g}: most of these, and a few that "

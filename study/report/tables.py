@@ -21,7 +21,7 @@ from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.analysis.seen import Part
 from study.looks import level_text
-from study.summary import SEEN, effect_text, percent, points, seen_heading
+from study.summary import SEEN, effect_text, percent, points, seen_heading, seen_lines
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
@@ -51,17 +51,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"effects": I, "detectable": F, "verdict": S},
     },
     "seen": {
-        **{
-            "study": S,
-            "seen": S,
-            "images": I,
-            "arm": S,
-            "baseline": S,
-            "looks": I,
-            "folds": I,
-            "searches": I,
-            "seeds": I,
-        },
+        **{"study": S, "seen": S, "images": I, "arm": S, "baseline": S},
+        **{"looks": I, "folds": I, "searches": I, "seeds": I},
         **{"value": F, "low": F, "high": F, "standard_error": F},
     },
 }
@@ -190,15 +181,10 @@ def seen_latex(found: Sequence[Findings]) -> str:
     """Accuracies and differences by what was there to learn from, likewise."""
     rows = []
     for one in found:
-        for arm in one.seen[0].arms if one.seen else ():
-            cells = {seen_heading(part): _with_margin(part.arms[arm]) for part in one.seen}
-            rows.append({**_study_cell(found, one), "arm, or pair": arm, **cells})
-        for pair in one.seen[0].differences if one.seen else ():
-            gaps = [part.differences[pair] for part in one.seen]
-            cells = {
-                seen_heading(p): _with_margin(gap, points(gap.value)) for p, gap in zip(one.seen, gaps, strict=True)
-            }
-            rows.append({**_study_cell(found, one), "arm, or pair": " - ".join(pair), **cells})
+        headings = [seen_heading(part) for part in one.seen]
+        for name, cells in seen_lines(one.seen):
+            texts = [_with_margin(estimate, value) for value, estimate, _ in cells]
+            rows.append({**_study_cell(found, one), "arm, or pair": name, **dict(zip(headings, texts, strict=True))})
     return _latex(rows, f"{SEEN}, in per cent and in points, with the margin of the interval.")
 
 
@@ -341,7 +327,7 @@ def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
 
 
 def _with_margin(one: Estimate, value: str | None = None) -> str:
-    text = value or percent(one.value).removesuffix(" %")
+    text = (value or percent(one.value)).removesuffix(" %")
     return text if one.repeats < 2 else f"{text} ± {100 * one.margin():.2f}"
 
 

@@ -77,7 +77,7 @@ FIGURES = (
         "Accuracy by what was there to learn from",
         "Mean over the seeds of the confirmation, by how far the training image most like a test image stands out "
         "from others that come near. Right of the dotted line nearly all show one photograph.",
-        "",  # where the images are not at hand, the next but one says so
+        "",  # where the images are not at hand, `mistaken_faces` says so
         seen,
     ),
     Figure(
