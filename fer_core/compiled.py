@@ -19,7 +19,7 @@ from fer_core.adam import Adam
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
 from fer_core.data.dataset import EMOTIONS
-from fer_core.form import Form
+from fer_core.form import Features, Form
 from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
 
@@ -39,6 +39,7 @@ class _Shape(NamedTuple):
 
     network: Network | None
     classes: tuple[str, ...]
+    given: Features | None
     form: Form
     own: Own | None
     model: ModelConfig
@@ -52,18 +53,22 @@ _pool: dict[_Shape, Passes] = {}
 
 
 def take(
-    config: TrialConfig, seed: int, network: Network | None = None, classes: tuple[str, ...] = EMOTIONS
+    config: TrialConfig,
+    seed: int,
+    network: Network | None = None,
+    classes: tuple[str, ...] = EMOTIONS,
+    given: Features | None = None,
 ) -> Passes:
     """A compiled network for `config` and `classes`, initialised from `seed`, as if it had just been built.
 
-    network: the user's own, where it is one of those.
+    network: the user's own, where it is one of those. given: what that takes instead of images.
     """
     if keras.backend.backend() == "jax":
         _keep_gpu_programs()
     # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
     random.seed(seed)
-    model = build_model(config, network, classes)
-    pooled = _pool.pop(_shape(config, network, classes), None)
+    model = build_model(config, network, classes, given)
+    pooled = _pool.pop(_shape(config, network, classes, given), None)
     if pooled is None:
         model.compile(
             optimizer=_optimizer(config.train),
@@ -85,12 +90,16 @@ def take(
 
 
 def give_back(
-    passes: Passes, config: TrialConfig, network: Network | None = None, classes: tuple[str, ...] = EMOTIONS
+    passes: Passes,
+    config: TrialConfig,
+    network: Network | None = None,
+    classes: tuple[str, ...] = EMOTIONS,
+    given: Features | None = None,
 ) -> None:
-    """Keep a network, which nobody uses any more, for the next training that can use it."""
+    """Keep a network, which nobody uses any more, for the next training that can use it. All as `take` was told."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[_shape(config, network, classes)] = passes
+    _pool[_shape(config, network, classes, given)] = passes
 
 
 def _keep_gpu_programs() -> None:
@@ -120,11 +129,12 @@ def forget() -> None:
     _pool.clear()
 
 
-def _shape(config: TrialConfig, network: Network | None, classes: tuple[str, ...]) -> _Shape:
+def _shape(config: TrialConfig, network: Network | None, classes: tuple[str, ...], given: Features | None) -> _Shape:
     train = config.train
     return _Shape(
         network,
         classes,
+        given,
         config.data.form,
         config.own,
         config.model,

@@ -19,8 +19,8 @@ from fer_core.errors import InputError
 from fer_core.form import Form
 
 Value = str | int | float | bool | None
-# A network of the user's own: from a Keras tensor, scaled images (batch, side, side, channels), and its settings to
-# another one, features (batch, n). Keras is none of this module's business.
+# A network of the user's own: from a Keras tensor, scaled images (batch, side, side, channels) or whatever the data
+# holds, and its settings to another one, features (batch, n). Keras is none of this module's business.
 Network = Callable[[Any, dict[str, Value]], Any]
 
 FOLDS = "folds"  # the protocol in which every image is tested once

@@ -29,7 +29,7 @@ def loops(model: keras.Model) -> tuple[Callable, Callable, Callable]:
             traced[len(parts)] = steps.get_concrete_function(rows, *specs)
         traced[len(parts)](batches, *parts)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8), rows])
+    @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], model.inputs[0].dtype), rows])
     def answer(images: Any, batches: Any) -> Any:
         def of_one(rows: Any) -> Any:
             return model(tf.gather(images, rows), training=False)

@@ -6,45 +6,66 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from fer_core.augmentation import RandomFlip, RandomShift
 from fer_core.config import AugmentConfig, ModelConfig, Network, TrialConfig
-from fer_core.data.dataset import EMOTIONS
+from fer_core.data.dataset import EMOTIONS, features_of
+from fer_core.data.image import with_channels
 from fer_core.ends import ClassProbabilities, PixelScale
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Features, Form
 from fer_core.normalisation import BatchNormalization
 from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite
 from fer_core.size import BLOCKS, scaled
 
+GIVEN = "features"  # what the input is called of a network that takes no images
+
 
 def build_model(
-    config: TrialConfig, network: Network | None = None, classes: Sequence[str] = EMOTIONS
+    config: TrialConfig,
+    network: Network | None = None,
+    classes: Sequence[str] = EMOTIONS,
+    given: Features | None = None,
 ) -> keras.Model:
     """The network for `config`, from uint8 images (batch, side, side, channels) to the probabilities of `classes`.
 
     Side and channels, 48 and 1 in the paper, are those of `config.data.form`. network: the user's own, where
-    `config.own` has its settings. Raises ValueError if it gives no features.
+    `config.own` has its settings. given: what a user's own takes instead of images, as they are (batch, *shape).
+    Raises ValueError if the network gives no features.
 
-    Rescaling and the augmentation are its first layers; the latter work while training only. With mixed precision,
-    these and the softmax still compute in float32, and so do all variables.
+    Rescaling and the augmentation of images are its first layers; the latter work while training only. With mixed
+    precision, these and the softmax still compute in float32, and so do all variables.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
     with _precision(config.train.precision):
-        return _build(config, network, classes)
+        inputs, x = _images(config) if given is None else _given(given)
+        x = _features(x, config.model) if network is None else _own_features(x, config, network)
+        outputs = ClassProbabilities(classes, dtype="float32", name="probabilities")(x)
+        return keras.Model(inputs, outputs, name="fer")
 
 
-def _build(config: TrialConfig, network: Network | None, classes: Sequence[str]) -> keras.Model:
+def network_input(examples: np.ndarray) -> np.ndarray:
+    """Images or features in memory as networks take them: images (n, side, side, channels) uint8."""
+    features = features_of(examples.shape, examples.dtype)
+    return with_channels(examples) if features is None else examples.astype(features.as_taken, copy=False)
+
+
+def _images(config: TrialConfig) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """A network's input of images, and what comes of them: pixels from 0 to 1, augmented."""
     form = config.data.form
     inputs = keras.Input(form.shape, dtype="uint8", name="image")
     x = PixelScale(form.interpolation, dtype="float32", name="rescale")(inputs)
     x = RandomShift(config.augment.shift, dtype="float32", name="shift")(x)
-    x = RandomFlip(config.augment.flip, dtype="float32", name="flip")(x)
-    x = _features(x, config.model) if network is None else _own_features(x, config, network)
-    outputs = ClassProbabilities(classes, dtype="float32", name="probabilities")(x)
-    return keras.Model(inputs, outputs, name="fer")
+    return inputs, RandomFlip(config.augment.flip, dtype="float32", name="flip")(x)
+
+
+def _given(features: Features) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The same of what is taken as it is."""
+    inputs = keras.Input(features.shape, dtype=features.as_taken, name=GIVEN)
+    return inputs, inputs
 
 
 def _own_features(x: keras.KerasTensor, config: TrialConfig, network: Network) -> keras.KerasTensor:
@@ -84,7 +105,9 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
-    """Let `model` train with these shifts and flips from now on."""
+    """Let `model` train with these shifts and flips from now on, if it takes images."""
+    if not takes_images(model):
+        return
     model.get_layer("shift").fraction.assign(augment.shift)
     model.get_layer("flip").on.assign(float(augment.flip))
 
@@ -92,7 +115,7 @@ def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
 def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Model:
     """The network saved as .keras in `path`; no code in the file is run. own: classes of its layers, by name.
 
-    Raises InputError if it is none, or not one from images to classes that it names, or to FER2013's.
+    Raises InputError if it is none, or not one from images or features to classes that it names, or to FER2013's.
     """
     try:
         model = keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
@@ -101,12 +124,18 @@ def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Mod
             raise InputError(f"{path}: has a layer of its own, {unknown[1]}. Give its file: --code FILE.py") from None
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
         raise InputError(f"{path}: not a network saved as .keras ({reason})") from None
-    if form_of(model).shape != model.input_shape[1:] or model.output_shape != (None, len(classes_of(model))):
+    known = not takes_images(model) or form_of(model).shape == model.input_shape[1:]
+    if not known or model.output_shape != (None, len(classes_of(model))):
         raise InputError(
             f"{path}: a network from {model.input_shape} to {model.output_shape}, expected one from images "
             f"{(None, 48, 48, 1)} to probabilities {(None, len(EMOTIONS))}, or one that `study.export` wrote."
         )
     return model
+
+
+def takes_images(model: keras.Model) -> bool:
+    """Whether it does, and not features."""
+    return model.inputs[0].name != GIVEN
 
 
 def form_of(model: keras.Model) -> Form:

@@ -17,8 +17,8 @@ BATCH = 512  # images a step of validation and test; has no influence on the num
 
 
 class Examples(NamedTuple):
-    """Labelled images on the device: uint8 (n, side, side, channels), one-hot or distributions float32 (n, classes),
-    and, if not all count alike, the weight of each in the loss, float32 (n,).
+    """Labelled images on the device: uint8 (n, side, side, channels), or features float32 or int32 (n, ...); one-hot
+    or distributions float32 (n, classes); and, if not all count alike, the weight of each in the loss, float32 (n,).
     """
 
     images: Any

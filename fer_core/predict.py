@@ -64,14 +64,17 @@ def predict(
     network: Path, images: Sequence[Path], own: Mapping[str, type] | None = None
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The network's classes, and their probabilities (n, classes) for n image files, brought to the form of those
-    that trained it. Raises InputError if `network` is none, or a file no image.
+    that trained it. Raises InputError if `network` is none or takes no images, or a file no image.
 
     own: classes of the network's layers, by name, that are neither Keras' nor this project's.
     """
     from fer_core.data.image import bring, open_image, with_channels
-    from fer_core.model import classes_of, form_of, load_network
+    from fer_core.model import classes_of, form_of, load_network, takes_images
 
     model = load_network(network, own)
+    if not takes_images(model):
+        size = " x ".join(map(str, model.input_shape[1:]))
+        raise InputError(f"{network}: takes features {size}, no images. Load it with keras.saving.load_model.")
     given = np.stack([bring(open_image(path, path), form_of(model)) for path in images])
     return classes_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
 

@@ -38,8 +38,9 @@ class Trainer(ABC):
     ) -> None:
         """settings: by their names in the space, None where a setting's condition does not hold, and `train.epochs`,
         the most that there will be. seed: of the trial. images and labels: those that train, as long as it lives.
-        Images are (n, side, side) uint8 in grey, of FER2013 (n, 48, 48), or (n, side, side, 3) in colour; labels (n,)
-        are indices into `classes`, the names, of which some may have no image.
+        Images are (n, side, side) uint8 in grey, of FER2013 (n, 48, 48), or (n, side, side, 3) in colour; where the
+        data holds features or texts instead, they come as they are, (n, ...). Labels (n,) are indices into `classes`,
+        the names, of which some may have no image.
         """
 
     @abstractmethod

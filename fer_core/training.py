@@ -22,10 +22,10 @@ from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
 from fer_core.config import Network, TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
-from fer_core.data.image import with_channels
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, evaluate
+from fer_core.model import network_input
 from fer_core.passes import BATCH, Examples
 from fer_core.targets import Targets, one_hot
 
@@ -52,19 +52,19 @@ class Training:
         _make_deterministic()
         self.config, self.seed, self._network = config, seed, network
         self.history: list[Epoch] = []
-        self._classes = learning.classes
-        self._passes = compiled.take(config, seed, network, self._classes)
+        self._classes, self._given = learning.classes, learning.features
+        self._passes = compiled.take(config, seed, network, self._classes, self._given)
         rows = stratified(learning.train_labels, config.data.train_images)
         images, labels = learning.train_images[rows], learning.train_labels[rows]
         shares = None if learning.train_distributions is None else learning.train_distributions[rows]
         self._targets = Targets(config.train.targets, labels, shares, len(self._classes))
         weights = class_weights(config.train.class_weights, labels, len(self._classes))
         self._train = Examples.on_device(
-            with_channels(images), self._targets.of_epoch(0, seed), None if weights is None else weights[labels]
+            network_input(images), self._targets.of_epoch(0, seed), None if weights is None else weights[labels]
         )
         rows = stratified(learning.val_labels, config.data.val_images)
         self._val = Examples.on_device(
-            with_channels(learning.val_images[rows]), one_hot(learning.val_labels[rows], len(self._classes))
+            network_input(learning.val_images[rows]), one_hot(learning.val_labels[rows], len(self._classes))
         )
         self._stopping = keras.callbacks.EarlyStopping(
             "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
@@ -145,7 +145,7 @@ class Training:
 
     def answers(self, images: np.ndarray) -> np.ndarray:
         """The probabilities (n, classes) float32 of n images like those that train, as the network stands."""
-        given = keras.ops.convert_to_tensor(with_channels(images))
+        given = keras.ops.convert_to_tensor(network_input(images))
         return keras.ops.convert_to_numpy(self._passes.predict(given, BATCH)).astype(np.float32)
 
     def save_network(self, path: Path) -> None:
@@ -161,7 +161,7 @@ class Training:
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
-        compiled.give_back(self._passes, self.config, self._network, self._classes)
+        compiled.give_back(self._passes, self.config, self._network, self._classes, self._given)
         del self._passes
 
     def save(self, path: Path) -> None:

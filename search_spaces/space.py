@@ -45,8 +45,8 @@ class Space:
     fixed: settings that differ from the paper's, the same in every trial.
     measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
-    pixels, 0 to 1, augmented, and the settings, to features (batch, n), which a softmax layer then reads. All but the
-    settings `model.*` stay.
+    pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
+    which a softmax layer then reads. All but the settings `model.*` stay.
     trainer: a class of one's own that trains, in any framework (`fer_core.trainer`). Of the settings of `TrialConfig`
     the `SHARED` ones stay. Settings of a network or a trainer have any other names, each with values of one kind.
     published: what is tuned in them as a paper has it, or as is usual: the first trial of every search, and a fixed

@@ -22,10 +22,12 @@ from fer_core.command_line import Parser, at_least, run_command
 from fer_core.config import TrialConfig, Value
 from fer_core.data.sources import SYNTHETIC, find_source
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Form, noun
 from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space
+from study.inputs import check_inputs
+from study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from fer_core.data.protocols import Learning
@@ -70,14 +72,17 @@ def main(arguments: list[str] | None = None) -> int:
     good = True
     for arm in space.arms:
         print(f"{arm.name}:", flush=True)
-        learning = _some(options.data, options.images, first_config(space, arm).data.form)
+        plan = plan_of(space)
+        learning = _some(options.data, options.images, first_config(plan, arm).data.form)
+        check_inputs(plan, options.data or SYNTHETIC, learning.features)
         try:
             for one in check_arm(space, arm, learning):
                 print(f"  ok   {one.what}" if one.holds else f"  NOT  {one.what}: {one.otherwise}", flush=True)
                 good = good and one.holds
         except Exception:  # the user's own code: they want to see where
             traceback.print_exc()
-            print(f"  NOT  works: {space.brought.__name__} failed, see above")
+            hint = "" if options.data else " (on images; --data PATH if yours are other examples)"
+            print(f"  NOT  works: {space.brought.__name__} failed, see above{hint}")
             good = False
     print("A study can rely on it." if good else "A study cannot rely on it yet.")
     return 0 if good else 1
@@ -85,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
     """What holds of the trainer in this arm, at the first point of its search. Raises whatever is raised in it."""
-    config = first_config(space, arm)
+    config = first_config(plan_of(space), arm)
     watched = Watched(space)
     with TemporaryDirectory(prefix="fer-study-") as folder:
         checkpoint = Path(folder) / "half.npz"
@@ -95,12 +100,12 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         epoch = whole.run_epoch()
         answers = whole.answers(learning.val_images)
         size = checkpoint.stat().st_size / 2**20
-        seconds = f"{epoch.seconds:.2g} s an epoch of {len(learning.train_labels):,} images"
+        seconds = f"{epoch.seconds:.2g} s an epoch of {len(learning.train_labels):,} {noun(learning.features)}s"
         yield Held(f"trains and predicts: {seconds}, a checkpoint of {size:.2g} MiB", True, "")
         yield Held(
             "predicts without changing",
             np.array_equal(answers, whole.answers(learning.val_images)),
-            "two predictions of the same images differ (is a dropout or a normalisation still in training mode?)",
+            "two predictions of the same examples differ (is a dropout or a normalisation still in training mode?)",
         )
         yield Held(
             "can be repeated",
@@ -124,12 +129,14 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         yield Held("heeds its settings", not unread, f"it never asks for {', '.join(unread)}")
 
 
-def first_config(space: Space, arm: Arm) -> TrialConfig:
+def plan_of(space: Space) -> Plan:
+    return make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
+
+
+def first_config(plan: Plan, arm: Arm) -> TrialConfig:
     """The first point of the arm's search."""
-    from study.plan import make_plan
     from study.sampler import starting_point
 
-    plan = make_plan(space, budget="full", protocol="challenge", data_name="", epochs=EPOCHS)
     return plan.arm_config(arm, starting_point(plan, arm, 0))
 
 

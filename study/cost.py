@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from fer_core.config import TrialConfig, Value, View
 from fer_core.data.cache import cache_folder
+from fer_core.form import Features
 from search_spaces.space import Arm
 from study.cluster import Cluster
 from study.plan import Plan
@@ -51,12 +52,15 @@ EXAMPLES = 64
 
 @dataclass(frozen=True)
 class Images:
-    """How many images train, validate and are tested, and of how many classes they are."""
+    """How many images train, validate and are tested, and of how many classes they are. features: what they are where
+    they are no images.
+    """
 
     train: int
     validate: int
     tested: int
     classes: int
+    features: Features | None = None
 
 
 FER2013 = Images(28_709, 3_589, 3_589, 7)  # a data set of unknown size is taken for it

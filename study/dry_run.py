@@ -13,6 +13,7 @@ from study.cluster import this_machine, usable
 from study.cost import Images
 from study.elsewhere import expected, expected_text
 from study.folder import ALSO_TESTED, IDENTITY, check_same_study
+from study.inputs import check_inputs
 from study.place import Place
 from study.plan import Plan, make_plan
 from study.votes import as_needed, check_source
@@ -53,6 +54,8 @@ def dry_run(
     window = None if before is None else before.get("window")  # a study without one is refused below
     plan = make_plan(space, **plan_arguments(options, source, protocol, budget), window=window)
     check_source(plan, source)
+    if listing is not None:
+        check_inputs(plan, listing.name, listing.features)
     images = None if listing is None else _images(as_needed(plan, listing), plan)
     elsewhere = {name: expected(other, listing) for name, other in others.items()}
     cluster = asked_cluster(options, cpus, gpus)
@@ -101,7 +104,8 @@ def _images(listing: "Listing", plan: Plan) -> Images:
     from fer_core.data.protocols import images_by_part
 
     view = plan.views[0]
-    return Images(**images_by_part(listing, view.protocol, view.fold), classes=len(listing.classes))
+    counts = images_by_part(listing, view.protocol, view.fold)
+    return Images(**counts, classes=len(listing.classes), features=listing.features)
 
 
 def _sharing_text(plan: Plan) -> str:

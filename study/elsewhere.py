@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from fer_core.data.sources import Source, find_source, list_images
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Form, noun
+from study.inputs import check_alike
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,12 +63,13 @@ def tested_texts(others: "Others", part: "tuple[Learning, Testing]") -> list[str
     learning, testing = part
     found = []
     for name, tested in testing.elsewhere.items():
-        every = len(next(iter(others[name].values())).labels)
+        other = next(iter(others[name].values()))
+        every, each = len(other.labels), noun(other.features)
         seen = ", ".join(learning.classes[label] for label in np.unique(tested.labels))
         subjects = "" if tested.subjects is None else f", {len(np.unique(tested.subjects)):,} subjects"
         twins = int(np.count_nonzero(~tested.distinct))
         known = f", {twins:,} with a twin in training" if twins else ""
-        found.append(f"tested on, too: {name}, {len(tested.labels):,} of {every:,} images ({seen}){subjects}{known}")
+        found.append(f"tested on, too: {name}, {len(tested.labels):,} of {every:,} {each}s ({seen}){subjects}{known}")
     return found
 
 
@@ -91,6 +93,8 @@ def expected(source: Source, own: "Listing | None") -> dict[str, int] | None:
     if other is None or own is None:
         return None
     from fer_core.data.elsewhere import rows_elsewhere
+
+    check_alike(source.name, other.features, own.features)
 
     return {"tested": len(rows_elsewhere(other, own.classes)), "of": len(other.labels)}
 

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fer_core.data.sources import Source
+from fer_core.form import noun, seen_as
 from study.arguments import plan_arguments
 from study.cost import Images
 from study.elsewhere import fingerprints, read_others, tested_texts
+from study.inputs import check_alike, check_finite, check_inputs
 from study.plan import Plan, make_plan
 from study.votes import as_needed
 
@@ -56,7 +58,8 @@ class Material:
     def images(self) -> Images:
         """How many there are, of the first view."""
         learning, testing = next(iter(self.parts.values()))
-        return Images(len(learning.train_labels), len(learning.val_labels), len(testing.labels), self.classes)
+        counts = len(learning.train_labels), len(learning.val_labels), len(testing.labels)
+        return Images(*counts, self.classes, self.data.features)
 
     @property
     def largest_bytes(self) -> int:
@@ -92,6 +95,7 @@ class Material:
             "class_names": list(self.data.classes),
             "subjects": self.subjects or None,
             "form": asdict(next(iter(self.datasets))),
+            "features": None if self.data.features is None else asdict(self.data.features),
         }
 
     def arguments(self) -> dict[str, Any]:
@@ -128,13 +132,17 @@ def read_material(
     say(f"data: {source.text} ({source.reason})")
     datasets = {form: as_needed(plan, read_with_progress(source, console, form)) for form in plan.forms}
     data = datasets[plan.forms[0]]
+    check_inputs(plan, data.name, data.features)
+    check_finite(plan, data)
     protocol = options.protocol or default_protocol(data)
     protocols = plan.space.protocols(protocol)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in data.counts().items())
-    seen = f"{', '.join(map(str, plan.forms))}, {len(data.classes)} classes"
+    seen = f"{seen_as(data.features, plan.forms)}, {len(data.classes)} classes"
     divided = f"{options.folds} folds" if options.folds else ", ".join(protocols)
-    say(f"      {len(data.labels):,} images ({counts}), {seen}, protocol {divided}")
+    say(f"      {len(data.labels):,} {noun(data.features)}s ({counts}), {seen}, protocol {divided}")
     elsewhere = read_others(others, plan.forms, console)
+    for name, forms in elsewhere.items():
+        check_alike(name, forms[plan.forms[0]].features, data.features)
     views = make_plan(plan.space, **plan_arguments(options, source, protocol, "quick")).views
     parts = with_elsewhere(split_all(datasets, views), elsewhere)
     material = Material(source, others, datasets, elsewhere, protocol, protocols, parts)

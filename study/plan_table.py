@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_core.data.sources import Source
+from fer_core.form import noun, seen_as
 from study.cluster import Cluster
 from study.cost import FER2013, Cost, Images, estimate
 from study.limit import duration, limit_text
@@ -52,15 +53,16 @@ def print_plan(
     for text in [] if left is None else left.texts:
         console.print(text, soft_wrap=True)
     data = config.data
+    features = None if images is None else images.features
+    each = noun(features)
     counts = (
         f"{_count(data.train_images)} train, {_count(data.val_images)} validate"
         if images is None
-        else f"{_of(data.train_images, images.train)} train, {_of(data.val_images, images.validate)} validate, "
-        f"{images.tested:,} are tested{_turns(plan)}, {images.classes} classes"
+        else f"{_of(data.train_images, images.train, each)} train, {_of(data.val_images, images.validate, each)} "
+        f"validate, {images.tested:,} are tested{_turns(plan)}, {images.classes} classes"
     )
-    console.print(
-        f"images: {counts}, {', '.join(map(str, plan.forms))}; {_network(plan)}, seed {plan.seed}", soft_wrap=True
-    )
+    seen = seen_as(features, plan.forms)
+    console.print(f"{each}s: {counts}, {seen}; {_network(plan)}, seed {plan.seed}", soft_wrap=True)
     console.print(
         f"cluster: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; a trial gets {cluster.cpus_per_trial:g} CPU"
         f" and {cluster.gpus_per_trial:g} GPU, so {cluster.slots} run at a time",
@@ -177,9 +179,9 @@ def _network(plan: Plan) -> str:
     return f"network width {plan.base.model.width:g}" if tuned is None else f"network width {tuned}"
 
 
-def _of(wanted: int | None, there: int) -> str:
+def _of(wanted: int | None, there: int, each: str) -> str:
     all_of_them = wanted is None or wanted >= there
-    return f"all {there:,} images" if all_of_them else f"{wanted:,} of {there:,} images"
+    return f"all {there:,} {each}s" if all_of_them else f"{wanted:,} of {there:,} {each}s"
 
 
 def _count(images: int | None) -> str:

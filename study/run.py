@@ -96,10 +96,10 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(options, console, space, material, place, before)
 
 
-def _measured_share(console: "Console", plan: Plan, images_bytes: int, cpus_a_gpu: float) -> float | None:
+def _measured_share(console: "Console", plan: Plan, material: Material, cpus_a_gpu: float) -> float | None:
     """Which share of a GPU a trial of the largest network gets, None if that cannot be measured.
 
-    It is measured on a few images; so many bytes of them will be there.
+    It is measured on a few images like those of the material, of which all will be there.
     """
     from study.runner import gpu_need
     from study.sharing import share
@@ -108,11 +108,11 @@ def _measured_share(console: "Console", plan: Plan, images_bytes: int, cpus_a_gp
     if plan.space.network is None:
         configs = [max(configs, key=lambda config: (config.data.side, parameters(config)))]
     with console.status("measuring what a trial needs of a GPU"):
-        needs = [gpu_need(config, plan.space.network) for config in configs]
+        needs = [gpu_need(config, plan.space.network, material.data.features) for config in configs]
     need = max((need for need in needs if need is not None), key=lambda need: need.peak, default=None)
     if need is None:
         return None
-    need = replace(need, peak=need.peak + images_bytes)
+    need = replace(need, peak=need.peak + material.largest_bytes)
     found = share(need, cpus_a_gpu)
     console.print(
         f"a trial takes {need.peak / 2**30:.2f} of the {need.total / 2**30:.0f} GiB of a GPU and gets {found:g} of it"
@@ -158,7 +158,7 @@ def _run(
             )
             share = None
             if gpus and options.gpus_per_trial is None and space.trainer is None:
-                share = _measured_share(console, plan, material.largest_bytes, cpus / gpus)
+                share = _measured_share(console, plan, material, cpus / gpus)
             cluster = asked_cluster(options, cpus, gpus, share)
             if options.time_limit is not None and before is None:
                 _print_limit(console, plan, cluster, material.images, options.time_limit)

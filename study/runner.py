@@ -15,6 +15,7 @@ from ray import tune
 
 from fer_core.config import Network, TrialConfig, View
 from fer_core.data.protocols import Learning, Testing
+from fer_core.form import Features
 from fer_core.trainer import Trainer
 from study.carried import Carried, file_of
 from study.cluster import Cluster
@@ -33,14 +34,14 @@ CHECKPOINTS = "checkpoints"
 RAY_FILES = "ray"
 
 
-def gpu_need(config: TrialConfig, network: Network | None = None) -> Need | None:
+def gpu_need(config: TrialConfig, network: Network | None = None, features: Features | None = None) -> Need | None:
     """What a trial of `config` takes of the memory of one of the cluster's GPUs; None if that cannot be measured.
 
-    network: the user's own, if there is one.
+    network: the user's own, if there is one. features: what that takes instead of images.
     """
     task: Any = ray.remote(num_gpus=1, num_cpus=1, max_retries=0)(measure)
     try:
-        return ray.get(task.remote(config, None if network is None else carry(network)))
+        return ray.get(task.remote(config, None if network is None else carry(network), features))
     except ray.exceptions.RayError:
         return None
 

@@ -27,11 +27,11 @@ FOLDS_CHANCE = (
 
 def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
-    say = partial(console.print, soft_wrap=not console.is_terminal)
+    say, each = partial(console.print, soft_wrap=not console.is_terminal), found.evidence.noun
     console.print(_arms_table(found))
     say(
         f"Tests are means over the seeds with 95 % intervals over {_chance(found)}; without "
-        "twins: accuracy on the test images with no identical training image."
+        f"twins: accuracy on the test {each}s with no identical training {each}."
     )
     say("Best configuration by validation:", *_winners_lines(found), sep="\n")
     searched = {arm.arm: arm.effort.trials for arm in found.arms if arm.effort.trials}
@@ -177,7 +177,7 @@ def _differences_table(found: Findings) -> Table:
 
 
 def paired_by(found: Findings) -> str:
-    return "seed and test image" if found.evidence.folds is None else "fold"
+    return f"seed and test {found.evidence.noun}" if found.evidence.folds is None else "fold"
 
 
 def _judged_table(found: Findings, title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
@@ -214,7 +214,8 @@ def tested_text(found: Findings) -> str:
     every = every if found.evidence.folds is not None else every[:1]
     images, classes = len(_together([one.images for one in every])), every[0].probabilities.shape[1]
     people = [one.subjects for one in every if one.subjects is not None]
-    return f"{images:,} images, {classes} classes" + (f", {len(_together(people)):,} subjects" if people else "")
+    counted = f"{images:,} {found.evidence.noun}s, {classes} classes"
+    return counted + (f", {len(_together(people)):,} subjects" if people else "")
 
 
 def _together(parts: list[np.ndarray]) -> np.ndarray:

@@ -193,8 +193,8 @@ def test_votes_follow_emotions_into_the_order_of_fer2013(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"x_train": np.zeros((3, 20, 20))}, r"images of train are float64 \(3, 20, 20\), expected uint8"),
-        ({"x_train": np.zeros((3, 20, 20, 4), np.uint8)}, r"images of train are uint8 \(3, 20, 20, 4\)"),
+        ({"x_train": np.zeros((3, 20, 20), complex)}, r"x_train is complex128 \(3, 20, 20\)\. Expected images, uint8"),
+        ({"x_train": np.zeros((0, 20, 20), np.uint8)}, r"x_train is uint8 \(0, 20, 20\)\. Expected images, uint8"),
         ({"y_train": np.ones((2, 3))}, r"labels of train are float64 \(2, 3\), expected \(3, 3\) of votes"),
         ({"y_train": np.diag([1, 1, 0])}, r"labels of train are int64 \(3, 3\), expected \(3, 3\) of votes"),
         ({"y_train": np.eye(3) - 0.1}, "expected .* of votes for each class, not negative"),

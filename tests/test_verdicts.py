@@ -55,7 +55,7 @@ def test_where_searches_were_repeated_more_of_them_would_decide() -> None:
 
 def test_images_that_decide_nothing_are_said_to() -> None:
     loud = Estimate(0.002, 5, 1e-5, 1e-4)
-    assert verdict(loud, 0.8, 1) == "undecided: no number of seeds would decide on these test images"
+    assert verdict(loud, 0.8, 1) == "undecided: no number of seeds would decide on this test set"
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     unreadable: list[str] = []
     dataset = read_with_progress(source, Console(stderr=True), form, unreadable)
+    of_images = {"--sheet": sheet, "--photographs": options.photographs, "--without-photographs": unseen}
+    if dataset.features and (asked := [option for option, given in of_images.items() if given]):
+        raise InputError(f"{asked[0]}: is for images, {options.path} holds {dataset.features}.")
 
     from fer_core.data.audit import audit
 

@@ -1,26 +1,29 @@
-"""Images as NumPy arrays in one .npz file, under the names of Keras' data sets or of MedMNIST's.
+"""Images or features as NumPy arrays in one .npz file, under the names of Keras' data sets or of MedMNIST's.
 
 `x_train`, `y_train`, `x_test`, `y_test`, also `x_val`, `y_val`; or `train_images`, `train_labels` and so on. Images
-are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8; labels (n,) or (n, 1), whole numbers
-from 0, or (n, classes), votes for each class or their shares. An array `classes` names them. Whom the images show may
-stand beside them, (n,), under a name such as `person_train` or `train_person`.
+are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8. Any other numbers (n, ...), and texts
+(n,), are features, alike in all parts, and taken as they are. Labels are (n,) or (n, 1), whole numbers from 0, or
+(n, classes), votes for each class or their shares. An array `classes` names them. Whom the images show may stand
+beside them, (n,), under a name such as `person_train` or `train_person`.
 """
 
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, named
-from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
+from fer_core.data.dataset import SPLITS, Dataset, Listing, features_of, in_halves
 from fer_core.data.image import bring_all
 from fer_core.data.subjects import OPTION, checked
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Features, Form
 
 NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 PARTS = ("train", "val", "test")
@@ -34,16 +37,21 @@ def read_arrays(path: Path, subjects: str | None, form: Form) -> Dataset:
     """
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
-        images = [_images(path, part, arrays[images]) for part, (images, _) in parts.items()]
-        listing = _listed(path, arrays, parts, [len(of) for of in images], subjects)
-    return listing.with_images(np.concatenate([bring_all(part, form) for part in images]))
+        given = {images: arrays[images] for images, _ in parts.values()}
+        features = _features(path, {name: (array.shape, array.dtype) for name, array in given.items()})
+        listing = _listed(path, arrays, parts, [len(of) for of in given.values()], subjects)
+    if features is None:
+        return listing.with_images(np.concatenate([bring_all(_grey(part), form) for part in given.values()]))
+    return listing.with_images(np.concatenate(list(given.values())))
 
 
 def list_arrays(path: Path, subjects: str | None) -> Listing:
     """What `read_arrays` will read, by labels and subjects alone."""
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
-        return _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()], subjects)
+        listing = _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()], subjects)
+        features = _features(path, {images: _header(arrays, images) for images, _ in parts.values()})
+    return replace(listing, features=features)
 
 
 @contextmanager
@@ -109,15 +117,38 @@ def _subjects(path: Path, arrays: Any, counts: Mapping[str, int], name: str) -> 
     return checked(found, name)
 
 
-def _images(path: Path, part: str, given: np.ndarray) -> np.ndarray:
-    images = given[..., 0] if given.ndim == 4 and given.shape[3] == 1 else given
-    grey_or_colour = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
-    if images.dtype != np.uint8 or not grey_or_colour or not len(images):
-        raise InputError(
-            f"{path}: the images of {part} are {given.dtype} {given.shape}, expected uint8 (n, height, width) or "
-            "(n, height, width, 3)."
-        )
-    return images
+Header = tuple[tuple[int, ...], np.dtype]  # an array's shape and the type of its numbers
+
+
+def _header(arrays: Any, name: str) -> Header:
+    """Those of an array that is not read."""
+    with arrays.zip.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _features(path: Path, given: Mapping[str, Header]) -> Features | None:
+    """What the arrays of examples hold, all alike; None where that is images."""
+    found = {}
+    for name, (shape, dtype) in given.items():
+        if not shape or not shape[0] or not (dtype.kind in "biuf" or (dtype.kind == "U" and len(shape) == 1)):
+            raise InputError(
+                f"{path}: {name} is {dtype} {shape}. Expected images, uint8 (n, height, width) or (n, height, width, "
+                "3), or features, numbers (n, ...) or texts (n,)."
+            )
+        grey = dtype == np.uint8 and shape[3:] == (1,)
+        found[name] = features_of(shape[:3] if grey else shape, dtype)
+    for (name, one), (other, another) in pairwise(found.items()):
+        if not (one is another is None or (one is not None and one.alike(another))):
+            raise InputError(f"{path}: {name} holds {one or 'images'}, {other} {another or 'images'}.")
+    return next(iter(found.values()))
+
+
+def _grey(images: np.ndarray) -> np.ndarray:
+    """Without an axis for grey's one channel."""
+    return images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
 
 
 def _labels(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:

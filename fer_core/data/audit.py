@@ -1,4 +1,4 @@
-"""What is wrong with a data set of faces: counts, identical images, contradicting labels, constant images.
+"""What is wrong with a data set: counts, identical images, contradicting labels, constant images.
 
 FER2013 is known to hold all of these. What they do to a comparison: a test image with a twin in training is
 remembered rather than recognised, and one whose twins carry other labels cannot be right.
@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
 from fer_core.data.photographs import Repeated
-from fer_core.form import Form
+from fer_core.form import Features, Form
 
 # Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
 KNOWN_FER2013: dict[str, tuple[int, ...]] = {
@@ -32,7 +32,8 @@ class Audit:
     is_fer2013: whether they are those of the original.
     distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
-    constant: rows whose pixels are all equal. unreadable: what is wrong with each file that could not be read.
+    constant: rows whose pixels are all equal. features: what the examples are where they are no images; not_finite:
+    rows of them with a number that is none. unreadable: what is wrong with each file that could not be read.
     subjects: how many there are in every usage. shared: for every pair of usages, the subjects that are in both.
     Both are empty where subjects are not known. agreement: which share of an image's votes is for its label, on the
     mean; unanimous: how many images have no other votes. Both None where there are labels alone. photographs: as
@@ -43,6 +44,7 @@ class Audit:
     fingerprint: str
     images: int
     form: str
+    features: Features | None
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]
     is_fer2013: bool
@@ -51,6 +53,7 @@ class Audit:
     contradicting: list[list[int]]
     across: dict[str, list[int]]
     constant: list[int]
+    not_finite: list[int]
     unreadable: list[str]
     subjects: dict[str, int]
     shared: dict[str, list[str]]
@@ -75,7 +78,8 @@ def audit(
         name=dataset.name,
         fingerprint=dataset.fingerprint(),
         images=len(dataset.labels),
-        form=_form(dataset.images),
+        form=str(dataset.features or Form(dataset.images.shape[1], dataset.images.ndim == 4)),
+        features=dataset.features,
         classes=dataset.classes,
         counts=_counts(dataset),
         is_fer2013=_counts(dataset) == _named(EMOTIONS, KNOWN_FER2013),
@@ -83,9 +87,8 @@ def audit(
         groups=groups,
         contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
         across=_across(dataset, groups),
-        constant=np.flatnonzero(
-            (np.ptp(dataset.images, axis=(1, 2)) == 0).reshape(len(dataset.labels), -1).all(1)
-        ).tolist(),
+        constant=[] if dataset.features else _constant(dataset.images),
+        not_finite=_not_finite(dataset.images) if dataset.features else [],
         unreadable=list(unreadable),
         subjects={usage: len(people) for usage, people in subjects.items()},
         shared={
@@ -106,8 +109,14 @@ def _votes_for_the_label(dataset: Dataset) -> np.ndarray | None:
     return dataset.distributions[np.arange(len(dataset.labels)), dataset.labels]
 
 
-def _form(images: np.ndarray) -> str:
-    return str(Form(images.shape[1], images.ndim == 4))
+def _constant(images: np.ndarray) -> list[int]:
+    return np.flatnonzero((np.ptp(images, axis=(1, 2)) == 0).reshape(len(images), -1).all(1)).tolist()
+
+
+def _not_finite(features: np.ndarray) -> list[int]:
+    if features.dtype.kind != "f":
+        return []
+    return np.flatnonzero(~np.isfinite(features).reshape(len(features), -1).all(1)).tolist()
 
 
 def _subjects(dataset: Dataset) -> dict[str, set[str]]:

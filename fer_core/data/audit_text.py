@@ -3,35 +3,44 @@
 from fer_core.data.audit import KNOWN_FER2013, Audit
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.likeness import SAME_PHOTOGRAPH
+from fer_core.form import noun
 
 MOST_COLUMNS = 12
 
 
 def audit_text(audit: Audit) -> str:
     """Some twenty lines for a person."""
+    each = noun(audit.features)
     twins = [
-        f"  {len(rows):,} {pair.partition(' -> ')[2]} images have an identical twin in {pair.partition(' -> ')[0]}"
+        f"  {len(rows):,} {pair.partition(' -> ')[2]} {each}s have an identical twin in {pair.partition(' -> ')[0]}"
         for pair, rows in audit.across.items()
     ]
     contradicting = sum(map(len, audit.contradicting))
     lines = [
-        f"{audit.name}: {audit.images:,} images, {audit.form}, fingerprint {audit.fingerprint}",
+        f"{audit.name}: {audit.images:,} {each}s, {audit.form}, fingerprint {audit.fingerprint}",
         "",
         *_counts_table(audit),
         "",
         *([_comparison(audit)] if audit.classes == EMOTIONS else []),
-        f"{audit.distinct:,} distinct images; {len(audit.groups):,} groups of identical ones"
+        f"{audit.distinct:,} distinct {each}s; {len(audit.groups):,} groups of identical ones"
         + (":" if twins else "."),
         *twins,
         *_photographs(audit),
         *_subjects(audit),
         *_votes(audit),
-        f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} images).",
-        f"{len(audit.constant):,} constant images" + _rows(audit.constant) + ".",
+        f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} {each}s).",
+        _suspicious(audit),
         f"{len(audit.unreadable):,} unreadable files" + (":" if audit.unreadable else "."),
         *(f"  {problem}" for problem in audit.unreadable),
     ]
     return "\n".join(lines)
+
+
+def _suspicious(audit: Audit) -> str:
+    """The rows from which nothing can be learned."""
+    if audit.features is None:
+        return f"{len(audit.constant):,} constant images{_rows(audit.constant)}."
+    return f"{len(audit.not_finite):,} examples with numbers that are not finite{_rows(audit.not_finite)}."
 
 
 def _photographs(audit: Audit) -> list[str]:
@@ -65,9 +74,10 @@ def _subjects(audit: Audit) -> list[str]:
 def _votes(audit: Audit) -> list[str]:
     if audit.agreement is None or audit.unanimous is None:
         return []
+    each = noun(audit.features)
     for_label, unanimous = 100 * audit.agreement, 100 * audit.unanimous / audit.images
     return [
-        f"votes: {for_label:.1f} % are for the label; {audit.unanimous:,} images ({unanimous:.1f} %) have no others."
+        f"votes: {for_label:.1f} % are for the label; {audit.unanimous:,} {each}s ({unanimous:.1f} %) have no others."
     ]
 
 

@@ -1,10 +1,12 @@
-"""Images, labels and usages in memory, the same whatever they were read from."""
+"""Images or features, labels and usages in memory, the same whatever they were read from."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from fer_core.form import TEXT, Features
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # of FER2013
 
@@ -20,9 +22,21 @@ def in_halves(usages: np.ndarray) -> np.ndarray:
     return np.where(usages == TEST, PRIVATE_TEST, usages) if (usages == PUBLIC_TEST).any() else usages
 
 
+def features_of(shape: tuple[int, ...], dtype: np.dtype) -> Features | None:
+    """What an array of examples of this `shape` holds; None where these are images: uint8 (n, height, width), or
+    (n, height, width, 3).
+    """
+    if dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+        return None
+    return Features(tuple(shape[1:]), TEXT if dtype.kind == "U" else str(dtype))
+
+
 @dataclass(frozen=True)
 class Listing:
-    """What is known of labelled images before any of them is decoded; the parts are those of `Dataset`."""
+    """What is known of labelled images before any of them is decoded; the parts are those of `Dataset`.
+
+    features: what the examples are where they are no images.
+    """
 
     name: str
     labels: np.ndarray
@@ -30,6 +44,7 @@ class Listing:
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
     distributions: np.ndarray | None = None
+    features: Features | None = None
 
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
@@ -46,15 +61,18 @@ class Listing:
     def only(self, good: np.ndarray) -> "Listing":
         """Those of the images that are `good`, (n,) bool."""
         subjects, distributions = (None if of is None else of[good] for of in (self.subjects, self.distributions))
-        return Listing(self.name, self.labels[good], self.usages[good], self.classes, subjects, distributions)
+        labels, usages = self.labels[good], self.usages[good]
+        return Listing(self.name, labels, usages, self.classes, subjects, distributions, self.features)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images, all in one `Form`.
+    """Labelled images, all in one `Form`, or other examples, which go through everything that is not about seeing
+    as images do, and under their name.
 
     name: short, for folders and tables ("synthetic" for the drawn faces, and for nothing else).
     images: (n, side, side) uint8 in grey, (n, side, side, 3) in colour; of FER2013 as the paper has it, (n, 48, 48).
+    Of what are no images (n, *shape) numbers, or texts (n,).
     labels: (n,) uint8, an index into `classes`. usages: (n,) uint8, into USAGES.
     subjects: (n,) str, who each image shows; None where that is not known.
     distributions: (n, classes) float32, which share of its annotators' votes each class has, of sum 1; None where
@@ -71,7 +89,13 @@ class Dataset:
 
     @property
     def listing(self) -> Listing:
-        return Listing(self.name, self.labels, self.usages, self.classes, self.subjects, self.distributions)
+        known = (self.classes, self.subjects, self.distributions, self.features)
+        return Listing(self.name, self.labels, self.usages, *known)
+
+    @property
+    def features(self) -> Features | None:
+        """What the examples are; None where they are images."""
+        return features_of(self.images.shape, self.images.dtype)
 
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""

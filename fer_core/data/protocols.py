@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.config import FOLDS, Fold, View
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing, features_of
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Features, Form
 
 if TYPE_CHECKING:
     from sklearn.model_selection import BaseCrossValidator
@@ -43,6 +43,11 @@ class Learning:
     val_labels: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
     train_distributions: np.ndarray | None = None
+
+    @property
+    def features(self) -> Features | None:
+        """What the examples are; None where they are images."""
+        return features_of(self.train_images.shape, self.train_images.dtype)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fer_core.config import FOLDS
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
-from fer_core.form import Form
+from fer_core.form import Features, Form, noun
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
@@ -154,7 +154,7 @@ class Evidence:
     @property
     def units(self) -> str:
         """What was tested on, of which others might have been drawn."""
-        return "test subjects" if self.knows_subjects else "test images"
+        return "test subjects" if self.knows_subjects else f"test {self.noun}s"
 
     @property
     def comparable(self) -> list[list[str]]:
@@ -202,6 +202,17 @@ class Evidence:
     def form(self) -> Form:
         """That of the images, the first arm's where arms differ in it; a study of an older version had no other."""
         return Form(**self.record.get("form", {}))
+
+    @property
+    def features(self) -> Features | None:
+        """What the examples are where they are no images."""
+        given = self.record.get("features")
+        return None if given is None else Features(tuple(given["shape"]), given["dtype"])
+
+    @property
+    def noun(self) -> str:
+        """What one of the examples is called."""
+        return noun(self.features)
 
     @property
     def logarithmic(self) -> list[str]:

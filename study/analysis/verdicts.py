@@ -72,7 +72,7 @@ def _what_would_decide(difference: Estimate, comparisons: int, margin: float) ->
     enough = [difference.repeats_until(size, comparisons), difference.repeats_until(margin - size)]
     found = min((n for n in enough if n is not None), default=None)
     if found is None:
-        return f"no number of {plural(difference.unit)} would decide on these test images"
+        return f"no number of {plural(difference.unit)} would decide on this test set"
     return f"about {counted(_rounded_up(found - difference.repeats), difference.unit, ' more')} would decide"
 
 

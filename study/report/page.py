@@ -18,6 +18,7 @@ from fer_core import paper
 from fer_core.config import own_kind
 from fer_core.data.likeness import SAME_PHOTOGRAPH
 from fer_core.data.subjects import subjects_text
+from fer_core.form import seen_as
 from study.analysis.arms import ArmFindings
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
@@ -167,9 +168,10 @@ def _arms(found: Findings) -> PageTable:
         "searches": f"searches{and_units(found)}",
         "seeds": f"seeds{and_units(found)} (of these configurations: another search might have chosen others)",
     }[found.evidence.repeats]
+    each = found.evidence.noun
     note = (
         f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
-        "twins: on the test images with no identical image in training. Calibration error: the smaller the better."
+        f"twins: on the test {each}s with no identical {each} in training. Calibration error: the smaller the better."
     )
     return PageTable("Test results of the winners", note, headings, rows)
 
@@ -214,7 +216,7 @@ def _of_mcnemar(found: Findings) -> str:
     if found.evidence.folds is not None:
         return "McNemar's test is left out: it takes every pair of networks alone."
     if found.evidence.knows_subjects:
-        return "McNemar's test is left out: it takes every image for evidence of its own."
+        return f"McNemar's test is left out: it takes every {found.evidence.noun} for evidence of its own."
     return "McNemar: the exact p of each seed's pair of networks alone, which says nothing of other seeds."
 
 
@@ -365,7 +367,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     trials, records = evidence.trials, evidence.records
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
-    images = settings.get("data.train_images")
+    images, each = settings.get("data.train_images"), evidence.noun
     kind = own_kind(settings)
     network = f"{kind} {settings[kind]}" if kind else f"width {settings['model.width']:g}"
     folds = evidence.folds is not None
@@ -375,12 +377,12 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
         *([("folds", f"{evidence.folds}, each tested after a search and training on the others")] if folds else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
-        ("images", f"{evidence.form}, {len(evidence.record['class_names'])} classes"),
+        (f"{each}s", f"{seen_as(evidence.features, [evidence.form])}, {len(evidence.record['class_names'])} classes"),
         *([("subjects", subjects_text(subjects))] if (subjects := evidence.record.get("subjects")) else []),
         *((f"tested on {name}, too", tested_text(there)) for name, there in found.elsewhere.items()),
         ("protocol", evidence.record["protocol"]),
         ("budget", f"{evidence.record['budget']}, {settings['train.epochs']} epochs"),
-        ("scale", f"{network}, " + (f"{images:,} training images" if images else "all images")),
+        ("scale", f"{network}, " + (f"{images:,} training {each}s" if images else f"all {each}s")),
         ("trials", ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "none yet"),
         ("status", ", ".join(sorted({record["status"] for record in records}))),
     ]

@@ -21,7 +21,7 @@ from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
 from study.analysis.seen import Part
 from study.looks import level_text
-from study.summary import SEEN, effect_text, percent, points, seen_heading, seen_lines
+from study.summary import SEEN, effect_text, paired_by, percent, points, seen_heading, seen_lines
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
@@ -162,9 +162,8 @@ def comparisons_latex(found: Sequence[Findings]) -> str:
         for pair in one.comparisons
     ]
     levels = " or ".join(dict.fromkeys(level_text(one.evidence.looks) for one in found))
-    return _latex(
-        rows, f"Differences in points, paired by seed and test image, with {levels} interval and Holm's correction."
-    )
+    paired = " or ".join(dict.fromkeys(map(paired_by, found)))
+    return _latex(rows, f"Differences in points, paired by {paired}, with {levels} interval and Holm's correction.")
 
 
 def effects_latex(found: Sequence[Findings]) -> str:

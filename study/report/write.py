@@ -1,7 +1,7 @@
 """Writing a report: findings, then figures, tables and the page, each file whole or not at all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
     """Draw the figures; their files begin with `prefix`."""
     missing = [*found.evidence.missing, *found.left_out]
     images = None
-    if found.evidence.answers:
+    if found.evidence.answers and found.evidence.features is None:
         progress("reading the images")
         images = _images(found.evidence, request, missing)
     if images is not None and found.evidence.likeness is None and not found.evidence.synthetic:
@@ -91,14 +91,16 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
         record = found.evidence.record
         protocols = tuple(record["protocol"].split(", "))
         found = with_likeness(found, _likeness(*images.asked, protocols, found.evidence.learned_folds))
+    noun = found.evidence.noun
     subject, drawn = Subject(found, None if images is None else images.dataset.images), []
     if len(found.arms) > MOST_ARMS:
         missing.append(f"Figures that show every arm by itself show the first {MOST_ARMS} of {len(found.arms)}.")
     with mpl.rc_context(SETTINGS):
-        for figure in FIGURES:
+        for one in FIGURES:
+            figure = replace(one, caption=one.caption.replace("image", noun))
             progress(f"drawing {figure.name}")
             drawing = figure.draw(subject)
-            if drawing is None and not figure.needs:
+            if drawing is None and (not figure.needs or (figure.of_images and found.evidence.features)):
                 continue
             if drawing is None:
                 missing.append(f"Figure “{figure.title}”: needs {figure.needs}.")

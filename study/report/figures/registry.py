@@ -20,7 +20,8 @@ class Figure:
     """A figure: its file's name, title and caption, what it needs, and how to draw it (None: nothing to draw).
 
     needs: what the page says to be missing where there is nothing to draw; empty for nothing. elsewhere: whether it
-    is drawn of other data that was tested, too.
+    is drawn of other data that was tested, too. of_images: whether it shows images, so that a study of features lacks
+    nothing without it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Figure:
     needs: str
     draw: Callable[[Subject], Drawing | None]
     elsewhere: bool = False
+    of_images: bool = False
 
 
 FIGURES = (
@@ -125,6 +127,7 @@ FIGURES = (
         "label, what they were taken for most often, share of trainings that were wrong.",
         "predictions, and the study's data at hand (--data)",
         mistaken_faces,
+        of_images=True,
     ),
     Figure(
         "reliability",
