@@ -193,7 +193,7 @@ def test_votes_follow_emotions_into_the_order_of_fer2013(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"x_train": np.zeros((3, 20, 20), complex)}, r"x_train is complex128 \(3, 20, 20\)\. Expected images, uint8"),
+        ({"x_train": np.zeros((3, 20, 20), complex)}, r"x_train is complex128 \(3, 20, 20\)\. Expected images"),
         ({"x_train": np.zeros((0, 20, 20), np.uint8)}, r"x_train is uint8 \(0, 20, 20\)\. Expected images, uint8"),
         ({"y_train": np.ones((2, 3))}, r"labels of train are float64 \(2, 3\), expected \(3, 3\) of votes"),
         ({"y_train": np.diag([1, 1, 0])}, r"labels of train are int64 \(3, 3\), expected \(3, 3\) of votes"),
