@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from fer_core.adam import Adam
+from fer_core.by_class import ByClass
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
 from fer_core.data.dataset import EMOTIONS
@@ -31,7 +32,6 @@ OPTIMIZERS = {
 }
 # Of every image, and free of class weights and smoothing, so that losses can be compared between trainings.
 CROSS_ENTROPY = "categorical_crossentropy"
-MACRO_F1 = "macro_f1"
 
 
 class _Shape(NamedTuple):
@@ -73,7 +73,7 @@ def take(
         model.compile(
             optimizer=_optimizer(config.train),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.train.label_smoothing),
-            metrics=["accuracy", CROSS_ENTROPY, keras.metrics.F1Score(average="macro", name=MACRO_F1)],
+            metrics=["accuracy", CROSS_ENTROPY, ByClass()],
             jit_compile=keras.backend.backend() == "jax",  # in TensorFlow on a CPU, XLA gains nothing
         )
         model.optimizer.build(model.trainable_variables)

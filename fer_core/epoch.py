@@ -8,6 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Epoch:
     """One epoch, counted from 1: accuracies and macro F1 as fractions, losses as cross-entropy in nats an image.
+    Balanced accuracy is NaN of an epoch that an earlier version has left in a checkpoint.
 
     Losses know of no class weights and no label smoothing, whatever the training minimised. learning_rate: None where
     it is not known.
@@ -22,6 +23,8 @@ class Epoch:
     val_macro_f1: float
     learning_rate: float | None
     seconds: float
+    train_balanced_accuracy: float = math.nan
+    val_balanced_accuracy: float = math.nan
 
     @property
     def finite(self) -> bool:

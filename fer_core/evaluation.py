@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import f1_score, log_loss
+from sklearn.metrics import f1_score, log_loss, recall_score
 
 from fer_core.data.protocols import Testing
 
@@ -15,6 +15,7 @@ class Measures:
     accuracy: float
     loss: float
     macro_f1: float
+    balanced_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Evaluation:
     accuracy_distinct: float  # on the images without an identical twin in training
     loss: float
     macro_f1: float
+    balanced_accuracy: float
     probabilities: np.ndarray
 
     @property
@@ -41,6 +43,7 @@ def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
         accuracy_distinct=float(correct[test.distinct].mean()) if test.distinct.any() else float("nan"),
         loss=found.loss,
         macro_f1=found.macro_f1,
+        balanced_accuracy=found.balanced_accuracy,
         probabilities=probabilities,
     )
 
@@ -53,6 +56,8 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> Measures:
         accuracy=float((predicted == labels).mean()),
         loss=float(log_loss(labels, _normalised(probabilities), labels=classes)) if finite else float("nan"),
         macro_f1=float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
+        # as balanced_accuracy_score, which warns of an answer that no image has for its label
+        balanced_accuracy=float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
     )
 
 

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from fer_core.by_class import BY_CLASS
+
 Metrics = dict[str, float]
 BATCH = 512  # images a step of validation and test; has no influence on the numbers beyond rounding
 
@@ -64,6 +66,7 @@ class Passes:
 
     def _metrics(self) -> Metrics:
         found = self.model.get_metrics_result()
+        found |= found.pop(BY_CLASS)
         return {name: float(value) for name, value in found.items() if name != "loss"}  # of weighted, smoothed labels
 
 

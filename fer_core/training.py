@@ -18,8 +18,9 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core import compiled
+from fer_core.by_class import BALANCED_ACCURACY, MACRO_F1
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
-from fer_core.compiled import CROSS_ENTROPY, MACRO_F1
+from fer_core.compiled import CROSS_ENTROPY
 from fer_core.config import Network, TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
@@ -133,6 +134,8 @@ class Training:
             val_macro_f1=validated[MACRO_F1],
             learning_rate=learning_rate,
             seconds=time.perf_counter() - start,
+            train_balanced_accuracy=trained[BALANCED_ACCURACY],
+            val_balanced_accuracy=validated[BALANCED_ACCURACY],
         )
         self.history.append(epoch)
         return epoch

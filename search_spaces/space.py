@@ -21,7 +21,7 @@ __all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
 FORM = ("data.side", "data.colour", "data.interpolation")  # in which images are seen
-MEASURES = ("accuracy", "macro_f1")
+MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Space:
     nuisance: tuned within every arm where its condition holds; an arm without any is confirmed as it is.
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
-    measure: what chooses on validation and judges on the test, `accuracy` or `macro_f1`.
+    measure: what chooses on validation and judges on the test, one of `MEASURES`.
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
     pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
     which a softmax layer then reads. All but the settings `model.*` stay.
@@ -84,7 +84,7 @@ class Space:
         for name in self.kinds:
             self._check_own(name)
         if self.measure not in MEASURES:
-            raise InputError(f"space {self.name}: measure {self.measure}, expected {' or '.join(MEASURES)}.")
+            raise InputError(f"space {self.name}: measure {self.measure}, expected {', '.join(MEASURES)}.")
         self._check_nuisance()
         self._check_published()
         self._check_claim()
@@ -124,7 +124,7 @@ class Space:
             if name not in [arm.name for arm in self.arms]:
                 raise InputError(f"space {self.name}: it claims something of {name}, which is no arm of it.")
         if self.claim.measure not in MEASURES:
-            raise InputError(f"space {self.name}: it claims {self.claim.measure}, expected {' or '.join(MEASURES)}.")
+            raise InputError(f"space {self.name}: it claims {self.claim.measure}, expected {', '.join(MEASURES)}.")
         groups = [[arm.name for arm in group] for group in self.comparable()]
         positions = [
             [group.index(name) for name in self.claim.pair] for group in groups if {*self.claim.pair} <= {*group}

@@ -13,6 +13,7 @@ from fer_core.config import FOLDS, TrialConfig
 from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
+from search_spaces.space import MEASURES
 from study.cluster import Cluster, share_out
 from study.export import read_configuration
 from study.folder import read_study
@@ -44,6 +45,7 @@ REMEMBERED = (
     "also_test",
     "keep_networks",
     "protocol",
+    "measure",
     "budget",
     "trials",
     "epochs",
@@ -118,6 +120,12 @@ def make_parser() -> Parser:
         choices=("challenge", "paper", "holdout"),
         help="which images train, choose and are tested "
         "(default: challenge where the data has its marks, else holdout)",
+    )
+    add(
+        "--measure",
+        choices=MEASURES,
+        help="what chooses on validation images and judges on test images (default: the space's, mostly accuracy); "
+        "balanced_accuracy is the mean recall over the classes",
     )
     add(
         "--folds",

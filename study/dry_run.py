@@ -86,7 +86,12 @@ def _left(
     from study.left import what_is_left
 
     now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
-    now |= {"space": plan.space.name, "protocol": ", ".join(plan.protocols), "seed": plan.seed}
+    now |= {
+        "space": plan.space.name,
+        "measure": plan.space.measure,
+        "protocol": ", ".join(plan.protocols),
+        "seed": plan.seed,
+    }
     check_same_study(before, {**now, "settings": plan.base.flat()}, place.folder)
     return what_is_left(plan, place, before, others, options.retry_failed)
 

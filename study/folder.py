@@ -30,7 +30,7 @@ ENDED = ("complete", "out of time")  # a status with which a study has answered
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
 # may the other data that is tested, too.
-IDENTITY = ("space", "fingerprint", "votes", "protocol", "seed")
+IDENTITY = ("space", "measure", "fingerprint", "votes", "protocol", "seed")
 ALSO_TESTED = "also_tested"
 # In a study's record: by name of other data the trials that were trained again for it, and came out otherwise.
 OTHER_NETWORKS = "other_networks"

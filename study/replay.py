@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from search_spaces.space import Arm, Space
+from search_spaces.space import MEASURES, Arm, Space
 from study.engine import Engine
 from study.plan import TrialSpec
 
@@ -114,14 +114,14 @@ def replay(
 
 
 def _epoch(spec: TrialSpec, number: int, accuracy: float) -> dict[str, Any]:
-    parts = {f"{part}_{name}": accuracy for part in ("train", "val") for name in ("accuracy", "macro_f1")}
+    parts = {f"{part}_{name}": accuracy for part in ("train", "val") for name in MEASURES}
     losses = {f"{part}_loss": 1 - accuracy for part in ("train", "val")}
     rate = spec.config.train.learning_rate
     return {"epoch": number, **parts, **losses, "learning_rate": rate, "seconds": 1.0}
 
 
 def _test(accuracy: float) -> dict[str, Any]:
-    names = ("test_accuracy", "test_accuracy_distinct", "test_macro_f1")
+    names = ("test_accuracy_distinct", *(f"test_{name}" for name in MEASURES))
     nothing = {"images": np.empty(0, int), "labels": np.empty(0, int), "probabilities": np.empty((0, 7))}
     nothing["distinct"] = np.empty(0, bool)
     return {**dict.fromkeys(names, accuracy), "test_loss": 1 - accuracy, **nothing}

@@ -75,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     before = study_before(options, place)
     source, others = find_source(options.data, options.labels, options.subjects), find_others(options.also_test)
     space = load_space(options.space)
+    if options.measure:
+        space = replace(space, measure=options.measure)
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
         given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
@@ -134,7 +136,7 @@ def _run(
 
     place = place.for_driver()
     folder = place.folder
-    identity = {"space": space.name, **material.identity(), "seed": options.seed or 0}
+    identity = {"space": space.name, "measure": space.measure, **material.identity(), "seed": options.seed or 0}
     if before is not None:
         check_same_study(before, identity, folder)
     try:

@@ -26,13 +26,19 @@ from study.selection import best_epoch
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
 # `.interpolation` to the trials, 6 `subject` to the predictions, 7 `config.data.folds`, `.fold` and
-# `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects.
+# `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects, 10
+# balanced accuracy to trials and epochs.
 # Tables of an older version are read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
-MEASURED = ("accuracy", "loss", "macro_f1")  # after every epoch, on training and validation images
+MEASURED = (
+    "accuracy",
+    "loss",
+    "macro_f1",
+    "balanced_accuracy",
+)  # after every epoch, on training and validation images
 # Pause between two writings of the parquet files, in units of what the last one took.
 PAUSE = 20
 
@@ -61,14 +67,14 @@ SCHEMAS = {
     "trials": _schema(
         trial=S, arm=S, phase=S, seed=I, search=I, number=I, status=S,
         **CONFIG_COLUMNS,
-        epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
-        val_accuracy=F, val_loss=F, val_macro_f1=F,
-        test_accuracy=F, test_loss=F, test_accuracy_distinct=F, test_macro_f1=F,
+        epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F, train_balanced_accuracy=F,
+        val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F,
+        test_accuracy=F, test_loss=F, test_accuracy_distinct=F, test_macro_f1=F, test_balanced_accuracy=F,
         parameters=I, seconds=F, attempts=I, node=S, error=S,
     ),
     "epochs": _schema(
-        trial=S, epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F,
-        val_accuracy=F, val_loss=F, val_macro_f1=F, learning_rate=F, seconds=F,
+        trial=S, epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F, train_balanced_accuracy=F,
+        val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F, learning_rate=F, seconds=F,
     ),
     "predictions": _schema(trial=S, **ANSWER),
     "elsewhere": _schema(trial=S, data=S, **ANSWER),

@@ -6,6 +6,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
+from search_spaces.space import MEASURES
 from study.plan import TrialSpec
 from study.watcher import Row, Watcher
 
@@ -29,8 +30,8 @@ class TensorBoard(Watcher):
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         """The settings beside the results, for the tab HPARAMS."""
         settings = {name: str(value) if value is None else value for name, value in spec.config.flat().items()}
-        names = {"best/val_accuracy": "val_accuracy", "best/val_macro_f1": "val_macro_f1"}
-        names |= {name: name for name in ("test_accuracy", "test_macro_f1")}
+        names = {f"best/val_{name}": f"val_{name}" for name in MEASURES}
+        names |= {f"test_{name}": f"test_{name}" for name in MEASURES}
         found = {tag: row[name] for tag, name in names.items()}
         results = {tag: value for tag, value in found.items() if value is not None and math.isfinite(value)}
         writer = self._writer(spec)

@@ -11,7 +11,7 @@ from typing import Any
 from study.plan import TrialSpec
 from study.watcher import Row, Watcher
 
-TESTED = ("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1")
+TESTED = ("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1", "test_balanced_accuracy")
 
 
 class MLflow(Watcher):

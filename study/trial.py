@@ -181,6 +181,7 @@ class TrialRun(tune.Trainable):
             "test_loss": result.loss,
             "test_accuracy_distinct": result.accuracy_distinct,
             "test_macro_f1": result.macro_f1,
+            "test_balanced_accuracy": result.balanced_accuracy,
             **_answers(testing, result.probabilities),
             "elsewhere": {
                 name: _answers(other, self._current.answers(other.images))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config import FOLDS, TrialConfig, trial_id
+from search_spaces.space import MEASURES
 from study.analysis.likeness import write_likeness
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY
 from study.tables import Tables, elsewhere_rows, prediction_rows, trial_row
@@ -152,7 +153,7 @@ def _add(
         right = answers["probabilities"].argmax(axis=1) == answers["labels"]
         distinct = float(right[answers["distinct"]].mean())
         test = {"test_accuracy": float(right.mean()), "test_loss": 1.0, "test_accuracy_distinct": distinct}
-        test["test_macro_f1"] = float(right.mean())
+        test |= dict.fromkeys(("test_macro_f1", "test_balanced_accuracy"), float(right.mean()))
         predictions = prediction_rows(identity["trial"], *answers.values())
     worker = {"parameters": 55_000, "node": "here"}
     error = "it broke" if status == "failed" else None
@@ -161,6 +162,6 @@ def _add(
 
 
 def _epoch(number: int, value: float) -> dict[str, Any]:
-    parts = {f"{part}_{name}": value for part in ("train", "val") for name in ("accuracy", "macro_f1")}
+    parts = {f"{part}_{name}": value for part in ("train", "val") for name in MEASURES}
     losses = {f"{part}_loss": 2 - value for part in ("train", "val")}
     return {"epoch": number, **parts, **losses, "learning_rate": 0.002, "seconds": 1.5}

@@ -55,9 +55,11 @@ def epoch_row(spec: TrialSpec, number: int) -> dict[str, Any]:
         "train_accuracy": value,
         "train_loss": 1 - value,
         "train_macro_f1": value,
+        "train_balanced_accuracy": value,
         "val_accuracy": value,
         "val_loss": 1 - value,
         "val_macro_f1": value,
+        "val_balanced_accuracy": value,
         "learning_rate": spec.config.train.learning_rate,
         "seconds": 1.0,
     }
@@ -67,7 +69,7 @@ def results_of(spec: TrialSpec, others: Sequence[str] = ()) -> dict[str, Any] | 
     if spec.phase == "search":
         return None
     value = accuracy(spec, 9)
-    names = ("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1")
+    names = ("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1", "test_balanced_accuracy")
     answers = {
         "images": TEST_IMAGES,
         "labels": TEST_IMAGES,
@@ -507,19 +509,21 @@ def test_a_small_space_is_searched_without_repetition_until_it_is_used_up(tmp_pa
     assert len(proposed) == 8
 
 
-def test_macro_f1_chooses_where_the_space_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("measure", ["macro_f1", "balanced_accuracy"])
+def test_another_measure_chooses_where_the_space_says_so(measure: str, tmp_path: Path) -> None:
     class Falling(Engine):
-        """Macro F1 falls where accuracy rises."""
+        """The measure falls where accuracy rises."""
 
         def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:
-            return super().on_epochs(spec, [{**e, "val_macro_f1": 1 - e["val_accuracy"]} for e in epochs])
+            return super().on_epochs(spec, [{**e, f"val_{measure}": 1 - e["val_accuracy"]} for e in epochs])
 
     p = plan("imbalance", trials=4, scheduler="none")
+    p = replace(p, space=replace(p.space, measure=measure))
     engine = run(p, tmp_path, engine_class=Falling)
     table = trials(tmp_path).query("phase == 'search' and arm == 'none'")
     winner = engine.winner("none")
     assert winner is not None
-    assert winner.trial == table.sort_values("val_macro_f1").iloc[-1]["trial"]
+    assert winner.trial == table.sort_values(f"val_{measure}").iloc[-1]["trial"]
     assert winner.trial == table.sort_values("val_accuracy").iloc[0]["trial"]
 
 

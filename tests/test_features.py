@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fer_core import compiled
+from fer_core.data.array_writer import write_arrays
 from fer_core.data.cache import VARIABLE
 from fer_core.data.dataset import Dataset
 from fer_core.data.protocols import split
@@ -128,6 +129,17 @@ def test_the_cache_gives_features_as_they_were(write: Any, tmp_path: Path, monke
     assert first.images.dtype == second.images.dtype
     assert first.fingerprint() == second.fingerprint()
     assert len(list((tmp_path / "cache").glob("*.npz"))) == 1
+
+
+def test_images_are_made_something_else_of_and_keep_the_rest(faces: Dataset, tmp_path: Path) -> None:
+    """As docs/data.md does with landmarks."""
+    write_arrays(replace(faces, images=faces.images.mean(axis=2)), tmp_path / "rows.npz")
+    rows = read_path(tmp_path / "rows.npz")
+    assert rows.features == Features((48,), "float64")
+    assert (rows.classes, rows.counts()) == (faces.classes, faces.counts())
+    order = np.argsort(faces.usages, kind="stable")
+    np.testing.assert_array_equal(rows.labels, faces.labels[order])
+    np.testing.assert_array_equal(rows.images, faces.images.mean(axis=2)[order])
 
 
 def test_a_text_is_itself_whatever_stands_beside_it() -> None:

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
-KERAS = (*NETWORK, "adam", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
+KERAS = (*NETWORK, "adam", "by_class", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {f"study/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},

@@ -113,7 +113,10 @@ def test_a_setting_that_says_nothing_leaves_a_trials_identity_as_it_was() -> Non
         ({"claim": Claim("c", "a", 1.0)}, "claims something of c, which is no arm"),
         ({"claim": Claim("a", "b", 1.0)}, "the baseline's value declared first"),
         ({"claim": Claim("b", "a", -1.0)}, "claims a gain of -1 points, expected above 0"),
-        ({"claim": Claim("b", "a", 1.0, measure="speed")}, "claims speed, expected accuracy or macro_f1"),
+        (
+            {"claim": Claim("b", "a", 1.0, measure="speed")},
+            "claims speed, expected accuracy, macro",
+        ),
     ],
 )
 def test_a_space_that_makes_no_sense_says_why(given: dict[str, Any], message: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from fer_core import compiled
 from fer_core.config import TrialConfig
@@ -63,6 +64,19 @@ def test_a_pass_trains_as_fit_does(weighting: str, narrow: TrialConfig, parts: P
     np.testing.assert_allclose(answers, plain.predict(validation[0], verbose=0), atol=1e-5)
     evaluated = plain.evaluate(*validation, batch_size=BATCH, verbose=0, return_dict=True)
     assert ours.evaluate(Examples.on_device(*validation), BATCH) == pytest.approx(without_loss(evaluated), rel=1e-4)
+
+
+def test_measures_by_class_are_those_of_scikit_learn(narrow: TrialConfig, parts: Parts) -> None:
+    """Also where a class occurs in no label."""
+    kept = parts[0].val_labels != 3
+    images, labels = parts[0].val_images[kept][..., None], parts[0].val_labels[kept]
+    network = new_network(narrow)
+    found = network.evaluate(Examples.on_device(images, one_hot(labels)), BATCH)
+    predicted = keras.ops.convert_to_numpy(network.predict(keras.ops.convert_to_tensor(images), BATCH)).argmax(axis=1)
+    assert len(set(predicted)) > 1
+    recalls = [(predicted[labels == label] == label).mean() for label in np.unique(labels)]
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls), abs=1e-6)
+    assert found["macro_f1"] == pytest.approx(f1_score(labels, predicted, labels=range(7), average="macro"), abs=1e-6)
 
 
 def test_the_batches_of_a_pass_may_be_of_any_size(narrow: TrialConfig, parts: Parts) -> None:

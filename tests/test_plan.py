@@ -156,6 +156,16 @@ def test_a_trial_goes_on_by_its_rank_among_earlier_ones(
     assert survives(scheduler, value, np.array(earlier), 3) is expected
 
 
+def test_a_study_is_judged_by_the_measure_that_is_asked_for(capsys: pytest.CaptureFixture) -> None:
+    for space, asked, expected in (
+        ("se_placement", [], "accuracy"),
+        ("imbalance", [], "macro_f1"),
+        ("imbalance", ["--measure", "balanced_accuracy"], "balanced_accuracy"),
+    ):
+        assert main(["--space", space, "--data", "synthetic", "--dry-run", "--json", *asked]) == 0
+        assert json.loads(capsys.readouterr().out)["measure"] == expected
+
+
 @pytest.mark.parametrize("name", space_names())
 @pytest.mark.parametrize("budget", list(BUDGETS))
 def test_every_space_can_be_planned(name: str, budget: str, capsys: pytest.CaptureFixture) -> None:

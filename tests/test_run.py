@@ -125,6 +125,7 @@ def test_resuming_a_complete_study_repeats_nothing(finished_study: FinishedStudy
         (("--resume", "--data", "synthetic", "--protocol", "paper"), "protocol challenge, this one has paper"),
         (("--resume", "--protocol", "holdout"), "protocol challenge, this one has holdout"),
         (("--resume", "--seed", "3"), "seed 0, this one has 3"),
+        (("--resume", "--measure", "macro_f1"), "measure accuracy, this one has macro_f1"),
         (("--resume", "--epochs", "9"), "train.epochs 3, this one has 9"),
     ],
 )

@@ -85,7 +85,7 @@ def test_an_int_and_a_choice_give_only_their_values(unit: float, low: int, size:
             {"variants": {"a": {"augment.shift": 0.1}}, "nuisance": {"augment.shift": Float(0, 0.1)}},
             "augment.shift is both given and tuned in the arm none-a",
         ),
-        ({"measure": "recall"}, "measure recall, expected accuracy or macro_f1"),
+        ({"measure": "recall"}, "measure recall, expected accuracy, macro_f1, balanced_accuracy"),
     ],
 )
 def test_a_mistake_in_a_space_is_named(arguments: dict, complaint: str) -> None:

@@ -23,9 +23,11 @@ def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0) -> dict
         "train_accuracy": 0.4,
         "train_loss": 1.5,
         "train_macro_f1": 0.3,
+        "train_balanced_accuracy": 0.3,
         "val_accuracy": val_accuracy,
         "val_loss": val_loss,
         "val_macro_f1": val_accuracy,
+        "val_balanced_accuracy": val_accuracy,
         "learning_rate": 0.002,
         "seconds": 2.0,
     }

@@ -16,7 +16,7 @@ from study.plan import make_plan
 from study.sampler import Sampler
 from study.sharing import Shares
 from study.shelf import Shelf
-from study.tables import Tables
+from study.tables import MEASURED, Tables
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
     images: dict[View, tuple[list, list]] = {TrialConfig().data.view: (["the others"], ["where they are"])}
     link = Link(engine, Place(tmp_path), shelf, shelf, images, Shares(0))
     feed, phases = Feed(link, lambda: 100), set()
-    epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("accuracy", "loss", "macro_f1")}
+    epoch = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in MEASURED}
     while not engine.finished:
         config = feed.suggest("any")
         phases.add(config["phase"])

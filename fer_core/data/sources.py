@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
-DATA_HELP = "FER2013 as CSV, parquet or image folder, other images as folder, parquet or .npz (docs/data.md)"
+DATA_HELP = (
+    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz, no images as .npz (docs/data.md)"
+)
 SUBJECTS_HELP = (
     "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "
     "first group counts if it has one, a parquet file's column, or what the arrays of a .npz file are called"

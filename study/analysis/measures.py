@@ -197,7 +197,7 @@ MEASURES = {
         "accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True
     ),
     "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
-    "balanced_accuracy": _of_counts("balanced accuracy", None, _confusions, _balanced_accuracy),
+    "balanced_accuracy": _of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
     "calibration_error": _of_counts(
         "calibration error", None, _confidences, _calibration_error, higher_is_better=False
     ),
