@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_core import paper
+from study.analysis.column import Column
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
-from study.analysis.seen import Part
 from study.analysis.verdicts import plural
 from study.looks import level_text, looks_text
 
@@ -235,9 +235,10 @@ def _differences_elsewhere_table(found: Findings) -> Table:
 
 
 SEEN = "Test accuracy by what was there to learn from"
+ENSEMBLES = "One network, and all of an arm together"
 
 
-def seen_heading(part: Part) -> str:
+def seen_heading(part: Column) -> str:
     return f"{part.title}, {counted_images(part.images)}"
 
 
@@ -245,22 +246,22 @@ def counted_images(count: int) -> str:
     return f"{count:,} image" if count == 1 else f"{count:,} images"
 
 
-def _seen_table(parts: Sequence[Part]) -> Table:
+def _seen_table(parts: Sequence[Column]) -> Table:
     table = Table(title=SEEN, title_justify="left")
     table.add_column("arm, or pair")
     for part in parts:
         table.add_column(f"{part.title}\n{counted_images(part.images)}", justify="right")
-    for name, cells in seen_lines(parts):
+    for name, cells in column_lines(parts):
         table.add_row(name, *(f"{value}\n{interval(one, signed)}" for value, one, signed in cells))
     return table
 
 
-def seen_lines(parts: Sequence[Part]) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
-    """A line an arm and a pair of arms, by its name: for every part the value in words, the estimate, and whether it
-    is of a difference.
+def column_lines(columns: Sequence[Column]) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
+    """A line an arm and a pair of arms, by its name: for every column the value in words, the estimate, and whether
+    it is of a difference.
     """
     rows = []
-    for cells in zip(*(part.estimates for part in parts), strict=True):
+    for cells in zip(*(one.estimates for one in columns), strict=True):
         arm, baseline, _ = cells[0]
         signed, word = baseline is not None, percent if baseline is None else points
         rows.append((f"{arm} - {baseline}" if signed else arm, [(word(one.value), one, signed) for *_, one in cells]))

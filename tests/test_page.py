@@ -62,7 +62,7 @@ def test_it_loads_without_an_error_and_without_the_network(opened: Chrome) -> No
     requested = opened.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in requested if not name.startswith("data:")] == []
     pictures = opened.find_elements(By.CSS_SELECTOR, ".figures img")
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     assert all(opened.execute_script("return arguments[0].naturalWidth > 0", picture) for picture in pictures)
 
 

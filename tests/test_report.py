@@ -76,7 +76,7 @@ def test_every_file_is_there_and_readable(tmp_path: Path) -> None:
         assert table.equals(pq.read_table(folder / f"{name}.parquet"))
         csv = pd.read_csv(folder / f"{name}.csv")
         assert list(csv.columns) == list(columns)
-        assert len(csv) == table.num_rows == {"seen": 12}.get(name, 3)  # arms and pairs, in two parts
+        assert len(csv) == table.num_rows == {"seen": 12, "ensembles": 6}.get(name, 3)  # arms and pairs, in two parts
         latex = (folder / f"{name}.tex").read_text()
         for command in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert command in latex

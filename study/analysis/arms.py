@@ -1,5 +1,6 @@
 """What is known of an arm: the effort spent on it, its winner, and the winner's confirmation by every measure."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -145,9 +146,9 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure)
         if measure.column is None:
             return [Observed(np.empty(0)) for _ in arms]
         return [Observed(rows[measure.column].to_numpy(float)) for rows in arms]
-    ends = pd.Series([len(rows) for rows in arms]).cumsum()
-    observed = measure.observe(answers)
-    return [observed.only(np.arange(end - len(rows), end)) for rows, end in zip(arms, ends, strict=True)]
+    of_arms = iter(answers)
+    parts = [list(itertools.islice(of_arms, len(rows))) for rows in arms]
+    return [measure.observe(part) if part else Observed(np.empty(0)) for part in parts]
 
 
 def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: Measure) -> Observed:

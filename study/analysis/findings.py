@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.arms import ArmFindings, arm_findings
+from study.analysis.column import Column
 from study.analysis.comparisons import Comparison, compare_arms
 from study.analysis.effects import Effect, find_effects
 from study.analysis.elsewhere import elsewhere
+from study.analysis.ensembles import find_ensembles
 from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence, read_evidence
 from study.analysis.optimism import Optimism, optimism
-from study.analysis.seen import Part, by_what_was_seen
+from study.analysis.seen import by_what_was_seen
 from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
 
 J = TypeVar("J", Comparison, Effect)
@@ -36,7 +38,7 @@ class Luck:
 class Findings:
     """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it.
     elsewhere: what the same trainings say of other data that was tested, too, by its name. seen: accuracy by what was
-    there to learn from; empty where that is not known.
+    there to learn from; empty where that is not known. ensembles: one network of every arm, and all together.
     """
 
     evidence: Evidence
@@ -46,7 +48,8 @@ class Findings:
     optimism: Sequence[Optimism]
     claim: str | None
     elsewhere: Mapping[str, "Findings"]
-    seen: Sequence[Part] = ()
+    seen: Sequence[Column] = ()
+    ensembles: Sequence[Column] = ()
 
     @property
     def answer(self) -> str:
@@ -92,7 +95,9 @@ def findings(evidence: Evidence) -> Findings:
     owed = optimism(evidence) if evidence.tested_on is None else []
     others = {name: findings(elsewhere(evidence, name)) for name in evidence.elsewhere}
     seen = by_what_was_seen(evidence, arms, comparisons)
-    return Findings(evidence, arms, comparisons, effects, owed, _claim(evidence, arms, comparisons), others, seen)
+    claim = _claim(evidence, arms, comparisons)
+    ensembles = find_ensembles(evidence, arms, comparisons)
+    return Findings(evidence, arms, comparisons, effects, owed, claim, others, seen, ensembles)
 
 
 def with_likeness(found: Findings, likeness: pd.DataFrame) -> Findings:

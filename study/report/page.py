@@ -20,6 +20,7 @@ from fer_core.data.likeness import SAME_PHOTOGRAPH
 from fer_core.data.subjects import subjects_text
 from fer_core.form import seen_as
 from study.analysis.arms import ArmFindings
+from study.analysis.column import Column
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
@@ -29,9 +30,11 @@ from study.looks import level_text, looks_text
 from study.plan import study_seed
 from study.report.tables import label
 from study.summary import (
+    ENSEMBLES,
     FOLDS_CHANCE,
     SEEN,
     and_units,
+    column_lines,
     effect_text,
     interval,
     luck_text,
@@ -39,7 +42,6 @@ from study.summary import (
     percent,
     points,
     seen_heading,
-    seen_lines,
     tested_text,
     tuned_text,
 )
@@ -137,6 +139,7 @@ def _tables(found: Findings) -> list[PageTable]:
         _comparisons(found),
         _arms(found),
         _seen(found),
+        _ensembles(found),
         *others,
         _effort(found),
         _table_1(found),
@@ -249,21 +252,35 @@ def _effects(found: Findings) -> PageTable:
     return PageTable("What each value does on the mean", note, headings, rows)
 
 
-def _seen(found: Findings) -> PageTable:
-    rows = [
+def _column_cells(columns: Sequence[Column]) -> list[list[Cell]]:
+    return [
         [
             Cell(name),
             *(Cell(f"{value} ({interval(one, signed)})", _number(one.value)) for value, one, signed in cells),
         ]
-        for name, cells in seen_lines(found.seen)
+        for name, cells in column_lines(columns)
     ]
+
+
+def _ensembles(found: Findings) -> PageTable:
+    measure = MEASURES[found.evidence.measure].title
+    note = (
+        f"Test {measure}: the mean over an arm's confirmations, as above, and what they have when they answer "
+        "together, by the mean of their probabilities (Lakshminarayanan et al. 2017). Intervals likewise, by the "
+        "jackknife over networks; differences uncorrected: no verdict is by them."
+    )
+    headings = ["arm, or pair", *(one.title for one in found.ensembles)]
+    return PageTable(ENSEMBLES, note, headings, _column_cells(found.ensembles))
+
+
+def _seen(found: Findings) -> PageTable:
     note = (
         "Of test images that are in training, too, pixel for pixel; that show a photograph which is there in "
         f"another crop, size or brightness (likeness of at least {SAME_PHOTOGRAPH:g}: most of these, and a few that "
         "only look alike); and of the others, which alone say what the networks make of new photographs. Intervals "
         "as above, of differences uncorrected."
     )
-    return PageTable(SEEN, note, ["arm, or pair", *map(seen_heading, found.seen)], rows)
+    return PageTable(SEEN, note, ["arm, or pair", *map(seen_heading, found.seen)], _column_cells(found.seen))
 
 
 def _effort(found: Findings) -> PageTable:

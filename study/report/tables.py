@@ -1,5 +1,4 @@
-"""`arms`, `comparisons`, `effects` and `seen` as parquet, CSV and LaTeX, and the first three of other data that was
-tested, too.
+"""`arms`, `comparisons`, `effects`, `seen`, `ensembles`: parquet, CSV, LaTeX; and all but `seen` of other data, too.
 
 Their columns are documented in `results/README.md`.
 """
@@ -14,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from study.analysis.arms import ArmFindings
+from study.analysis.column import Column
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.measures import MEASURES
-from study.analysis.seen import Part
 from study.looks import level_text
-from study.summary import SEEN, effect_text, paired_by, percent, points, seen_heading, seen_lines
+from study.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, percent, points, seen_heading
 from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
@@ -55,8 +54,13 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"looks": I, "folds": I, "searches": I, "seeds": I},
         **{"value": F, "low": F, "high": F, "standard_error": F},
     },
+    "ensembles": {
+        **{"study": S, "arm": S, "baseline": S, "measure": S},
+        **{"looks": I, "folds": I, "searches": I, "networks": I},
+        **{f"{name}{bound}": F for name in ("one", "together") for bound in BOUNDS},
+    },
 }
-OPTIONAL = ("effects", "seen")  # written only where there is something to say
+OPTIONAL = ("effects", "seen", "ensembles")  # written only where there is something to say
 
 
 ELSEWHERE = "elsewhere"
@@ -66,7 +70,8 @@ Rows = Callable[[Sequence[Findings]], list[dict[str, Any]]]
 def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Path) -> list[Path]:
     """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files.
 
-    `effects` only where a study crosses factors, `seen` where it is known what was there to learn from,
+    `effects` only where a study crosses factors, `seen` where it is known what was there to learn from, `ensembles`
+    where an arm has several networks,
     `elsewhere_arms` and so on where other data was tested, too.
     """
     written = []
@@ -137,6 +142,15 @@ def seen_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
     ]
 
 
+def ensemble_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row an arm, or a pair of arms, of every study with several networks an arm."""
+    return [
+        _ensemble_row(study, arm, baseline, one, together)
+        for study in found
+        for (arm, baseline, one), (_, _, together) in zip(*(each.estimates for each in study.ensembles), strict=True)
+    ]
+
+
 def arms_latex(found: Sequence[Findings]) -> str:
     """The arms as a table for a paper, with booktabs."""
     measures = {name: m.title for name, m in MEASURES.items()}
@@ -178,13 +192,27 @@ def effects_latex(found: Sequence[Findings]) -> str:
 
 def seen_latex(found: Sequence[Findings]) -> str:
     """Accuracies and differences by what was there to learn from, likewise."""
+    return _columns_latex(found, SEEN, lambda one: one.seen, seen_heading)
+
+
+def ensembles_latex(found: Sequence[Findings]) -> str:
+    """One network and all of an arm together, likewise."""
+    return _columns_latex(found, ENSEMBLES, lambda one: one.ensembles, lambda column: column.title)
+
+
+def _columns_latex(
+    found: Sequence[Findings],
+    title: str,
+    columns: Callable[[Findings], Sequence[Column]],
+    heading: Callable[[Column], str],
+) -> str:
     rows = []
     for one in found:
-        headings = [seen_heading(part) for part in one.seen]
-        for name, cells in seen_lines(one.seen):
+        headings = [heading(each) for each in columns(one)]
+        for name, cells in column_lines(columns(one)):
             texts = [_with_margin(estimate, value) for value, estimate, _ in cells]
             rows.append({**_study_cell(found, one), "arm, or pair": name, **dict(zip(headings, texts, strict=True))})
-    return _latex(rows, f"{SEEN}, in per cent and in points, with the margin of the interval.")
+    return _latex(rows, f"{title}, in per cent and in points, with the margin of the interval.")
 
 
 TABLES: dict[str, tuple[Rows, Callable[[Sequence[Findings]], str]]] = {
@@ -192,6 +220,7 @@ TABLES: dict[str, tuple[Rows, Callable[[Sequence[Findings]], str]]] = {
     "comparisons": (comparison_rows, comparisons_latex),
     "effects": (effect_rows, effects_latex),
     "seen": (seen_rows, seen_latex),
+    "ensembles": (ensemble_rows, ensembles_latex),
 }
 
 
@@ -256,7 +285,25 @@ def _effect_row(found: Findings, effect: Effect) -> dict[str, Any]:
     return {name: _finite(value) for name, value in row.items()}
 
 
-def _seen_row(found: Findings, part: Part, arm: str, baseline: str | None, one: Estimate) -> dict[str, Any]:
+def _ensemble_row(
+    found: Findings, arm: str, baseline: str | None, one: Estimate, together: Estimate
+) -> dict[str, Any]:
+    row = {
+        "study": label(found),
+        "arm": arm,
+        "baseline": baseline,
+        "measure": found.evidence.measure,
+        "looks": one.looks,
+        "folds": one.folds,
+        "searches": one.searches or one.folds or 1,
+        "networks": one.seeds,
+        **_bounds("one", one),
+        **_bounds("together", together),
+    }
+    return {name: _finite(value) for name, value in row.items()}
+
+
+def _seen_row(found: Findings, part: Column, arm: str, baseline: str | None, one: Estimate) -> dict[str, Any]:
     row = {
         "study": label(found),
         "seen": part.title,

@@ -75,7 +75,8 @@ def reliability(subject: Subject) -> Figure | None:
         diagram.plot(x, y, label=f"{arm.arm}, error {100 * error:.1f} %", **style.line)
         counts.plot((np.arange(BINS) + 0.5) / BINS, size / size.sum(), label=arm.arm, **style.line)
     diagram.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
-    counts.set(xlabel="confidence", ylabel="share of test images", xlim=(0, 1), ylim=(0, None))
+    noun = subject.found.evidence.noun
+    counts.set(xlabel="confidence", ylabel=f"share of test {noun}s", xlim=(0, 1), ylim=(0, None))
     for panel in (diagram, counts):
         percent_axis(panel, "x")
         percent_axis(panel, "y")

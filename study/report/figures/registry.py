@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Drawing
 
 from study.report.figures.classes import confusions, reliability
 from study.report.figures.cost import cost
+from study.report.figures.ensembles import ensembles
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.learning import curves
 from study.report.figures.outcome import differences, elsewhere, factors, table_1
@@ -81,6 +82,14 @@ FIGURES = (
         "from others that come near. Right of the dotted line nearly all show one photograph.",
         "",  # where the images are not at hand, `mistaken_faces` says so
         seen,
+    ),
+    Figure(
+        "ensembles",
+        "Several networks together",
+        "The study's measure on the test images, by the mean of the probabilities that so many of an arm's "
+        "confirmations give, on the mean over the orders in which they may join.",
+        "",  # a study with one seed lacks more than this
+        ensembles,
     ),
     Figure(
         "curves",
