@@ -14,6 +14,8 @@ from study.analysis.estimate import estimate
 from study.analysis.findings import Findings, find
 from study.analysis.measures import MEASURES
 from study.report.__main__ import main
+from study.report.figures.ensembles import ensembles
+from study.report.figures.style import Subject
 from tests.made import make_study
 
 CLASSES = 7
@@ -148,6 +150,15 @@ def test_folds_each_have_an_ensemble_and_are_what_is_counted(tmp_path: Path) -> 
 def test_searches_are_what_is_counted_where_they_were_repeated(tmp_path: Path) -> None:
     (found,) = find([make_study(tmp_path / "study", ARMS, searches=3, seeds=(200_000, 200_001))])
     assert (found.ensembles[1].arms["none"].searches, found.ensembles[1].arms["none"].seeds) == (3, 6)
+
+
+def test_the_figure_begins_with_the_mean_and_ends_with_all(known: Findings) -> None:
+    figure = ensembles(Subject(known))
+    assert figure is not None
+    for arm, line in zip(known.arms, figure.axes[0].lines, strict=True):
+        shown = np.asarray(line.get_ydata())
+        assert shown[0] == pytest.approx(known.ensembles[0].arms[arm.arm].value)
+        assert shown[-1] == pytest.approx(known.ensembles[1].arms[arm.arm].value)
 
 
 def test_nothing_is_said_of_single_networks_or_without_their_answers(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from study.analysis.measures import MEASURES, Measure
 from study.report.figures.classes import answers_of
 from study.report.figures.style import Subject, legend_above, panels, percent_axis, style_of
 
-ORDERS = 20  # in which an arm's networks join
+ORDERS = 20  # at least, in which an arm's networks join
 SEED = 0
 
 
@@ -32,9 +32,10 @@ def ensembles(subject: Subject) -> Figure | None:
 
 
 def _by_number(answers: list[Answers], measure: Measure) -> np.ndarray:
-    """(K,): of 1, 2, ... K of them, on the images that all answered."""
-    answers = aligned(answers)
-    random, count = np.random.default_rng(SEED), len(answers)
-    orders = [random.permutation(count) for _ in range(ORDERS)]
-    growing = [together([answers[at] for at in order[:number]]) for order in orders for number in range(1, count + 1)]
-    return measure.observe(growing).by_seed.reshape(ORDERS, count).mean(axis=0)
+    """(K,): of 1, 2, ... K of them, on the images that all answered. Each of them is as often the n-th to join."""
+    answers, random = aligned(answers), np.random.default_rng(SEED)
+    count = len(answers)
+    drawn = [random.permutation(count) for _ in range(-(-ORDERS // count))]
+    orders = [np.roll(order, by) for order in drawn for by in range(count)]
+    growing = [together([answers[at] for at in order[:n]]) for order in orders for n in range(1, count + 1)]
+    return measure.observe(growing).by_seed.reshape(-1, count).mean(axis=0)
