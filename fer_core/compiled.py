@@ -20,7 +20,8 @@ from fer_core.by_class import ByClass
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
 from fer_core.data.dataset import EMOTIONS
-from fer_core.form import Features, Form
+from fer_core.features import Features
+from fer_core.form import Form
 from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
 

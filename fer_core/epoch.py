@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """One epoch, counted from 1: accuracies and macro F1 as fractions, losses as cross-entropy in nats an image.
     Balanced accuracy is NaN of an epoch that an earlier version has left in a checkpoint.
@@ -18,13 +18,13 @@ class Epoch:
     train_accuracy: float
     train_loss: float
     train_macro_f1: float
+    train_balanced_accuracy: float = math.nan
     val_accuracy: float
     val_loss: float
     val_macro_f1: float
+    val_balanced_accuracy: float = math.nan
     learning_rate: float | None
     seconds: float
-    train_balanced_accuracy: float = math.nan
-    val_balanced_accuracy: float = math.nan
 
     @property
     def finite(self) -> bool:

@@ -1,6 +1,5 @@
-"""The form in which examples are seen: images of a side, grey or in colour, and how they come to it; or features."""
+"""The form in which images are seen: their side, grey or in colour, and how they are brought to it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -30,41 +29,3 @@ class Form:
 
 
 PAPERS = Form()
-
-TEXT = "text"
-
-
-@dataclass(frozen=True)
-class Features:
-    """What examples are where they are no images, such as landmarks, action units, embeddings, or texts: all of one
-    shape, and taken as they are.
-
-    shape: of one example. dtype: of its numbers, NumPy's name, or TEXT.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def as_taken(self) -> str:
-        """The type in which they are taken: TEXT, int32 for whole numbers, float32 for others."""
-        whole = self.dtype.startswith(("int", "uint", "bool"))
-        return TEXT if self.dtype == TEXT else "int32" if whole else "float32"
-
-    def alike(self, other: "Features | None") -> bool:
-        """Whether what takes these can take the `other` ones, too."""
-        return other is not None and (self.shape, self.as_taken) == (other.shape, other.as_taken)
-
-    def __str__(self) -> str:
-        size = " x ".join(map(str, self.shape)) or "1"
-        return "texts" if self.dtype == TEXT else f"features {size} {self.dtype}"
-
-
-def noun(features: Features | None) -> str:
-    """What one of the examples is called."""
-    return "image" if features is None else "example"
-
-
-def seen_as(features: Features | None, forms: Iterable[Form]) -> str:
-    """What is seen of them, in words: features, or else images in these `forms`."""
-    return str(features) if features else ", ".join(map(str, forms))

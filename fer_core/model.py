@@ -11,11 +11,12 @@ from keras import layers
 
 from fer_core.augmentation import RandomFlip, RandomShift
 from fer_core.config import AugmentConfig, ModelConfig, Network, TrialConfig
-from fer_core.data.dataset import EMOTIONS, features_of
+from fer_core.data.dataset import EMOTIONS
 from fer_core.data.image import with_channels
 from fer_core.ends import ClassProbabilities, PixelScale
 from fer_core.errors import InputError
-from fer_core.form import Features, Form
+from fer_core.features import Features, features_of
+from fer_core.form import Form
 from fer_core.normalisation import BatchNormalization
 from fer_core.pooling import MaxPooling2D
 from fer_core.se import squeeze_excite

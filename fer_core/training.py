@@ -129,13 +129,13 @@ class Training:
             train_accuracy=trained["accuracy"],
             train_loss=trained[CROSS_ENTROPY],
             train_macro_f1=trained[MACRO_F1],
+            train_balanced_accuracy=trained[BALANCED_ACCURACY],
             val_accuracy=validated["accuracy"],
             val_loss=validated[CROSS_ENTROPY],
             val_macro_f1=validated[MACRO_F1],
+            val_balanced_accuracy=validated[BALANCED_ACCURACY],
             learning_rate=learning_rate,
             seconds=time.perf_counter() - start,
-            train_balanced_accuracy=trained[BALANCED_ACCURACY],
-            val_balanced_accuracy=validated[BALANCED_ACCURACY],
         )
         self.history.append(epoch)
         return epoch

@@ -22,7 +22,8 @@ from fer_core.command_line import Parser, at_least, run_command
 from fer_core.config import TrialConfig, Value
 from fer_core.data.sources import SYNTHETIC, find_source
 from fer_core.errors import InputError
-from fer_core.form import Form, noun
+from fer_core.features import noun
+from fer_core.form import Form
 from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from fer_core.config import TrialConfig, Value, View
 from fer_core.data.cache import cache_folder
-from fer_core.form import Features
+from fer_core.features import Features
 from search_spaces.space import Arm
 from study.cluster import Cluster
 from study.plan import Plan

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from fer_core.data.sources import Source, find_source, list_images
 from fer_core.errors import InputError
-from fer_core.form import Form, noun
+from fer_core.features import noun
+from fer_core.form import Form
 from study.inputs import check_alike
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
-from fer_core.form import TEXT, Features
+from fer_core.features import TEXT, Features
 from study.plan import Plan
 
 if TYPE_CHECKING:
@@ -46,12 +46,8 @@ def check_inputs(plan: Plan, name: str, holds: Features | None) -> None:
 
 def check_finite(plan: Plan, data: "Dataset") -> None:
     """Raises InputError where a network would be given features that are no finite numbers."""
-    import numpy as np
-
-    if plan.space.network is None or data.features is None:
-        return
-    wrong = ~np.isfinite(data.images).reshape(len(data.images), -1).all(axis=1)
-    if wrong.any():
+    wrong = ~data.finite
+    if plan.space.network is not None and wrong.any():
         raise InputError(
             f"{data.name}: {wrong.sum():,} of {len(wrong):,} examples hold numbers that are not finite, the first in "
             f"row {wrong.argmax() + 1}. A network cannot learn from them."

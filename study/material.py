@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fer_core.data.sources import Source
-from fer_core.form import noun, seen_as
+from fer_core.features import noun, seen_as
 from study.arguments import plan_arguments
 from study.cost import Images
 from study.elsewhere import fingerprints, read_others, tested_texts

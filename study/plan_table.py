@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_core.data.sources import Source
-from fer_core.form import noun, seen_as
+from fer_core.features import noun, seen_as
 from study.cluster import Cluster
 from study.cost import FER2013, Cost, Images, estimate
 from study.limit import duration, limit_text

@@ -8,7 +8,7 @@ import numpy as np
 from fer_core import device_memory
 from fer_core.config import TrialConfig
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING
-from fer_core.form import Features
+from fer_core.features import Features
 from study.carried import Carried
 from study.sharing import Need
 

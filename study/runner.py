@@ -15,7 +15,7 @@ from ray import tune
 
 from fer_core.config import Network, TrialConfig, View
 from fer_core.data.protocols import Learning, Testing
-from fer_core.form import Features
+from fer_core.features import Features
 from fer_core.trainer import Trainer
 from study.carried import Carried, file_of
 from study.cluster import Cluster

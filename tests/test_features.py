@@ -18,7 +18,7 @@ from fer_core.data.dataset import Dataset
 from fer_core.data.protocols import split
 from fer_core.data.sources import find_source, list_images, read
 from fer_core.errors import InputError
-from fer_core.form import Features
+from fer_core.features import Features
 from fer_core.model import load_network
 from fer_core.own_training import OwnTraining
 from fer_core.predict import predict

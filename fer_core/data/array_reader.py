@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, named
-from fer_core.data.dataset import SPLITS, Dataset, Listing, features_of, in_halves
+from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
 from fer_core.data.image import bring_all
 from fer_core.data.subjects import OPTION, checked
 from fer_core.errors import InputError
-from fer_core.form import Features, Form
+from fer_core.features import Features, features_of
+from fer_core.form import Form
 
 NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 PARTS = ("train", "val", "test")

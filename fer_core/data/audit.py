@@ -14,7 +14,8 @@ import numpy as np
 
 from fer_core.data.dataset import EMOTIONS, USAGES, Dataset
 from fer_core.data.photographs import Repeated
-from fer_core.form import Features, Form
+from fer_core.features import Features
+from fer_core.form import Form
 
 # Counted on the original CSV: images by usage and class, in the order of EMOTIONS.
 KNOWN_FER2013: dict[str, tuple[int, ...]] = {
@@ -88,7 +89,7 @@ def audit(
         contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
         across=_across(dataset, groups),
         constant=[] if dataset.features else _constant(dataset.images),
-        not_finite=_not_finite(dataset.images) if dataset.features else [],
+        not_finite=np.flatnonzero(~dataset.finite).tolist(),
         unreadable=list(unreadable),
         subjects={usage: len(people) for usage, people in subjects.items()},
         shared={
@@ -111,12 +112,6 @@ def _votes_for_the_label(dataset: Dataset) -> np.ndarray | None:
 
 def _constant(images: np.ndarray) -> list[int]:
     return np.flatnonzero((np.ptp(images, axis=(1, 2)) == 0).reshape(len(images), -1).all(1)).tolist()
-
-
-def _not_finite(features: np.ndarray) -> list[int]:
-    if features.dtype.kind != "f":
-        return []
-    return np.flatnonzero(~np.isfinite(features).reshape(len(features), -1).all(1)).tolist()
 
 
 def _subjects(dataset: Dataset) -> dict[str, set[str]]:

@@ -3,7 +3,7 @@
 from fer_core.data.audit import KNOWN_FER2013, Audit
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.likeness import SAME_PHOTOGRAPH
-from fer_core.form import noun
+from fer_core.features import noun
 
 MOST_COLUMNS = 12
 

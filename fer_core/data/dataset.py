@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_core.form import TEXT, Features
+from fer_core.features import Features, features_of
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # of FER2013
 
@@ -20,15 +20,6 @@ SPLITS = {"train": TRAINING, "validation": PUBLIC_TEST, "valid": PUBLIC_TEST, "v
 def in_halves(usages: np.ndarray) -> np.ndarray:
     """`usages` with the test images as PrivateTest where others validate, as PublicTest did in the challenge."""
     return np.where(usages == TEST, PRIVATE_TEST, usages) if (usages == PUBLIC_TEST).any() else usages
-
-
-def features_of(shape: tuple[int, ...], dtype: np.dtype) -> Features | None:
-    """What an array of examples of this `shape` holds; None where these are images: uint8 (n, height, width), or
-    (n, height, width, 3).
-    """
-    if dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
-        return None
-    return Features(tuple(shape[1:]), TEXT if dtype.kind == "U" else str(dtype))
 
 
 @dataclass(frozen=True)
@@ -96,6 +87,13 @@ class Dataset:
     def features(self) -> Features | None:
         """What the examples are; None where they are images."""
         return features_of(self.images.shape, self.images.dtype)
+
+    @property
+    def finite(self) -> np.ndarray:
+        """(n,) bool: of which examples all numbers are finite, as those of all images are."""
+        if self.images.dtype.kind != "f":
+            return np.ones(len(self.images), bool)
+        return np.isfinite(self.images).reshape(len(self.images), -1).all(axis=1)
 
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""

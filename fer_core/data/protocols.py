@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.config import FOLDS, Fold, View
-from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing, features_of
+from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset, Listing
 from fer_core.errors import InputError
-from fer_core.form import Features, Form
+from fer_core.features import Features, features_of
+from fer_core.form import Form
 
 if TYPE_CHECKING:
     from sklearn.model_selection import BaseCrossValidator

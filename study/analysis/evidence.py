@@ -18,7 +18,8 @@ from fer_core.config import FOLDS
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
-from fer_core.form import Features, Form, noun
+from fer_core.features import Features, noun
+from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere

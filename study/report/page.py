@@ -18,7 +18,7 @@ from fer_core import paper
 from fer_core.config import own_kind
 from fer_core.data.likeness import SAME_PHOTOGRAPH
 from fer_core.data.subjects import subjects_text
-from fer_core.form import seen_as
+from fer_core.features import seen_as
 from study.analysis.arms import ArmFindings
 from study.analysis.column import Column
 from study.analysis.comparisons import Comparison
