@@ -66,7 +66,7 @@ class Passes:
 
     def _metrics(self) -> Metrics:
         found = self.model.get_metrics_result()
-        found |= found.pop(BY_CLASS)
+        found |= found.pop(BY_CLASS, {})  # where Keras has not put them beside the others itself, as 3.12 does
         return {name: float(value) for name, value in found.items() if name != "loss"}  # of weighted, smoothed labels
 
 
