@@ -379,7 +379,8 @@ def own_study(points: Path, tmp_path_factory: pytest.TempPathFactory) -> Finishe
 def test_a_study_of_features_runs_and_is_tested_elsewhere(own_study: FinishedStudy) -> None:
     assert own_study.command.status == 0, own_study.command.err
     lines = own_study.command.out.splitlines()
-    assert lines[1].strip().startswith("160 examples (90 Training, 30 PublicTest, 40 PrivateTest), features 68 x 2 ")
+    counted = "      160 examples (90 Training, 30 PublicTest, 40 PrivateTest), features 68 x 2 float32, 3 classes, "
+    assert any(line.startswith(counted) for line in lines)
     assert "      tested on, too: others, 40 of 160 examples (calm, cross, glad)" in lines
     assert "intervals over seeds and test examples" in own_study.command.out
     record = json.loads((own_study.folder / "study.json").read_text())
