@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_core.command_line import Parser, run_command
 from fer_core.errors import InputError
+from fer_core.features import Features
 from fer_core.own_code import load_code
 
 EXAMPLES = """examples:
@@ -73,8 +74,8 @@ def predict(
 
     model = load_network(network, own)
     if not takes_images(model):
-        size = " x ".join(map(str, model.input_shape[1:]))
-        raise InputError(f"{network}: takes features {size}, no images. Load it with keras.saving.load_model.")
+        taken = Features(model.input_shape[1:], model.inputs[0].dtype)
+        raise InputError(f"{network}: takes {taken}, no images. Load it with keras.saving.load_model.")
     given = np.stack([bring(open_image(path, path), form_of(model)) for path in images])
     return classes_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
 

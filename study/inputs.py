@@ -2,21 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from fer_core.config import TrialConfig
 from fer_core.errors import InputError
 from fer_core.features import TEXT, Features
+from search_spaces.space import FORM
 from study.plan import Plan
 
 if TYPE_CHECKING:
     from fer_core.data.dataset import Dataset
 
 # What the settings have to be that say what is done to images: nothing can be done to features.
-AS_GIVEN = {
-    "data.side": 48,
-    "data.colour": False,
-    "data.interpolation": "nearest",
-    "augment.shift": 0.0,
-    "augment.flip": False,
-}
+AS_GIVEN = {name: TrialConfig().flat()[name] for name in FORM} | {"augment.shift": 0.0, "augment.flip": False}
 
 
 def check_inputs(plan: Plan, name: str, holds: Features | None) -> None:

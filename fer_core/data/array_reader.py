@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from fer_core.errors import InputError
 from fer_core.features import Features, features_of
 from fer_core.form import Form
 
+Header = tuple[tuple[int, ...], np.dtype]  # an array's shape and the type of its numbers
+
 NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 PARTS = ("train", "val", "test")
 CLASSES = "classes"
@@ -39,20 +40,18 @@ def read_arrays(path: Path, subjects: str | None, form: Form) -> Dataset:
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
         given = {images: arrays[images] for images, _ in parts.values()}
-        features = _features(path, {name: (array.shape, array.dtype) for name, array in given.items()})
-        listing = _listed(path, arrays, parts, [len(of) for of in given.values()], subjects)
-    if features is None:
+        listing = _listed(path, arrays, parts, [(of.shape, of.dtype) for of in given.values()], subjects)
+    if listing.features is None:
         return listing.with_images(np.concatenate([bring_all(_grey(part), form) for part in given.values()]))
     return listing.with_images(np.concatenate(list(given.values())))
 
 
 def list_arrays(path: Path, subjects: str | None) -> Listing:
-    """What `read_arrays` will read, by labels and subjects alone."""
+    """What `read_arrays` will read, by labels, subjects and the examples' shape alone."""
     with _opened(path) as arrays:
         parts = _parts(path, arrays)
-        listing = _listed(path, arrays, parts, [len(arrays[labels]) for _, labels in parts.values()], subjects)
-        features = _features(path, {images: _header(arrays, images) for images, _ in parts.values()})
-    return replace(listing, features=features)
+        headers = [_header(arrays, images) for images, _ in parts.values()]
+        return _listed(path, arrays, parts, headers, subjects)
 
 
 @contextmanager
@@ -84,9 +83,11 @@ def _parts(path: Path, arrays: Any) -> dict[str, tuple[str, str]]:
 
 
 def _listed(
-    path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], counts: Sequence[int], subjects: str | None
+    path: Path, arrays: Any, parts: Mapping[str, tuple[str, str]], headers: Sequence[Header], subjects: str | None
 ) -> Listing:
-    """counts: how many images the parts have."""
+    """headers: of the parts' arrays of examples."""
+    features = _features(path, dict(zip((images for images, _ in parts.values()), headers, strict=True)))
+    counts = [shape[0] for shape, _ in headers]
     given = {part: arrays[name] for part, (_, name) in parts.items()}
     usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), counts)
     if any(labels.ndim == 2 and labels.shape[1] > 1 for labels in given.values()):
@@ -100,7 +101,7 @@ def _listed(
     if shares is not None:
         shares = shares[:, np.argsort(new)]
     people = None if subjects is None else _subjects(path, arrays, dict(zip(parts, counts, strict=True)), subjects)
-    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, people, shares)
+    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, people, shares, features)
 
 
 def _subjects(path: Path, arrays: Any, counts: Mapping[str, int], name: str) -> np.ndarray:
@@ -116,9 +117,6 @@ def _subjects(path: Path, arrays: Any, counts: Mapping[str, int], name: str) -> 
             )
         found += people.astype(str).tolist()
     return checked(found, name)
-
-
-Header = tuple[tuple[int, ...], np.dtype]  # an array's shape and the type of its numbers
 
 
 def _header(arrays: Any, name: str) -> Header:

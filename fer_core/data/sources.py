@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
 DATA_HELP = (
-    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz, no images as .npz (docs/data.md)"
+    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz; other numbers, or texts, as .npz "
+    "(docs/data.md)"
 )
 SUBJECTS_HELP = (
     "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "

@@ -38,11 +38,13 @@ def find_ensembles(
     answers = [evidence.answers[trial] for trial in trials if trial in evidence.answers]
     if not answers or len(answers) < len(trials) or all(arm.seeds < 2 for arm in arms):
         return []
-    measure = MEASURES[evidence.measure]
     images = len(np.unique(np.concatenate([one.images for one in answers])))
+    alone = {arm.arm: arm.estimates[evidence.measure] for arm in arms if arm.seeds}
+    gaps = {(one.arm, one.baseline): one.difference for one in comparisons}
+    measure = of_ensembles(MEASURES[evidence.measure])
     return [
-        column(evidence, title, images, one, arms, comparisons)
-        for title, one in ((ONE, measure), (TOGETHER, of_ensembles(measure)))
+        Column(ONE, images, alone, gaps),
+        column(evidence, TOGETHER, images, measure, arms, comparisons),
     ]
 
 
@@ -61,9 +63,7 @@ def of_ensembles(measure: Measure) -> Measure:
         of_fold = [[one for one in fold if one is not None] for fold in zip(*table, strict=True)]
         return measure.observe_folds([[together(fold) if fold else None for fold in of_fold]])
 
-    return replace(
-        measure, title=f"{measure.title} together", column=None, observe=observe, observe_folds=observe_folds
-    )
+    return replace(measure, column=None, observe=observe, observe_folds=observe_folds)
 
 
 def together(answers: Sequence[Answers]) -> Answers:
