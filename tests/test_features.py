@@ -414,9 +414,7 @@ def test_its_network_is_taken_away_and_classifies_features(
 ) -> None:
     exported = run_module("study.export", own_study.folder, "--arm", "scaled", "--out", tmp_path / "best")
     assert exported.status == 0, exported.err
-    with pytest.raises(
-        InputError, match=r"best\.keras: takes features 68 x 2 float32, no images\. Load"
-    ):
+    with pytest.raises(InputError, match=r"best\.keras: takes features 68 x 2 float32, no images\. Load"):
         predict(tmp_path / "best.keras", [tmp_path / "face.png"])
     network = load_network(tmp_path / "best.keras")
     testing = split(read_path(points), "challenge")[1]
