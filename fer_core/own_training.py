@@ -3,8 +3,6 @@
 Imports no framework: the trainer does.
 """
 
-import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,11 +18,11 @@ from fer_core.config import TrialConfig, Value
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, Measures, evaluate, measure
+from fer_core.script_host import seed_all, seeded
 from fer_core.trainer import Trainer
 
 EPOCHS = "train.epochs"
 BATCH = 512  # images that `predict` is given at a time
-FRAMEWORKS = {"torch", "keras"}  # which have generators of their own
 SUM_TOLERANCE = 1e-3  # of a row of probabilities, which half precision leaves so far from 1
 
 
@@ -43,7 +41,8 @@ class OwnTraining:
         learning: Learning,
         checkpoint: Path | None = None,
     ) -> None:
-        self.config, self.seed = config, seed
+        assert config.own is not None
+        self.config, self.seed, self._name = config, seed, config.own.name
         self.history: list[Epoch] = []
         rows = stratified(learning.train_labels, config.data.train_images)
         images, labels = learning.train_images[rows], learning.train_labels[rows]
@@ -52,7 +51,8 @@ class OwnTraining:
         rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
         self._train = images[rows], labels[rows]
         self._classes = learning.classes
-        self._trainer = _seeded(lambda: trainer(_settings_of(config), seed, images, labels, self._classes), seed)
+        settings = {**dict(config.own.settings), EPOCHS: config.train.epochs}
+        self._trainer = seeded(lambda: trainer(settings, seed, images, labels, self._classes), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)
@@ -85,7 +85,7 @@ class OwnTraining:
         if self.finished:
             raise RuntimeError("the training has finished.")
         start, number = time.perf_counter(), len(self.history) + 1
-        _seed_all(self.seed, number)
+        seed_all(self.seed, number)
         self._trainer.train_epoch(number)
         trained, validated = self._measure(*self._train), self._measure(*self._val)
         epoch = Epoch(
@@ -143,7 +143,7 @@ class OwnTraining:
         return np.concatenate([self._probabilities(images[at : at + BATCH]) for at in batches])
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        name = f"{type(self._trainer).__name__}.predict"
+        name = f"{self._name}.predict"
         found, expected = np.asarray(self._trainer.predict(images)), (len(images), len(self._classes))
         if found.shape != expected:
             raise ValueError(f"{name} gave an array {found.shape}, expected probabilities {expected}")
@@ -158,40 +158,13 @@ class OwnTraining:
         with _scratch() as path:
             self._trainer.save(path)
             if not path.is_file():
-                raise ValueError(f"{type(self._trainer).__name__}.save left no file {path.name}")
+                raise ValueError(f"{self._name}.save left no file {path.name}")
             return path.read_bytes()
 
     def _restore(self, state: bytes) -> None:
         with _scratch() as path:
             path.write_bytes(state)
             self._trainer.load(path)
-
-
-def _settings_of(config: TrialConfig) -> Mapping[str, Value]:
-    """What a trainer is told of `config`: its own settings, and how many epochs there will be at most."""
-    assert config.own is not None
-    return {**dict(config.own.settings), EPOCHS: config.train.epochs}
-
-
-def _seeded(make: Callable[[], Trainer], seed: int) -> Trainer:
-    """What `make` gives, once more if it has loaded a framework, whose generator was not seeded the first time."""
-    known = FRAMEWORKS & set(sys.modules)
-    _seed_all(seed, 0)
-    made = make()
-    if FRAMEWORKS & set(sys.modules) == known:
-        return made
-    _seed_all(seed, 0)
-    return make()
-
-
-def _seed_all(seed: int, number: int) -> None:
-    """Seed the global generators of the frameworks that are loaded, as `Trainer` promises."""
-    state = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    random.seed(state)
-    np.random.seed(state)  # the user's script may use it
-    for name in FRAMEWORKS & set(sys.modules):
-        framework = sys.modules[name]
-        (framework.manual_seed if name == "torch" else framework.utils.set_random_seed)(state)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fer_core import paper
 from fer_core.config import NETWORK, PARTS, TRAINER, Network, Own, TrialConfig, Value, check, names_beside
 from fer_core.errors import InputError
+from fer_core.script import Script
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
 from search_spaces.parameter import Choice, Float, Int, Parameter
@@ -47,8 +48,9 @@ class Space:
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
     pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
     which a softmax layer then reads. All but the settings `model.*` stay.
-    trainer: a class of one's own that trains, in any framework (`fer_core.trainer`). Of the settings of `TrialConfig`
-    the `SHARED` ones stay. Settings of a network or a trainer have any other names, each with values of one kind.
+    trainer: a class of one's own that trains, in any framework (`fer_core.trainer`), or one that another Python runs
+    (`fer_core.script`). Of the settings of `TrialConfig` the `SHARED` ones stay. Settings of a network or a trainer
+    have any other names, each with values of one kind.
     published: what is tuned in them as a paper has it, or as is usual: the first trial of every search, and a fixed
     trial of every arm.
     claim: what is to be checked; the paper's own (`fer_core.paper`) need not be said.
@@ -64,7 +66,7 @@ class Space:
     constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
     measure: str = "accuracy"
     network: Network | None = None
-    trainer: type[Trainer] | None = None
+    trainer: type[Trainer] | Script | None = None
     published: Mapping[str, Value] = field(default_factory=dict)
     claim: Claim | None = None
 
@@ -94,12 +96,12 @@ class Space:
             raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
         if self.network is not None and not inspect.isfunction(self.network):
             raise InputError(f"space {self.name}: its network is {self.network!r}, expected a function.")
-        if self.trainer is None:
+        if self.trainer is None or isinstance(self.trainer, Script):
             return
         if not (isinstance(self.trainer, type) and issubclass(self.trainer, Trainer)):
             raise InputError(
                 f"space {self.name}: its trainer is {self.trainer!r}, expected a class derived from Trainer "
-                "(fer_core.trainer)."
+                "(fer_core.trainer) or a Script (fer_core.script)."
             )
         if missing := sorted(self.trainer.__abstractmethods__):
             raise InputError(f"space {self.name}: its trainer {self.trainer.__name__} lacks {', '.join(missing)}.")
@@ -157,7 +159,7 @@ class Space:
                     raise InputError(f"space {self.name}: {name} is both given and tuned in the arm {arm.name}.")
 
     @property
-    def brought(self) -> Network | type[Trainer] | None:
+    def brought(self) -> Network | type[Trainer] | Script | None:
         """The user's own network or trainer, where there is one."""
         return self.trainer or self.network
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_core.apart import ScriptError
 from fer_core.command_line import Parser, at_least, run_command
 from fer_core.config import TrialConfig, Value
 from fer_core.data.sources import SYNTHETIC, find_source
 from fer_core.errors import InputError
 from fer_core.features import noun
 from fer_core.form import Form
+from fer_core.script_host import Noting
 from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space
@@ -80,8 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
             for one in check_arm(space, arm, learning):
                 print(f"  ok   {one.what}" if one.holds else f"  NOT  {one.what}: {one.otherwise}", flush=True)
                 good = good and one.holds
-        except Exception:  # the user's own code: they want to see where
-            traceback.print_exc()
+        except Exception as problem:  # the user's own code: they want to see where
+            print(str(problem) if isinstance(problem, ScriptError) else traceback.format_exc(), file=sys.stderr)
             hint = "" if options.data else " (on images; --data PATH if yours are other examples)"
             print(f"  NOT  works: {space.brought.__name__} failed, see above{hint}")
             good = False
@@ -161,11 +164,11 @@ class Watched:
 
     def _noting_trainer(self, settings: Mapping[str, Value], *others: Any) -> Trainer:
         assert self._trainer is not None
-        return self._trainer(_Noting(settings, self.read), *others)
+        return self._trainer(Noting(settings, self.read), *others)
 
     def _noting_network(self, x: Any, settings: Mapping[str, Value]) -> Any:
         assert self._network is not None
-        return self._network(x, _Noting(settings, self.read))
+        return self._network(x, Noting(settings, self.read))
 
     def trained(self, config: TrialConfig, seed: int, learning: Learning) -> np.ndarray:
         """What it makes of the validation images after all epochs (n, 7)."""
@@ -173,30 +176,6 @@ class Watched:
         while not training.finished:
             training.run_epoch()
         return training.answers(learning.val_images)
-
-
-class _Noting(dict[str, Value]):
-    """Settings that note which of them are asked for."""
-
-    def __init__(self, settings: Mapping[str, Value], read: set[str]) -> None:
-        super().__init__(settings)
-        self._read = read
-
-    def __getitem__(self, name: str) -> Value:
-        self._read.add(name)
-        return super().__getitem__(name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self._read.add(name)
-        return super().get(name, default)
-
-    def __iter__(self) -> Iterator[str]:  # by which `**settings` and `dict(settings)` go, too
-        self._read.update(self.keys())
-        return super().__iter__()
-
-    def items(self) -> Any:
-        self._read.update(self.keys())
-        return super().items()
 
 
 def _quiet() -> None:

@@ -16,8 +16,9 @@ from ray import tune
 from fer_core.config import Network, TrialConfig, View
 from fer_core.data.protocols import Learning, Testing
 from fer_core.features import Features
+from fer_core.script import Script
 from fer_core.trainer import Trainer
-from study.carried import Carried, file_of
+from study.carried import Carried, folder_of
 from study.cluster import Cluster
 from study.engine import Engine, StudyFailedError
 from study.folder import MODELS
@@ -46,10 +47,9 @@ def gpu_need(config: TrialConfig, network: Network | None = None, features: Feat
         return None
 
 
-def carry(brought: Network | type[Trainer]) -> Carried:
+def carry(brought: Network | type[Trainer] | Script) -> Carried:
     """A user's network or trainer, ready to travel."""
-    packages = brought.__module__.count(".")
-    return Carried(ray.cloudpickle.dumps(brought), str(file_of(brought).parents[packages]))
+    return Carried(ray.cloudpickle.dumps(brought), str(folder_of(brought)))
 
 
 def run_trials(

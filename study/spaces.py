@@ -2,6 +2,7 @@
 
 from fer_core.command_line import Parser, run_command
 from fer_core.errors import InputError
+from fer_core.script import Script
 from search_spaces.catalogue import load_space, space_names, space_text
 from search_spaces.space import Arm, Parameter, Space
 
@@ -52,6 +53,8 @@ def full_text(name: str) -> str:
 
 
 def _first_line(space: Space) -> str:
+    if isinstance(space.trainer, Script):
+        return f", in {space.trainer.path.name}, run by {space.trainer.python or 'this Python'}"
     text = (space.brought.__doc__ or "").strip().partition("\n")[0]
     return f", {text[0].lower()}{text[1:]}" if text else ""
 
