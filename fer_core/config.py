@@ -26,6 +26,7 @@ Network = Callable[[Any, dict[str, Value]], Any]
 FOLDS = "folds"  # the protocol in which every image is tested once
 LABEL, DISTRIBUTION, DRAWN = "label", "distribution", "drawn"  # what is trained towards (fer_core.targets)
 TARGETS = "train.targets"
+MONITOR, LAST = "train.monitor", "last"  # what says which epoch is tested, and that none is chosen
 
 
 class Fold(NamedTuple):
@@ -50,7 +51,7 @@ NETWORK, TRAINER = "network", "trainer"
 SHARED = (
     *("data.protocol", "data.train_images", "data.val_images", "data.side", "data.colour", "data.interpolation"),
     *("data.folds", "data.fold"),
-    *("train.epochs", "train.stop_patience"),
+    *("train.epochs", "train.stop_patience", MONITOR),
 )
 
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -178,8 +179,13 @@ class TrainConfig:
         added=True,
     )
     epochs: int = _setting(100, "at most (section 2.3)", low=1)
-    stop_patience: int = _setting(
-        16, "epochs without a better validation accuracy before training ends (section 2.3)", low=1
+    stop_patience: int = _setting(16, "epochs without a better one before training ends (section 2.3)", low=1)
+    monitor: str = _setting(
+        "accuracy",
+        "by what an epoch is better, on validation images (section 2.3: accuracy), and the best is tested; "
+        "last: the last is tested, and no training ends early",
+        among=("accuracy", "loss", "macro_f1", "balanced_accuracy", LAST),
+        added=True,
     )
     schedule: str = _setting(
         "plateau",

@@ -1,8 +1,11 @@
 """What is measured after an epoch, whoever trains."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from fer_core.config import LAST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,13 @@ class Epoch:
         return math.isfinite(self.train_loss) and math.isfinite(self.val_loss)
 
 
-def best_of(history: Sequence[Epoch]) -> Epoch:
-    """The first epoch with the highest validation accuracy among those that did not diverge, if any."""
-    return max(history, key=lambda e: e.val_accuracy if e.finite else -1.0)
+def worth(epoch: Mapping[str, Any], monitor: str) -> float:
+    """What an epoch, by its fields, is worth by what `train.monitor` names: the more, the better."""
+    if monitor == LAST:
+        return epoch["epoch"]
+    return -epoch["val_loss"] if monitor == "loss" else epoch[f"val_{monitor}"]
+
+
+def best_of(history: Sequence[Epoch], monitor: str) -> Epoch:
+    """The first epoch that is worth most among those that did not diverge, if any."""
+    return max(history, key=lambda e: worth(vars(e), monitor) if e.finite else -math.inf)

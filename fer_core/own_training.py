@@ -64,13 +64,13 @@ class OwnTraining:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, validation accuracy has stopped to rise, or the training diverged."""
+        """Whether all epochs are done, there has been no better one for too long, or the training diverged."""
         done, train = len(self.history), self.config.train
         return done > 0 and (done >= train.epochs or done - self.best.epoch >= train.stop_patience or self.diverged)
 
     @property
     def best(self) -> Epoch:
-        return best_of(self.history)
+        return best_of(self.history, self.config.train.monitor)
 
     @property
     def parameters(self) -> int | None:

@@ -35,6 +35,7 @@ STATED = {
     "train.batch_size": "section 2.1",
     "train.epochs": "section 2.3",
     "train.stop_patience": "section 2.3, on validation accuracy",
+    "train.monitor": "section 2.3: EarlyStopping and ModelCheckpoint, on validation accuracy",
     "data.protocol": "section 2.1 has training and test images only; the paper validates on the test images. "
     "The default here is the 2013 challenge's, which keeps them apart; --protocol paper does as the paper",
     "data.train_images": "section 2.1: all 28,709",

@@ -24,12 +24,20 @@ from fer_core.compiled import CROSS_ENTROPY
 from fer_core.config import Network, TrainConfig, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
-from fer_core.epoch import Epoch, best_of
+from fer_core.epoch import Epoch, best_of, worth
 from fer_core.evaluation import Evaluation, evaluate
 from fer_core.model import network_input
 from fer_core.passes import BATCH, Examples
 from fer_core.targets import Targets, one_hot
 
+WORTH = "worth"  # of an epoch, by what the configuration says to go by
+# Of an epoch's fields, what the passes call them.
+MEASURED = {
+    "accuracy": "accuracy",
+    "loss": CROSS_ENTROPY,
+    "macro_f1": MACRO_F1,
+    "balanced_accuracy": BALANCED_ACCURACY,
+}
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
 PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
@@ -68,7 +76,7 @@ class Training:
             network_input(learning.val_images[rows]), one_hot(learning.val_labels[rows], len(self._classes))
         )
         self._stopping = keras.callbacks.EarlyStopping(
-            "val_accuracy", mode="max", patience=config.train.stop_patience, restore_best_weights=True
+            WORTH, mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
         self._plateau = keras.callbacks.ReduceLROnPlateau(
             "val_accuracy",
@@ -76,9 +84,6 @@ class Training:
             patience=config.train.plateau_patience,
             factor=config.train.plateau_factor,
         )
-        self._callbacks = [self._stopping]
-        if config.train.schedule == "plateau":
-            self._callbacks.append(self._plateau)
         for callback in (self._stopping, self._plateau):
             callback.set_model(self.model)
             callback.on_train_begin()
@@ -96,12 +101,12 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, validation accuracy has stopped to rise, or the training diverged."""
+        """Whether all epochs are done, there has been no better one for too long, or the training diverged."""
         return len(self.history) >= self.config.train.epochs or self._stopping.stopped_epoch > 0 or self.diverged
 
     @property
     def best(self) -> Epoch:
-        return best_of(self.history)
+        return best_of(self.history, self.config.train.monitor)
 
     @property
     def parameters(self) -> int:
@@ -122,21 +127,15 @@ class Training:
             self._train = self._train.towards(self._targets.of_epoch(number, self.seed))
         trained = self._passes.train(self._train, order, self.config.train.batch_size)
         validated = self._passes.evaluate(self._val, BATCH)
-        for callback in self._callbacks:
-            callback.on_epoch_end(number, {"val_accuracy": validated["accuracy"]})
-        epoch = Epoch(
-            epoch=number + 1,
-            train_accuracy=trained["accuracy"],
-            train_loss=trained[CROSS_ENTROPY],
-            train_macro_f1=trained[MACRO_F1],
-            train_balanced_accuracy=trained[BALANCED_ACCURACY],
-            val_accuracy=validated["accuracy"],
-            val_loss=validated[CROSS_ENTROPY],
-            val_macro_f1=validated[MACRO_F1],
-            val_balanced_accuracy=validated[BALANCED_ACCURACY],
-            learning_rate=learning_rate,
-            seconds=time.perf_counter() - start,
-        )
+        measured: dict[str, Any] = {
+            "epoch": number + 1,
+            **{f"train_{name}": trained[key] for name, key in MEASURED.items()},
+            **{f"val_{name}": validated[key] for name, key in MEASURED.items()},
+        }
+        self._stopping.on_epoch_end(number, {WORTH: worth(measured, self.config.train.monitor)})
+        if self.config.train.schedule == "plateau":
+            self._plateau.on_epoch_end(number, {"val_accuracy": measured["val_accuracy"]})
+        epoch = Epoch(**measured, learning_rate=learning_rate, seconds=time.perf_counter() - start)
         self.history.append(epoch)
         return epoch
 

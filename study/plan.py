@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import FOLDS, LABEL, TARGETS, TrialConfig, Value, View, own_kind, read_value, trial_id
+from fer_core.config import FOLDS, LABEL, MONITOR, TARGETS, TrialConfig, Value, View, own_kind, read_value, trial_id
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -366,6 +366,7 @@ def make_plan(
     scaled = {"train.epochs": amount.epochs, "data.protocol": protocol, **amount.settings}
     scaled |= {} if folds is None else {"data.folds": folds}
     known = space.start.flat()
+    scaled[MONITOR] = space.measure  # what judges also says which epoch is judged
     base = space.start.override({**{name: value for name, value in scaled.items() if name in known}, **space.fixed})
     if epochs is not None:
         base = base.override({"train.epochs": epochs})

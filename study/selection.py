@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fer_core.config import MONITOR, in_cell, value_before
+from fer_core.epoch import worth
 from study.timetable import starts
 
 if TYPE_CHECKING:
@@ -75,17 +77,22 @@ def as_counted(
 
 def _until(row: Row, epochs_of: Callable[[str], Sequence[dict[str, Any]]], count: int) -> Row:
     """The row of a trial after `count` of its epochs."""
-    best = best_epoch(epochs_of(row["trial"])[:count])
+    best = best_epoch(epochs_of(row["trial"])[:count], monitor_of(row))
     if count == row["epochs"] or best is None:
         return row
     status = "pruned" if row["status"] == "completed" else row["status"]
     return {**row, "status": status, **{name: best[name] for name in best if name.startswith(("train_", "val_"))}}
 
 
-def best_epoch(epochs: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first with the highest validation accuracy of those whose losses are finite, None if none are."""
+def best_epoch(epochs: Iterable[dict[str, Any]], monitor: str) -> dict[str, Any] | None:
+    """The first that is worth most by `monitor` of those whose losses are finite, None if none are."""
     finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
-    return max(finite, key=lambda e: e["val_accuracy"], default=None)
+    return max(finite, key=lambda e: worth(e, monitor), default=None)
+
+
+def monitor_of(row: Row) -> str:
+    """What says which epoch of a trial is the best, by its row of `trials`."""
+    return str(in_cell(MONITOR, row.get(f"config.{MONITOR}")) or value_before(MONITOR))
 
 
 def winner(rows: Iterable[Row], measure: str) -> Row | None:

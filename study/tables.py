@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fer_core.config import setting_names, setting_type, value_before
+from fer_core.config import MONITOR, setting_names, setting_type, value_before
 from fer_core.errors import InputError
 from study.selection import best_epoch
 
@@ -29,7 +29,7 @@ from study.selection import best_epoch
 # `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects, 10
 # balanced accuracy to trials and epochs.
 # Tables of an older version are read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
@@ -426,7 +426,7 @@ def trial_row(
     """The row of `trials` for a trial that ended: its numbers are those of the best epoch by validation."""
     row: Row = dict.fromkeys(SCHEMAS["trials"].names)
     row |= {**identity, **{f"config.{name}": value for name, value in config.items()}, "status": status}
-    best = best_epoch(epochs)
+    best = best_epoch(epochs, str(config[MONITOR]))
     if best is not None:
         row |= {f"{part}_{name}": best[f"{part}_{name}"] for part in ("train", "val") for name in MEASURED}
         row["best_epoch"] = best["epoch"]

@@ -780,6 +780,19 @@ def test_the_first_epochs_of_an_arm_are_those_by_its_clock_however_late_they_ran
         assert found == expected
 
 
+@pytest.mark.parametrize(("monitor", "expected"), [(None, 0.3), ("loss", 0.1), ("last", 0.2)])
+def test_the_first_epochs_of_a_trial_are_judged_by_what_it_monitors(monitor: str | None, expected: float) -> None:
+    """By accuracy, where its table is older than the setting."""
+    row = {"trial": "a", "number": 0, "status": "completed", "epochs": 4, "val_accuracy": 0.4}
+    curve = [(0.1, 1.0), (0.3, 2.0), (0.2, 3.0), (0.4, 0.5)]
+    epochs = [
+        {"epoch": n, "val_accuracy": accuracy, "val_loss": loss, "train_loss": 1.0}
+        for n, (accuracy, loss) in enumerate(curve, start=1)
+    ]
+    (found,) = as_counted([{**row, "config.train.monitor": monitor}], lambda trial: epochs, 2, (2, 4), 3)
+    assert (found["status"], found["val_accuracy"]) == ("pruned", expected)
+
+
 def test_a_deadline_forgets_slow_early_epochs() -> None:
     deadline, trials = Deadline(1000, 1, Clock()), 10
     for seconds in (90.0, 20.0):

@@ -81,6 +81,7 @@ def test_a_trainers_configuration_has_its_settings_and_the_shared_ones() -> None
         "data.fold": 0,
         "train.epochs": 4,
         "train.stop_patience": 16,
+        "train.monitor": "accuracy",
         "trainer": "Guess",
         "kind": "a",
         "keep": 0.5,
@@ -219,9 +220,10 @@ class Rehearsed(Guess):
         return found
 
 
-def rehearsed(course: str, patience: int, learning: Learning) -> OwnTraining:
+def rehearsed(course: str, patience: int, learning: Learning, monitor: str = "accuracy") -> OwnTraining:
     """Trained to its end. Only class 0 counts: its accuracy is 0 or that class's share of the images."""
-    space = space_with(Rehearsed, fixed={"course": course, "train.stop_patience": patience})
+    fixed = {"course": course, "train.stop_patience": patience, "train.monitor": monitor}
+    space = space_with(Rehearsed, fixed=fixed)
     config = config_of(space, epochs=len(course.split()))
     training = OwnTraining(Rehearsed, config, 0, learning)
     while not training.finished:
@@ -244,6 +246,22 @@ def test_training_ends_where_validation_has_stopped_to_rise_and_tests_its_best_e
     assert (len(training.history), training.best.epoch) == (epochs, best)
     tested = training.test(parts[1])
     assert tested.accuracy == pytest.approx(np.mean(parts[1].labels == 0))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "epochs", "best"),
+    [
+        ("accuracy", 4, 2),
+        ("loss", 3, 1),  # who is less sure loses less where most are wrong
+        ("last", 5, 5),  # and nothing ends early
+    ],
+)
+def test_what_an_epoch_is_judged_by_is_a_setting(
+    monitor: str, epochs: int, best: int, parts: tuple[Learning, Testing]
+) -> None:
+    training = rehearsed("0.1 0.9 0.9 0.8 0.5", 2, parts[0], monitor)
+    assert (len(training.history), training.best.epoch) == (epochs, best)
+    assert np.allclose(training.test(parts[1]).probabilities[:, 0], [0.1, 0.9, 0.9, 0.8, 0.5][best - 1])
 
 
 def test_a_loss_that_is_no_number_ends_the_training_as_diverged(parts: tuple[Learning, Testing]) -> None:

@@ -166,6 +166,15 @@ def test_a_study_is_judged_by_the_measure_that_is_asked_for(capsys: pytest.Captu
         assert json.loads(capsys.readouterr().out)["measure"] == expected
 
 
+def test_the_measure_also_says_which_epoch_is_tested_unless_a_setting_does() -> None:
+    assert plan("se_placement").base.train.monitor == "accuracy"
+    assert plan("imbalance").base.train.monitor == "macro_f1"
+    assert plan("imbalance", settings={"train.monitor": "last"}).base.train.monitor == "last"
+    arms = plan("epoch_choice").arms
+    monitors = [plan("epoch_choice").arm_config(arm, {}).train.monitor for arm in arms]
+    assert monitors == [arm.name for arm in arms] == ["accuracy", "loss", "last"]
+
+
 @pytest.mark.parametrize("name", space_names())
 @pytest.mark.parametrize("budget", list(BUDGETS))
 def test_every_space_can_be_planned(name: str, budget: str, capsys: pytest.CaptureFixture) -> None:

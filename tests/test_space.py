@@ -185,7 +185,7 @@ def test_a_mistake_in_a_users_space_is_reported_with_its_line(
 
 
 def test_an_unknown_space_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such space\. There are: best, imbalance, learning_rate"):
+    with pytest.raises(InputError, match=r"no such space\. There are: best, epoch_choice, imbalance, learning_rate"):
         load_space("se_placment")
     with pytest.raises(InputError, match="no such file"):
         load_space(str(tmp_path / "missing.py"))

@@ -33,14 +33,23 @@ def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0) -> dict
     }
 
 
-def row(trial: str, status: str = "completed", epochs: list[dict] | None = None, **more: Any) -> dict[str, Any]:
+def row(
+    trial: str, status: str = "completed", epochs: list[dict] | None = None, monitor: str = "accuracy", **more: Any
+) -> dict[str, Any]:
     identity = {"trial": trial, "arm": "none", "phase": "search", "seed": 1, "number": 0}
-    return trial_row(identity, TrialConfig().flat(), status, [epoch(1)] if epochs is None else epochs, **more)
+    config = TrialConfig().override({"train.monitor": monitor}).flat()
+    return trial_row(identity, config, status, [epoch(1)] if epochs is None else epochs, **more)
 
 
 def test_a_trials_numbers_are_those_of_its_best_epoch() -> None:
     got = row("a", epochs=[epoch(1, 0.3), epoch(2, 0.6), epoch(3, 0.6), epoch(4, 0.9, float("nan"))])
     assert (got["best_epoch"], got["val_accuracy"], got["epochs"], got["seconds"]) == (2, 0.6, 4, 8.0)
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("accuracy", 2), ("macro_f1", 2), ("loss", 3), ("last", 4)])
+def test_which_epoch_is_the_best_is_said_by_the_configuration(monitor: str, best: int) -> None:
+    epochs = [epoch(1, 0.3, 0.9), epoch(2, 0.6, 0.8), epoch(3, 0.5, 0.7), epoch(4, 0.4, 0.8)]
+    assert row("a", epochs=epochs, monitor=monitor)["best_epoch"] == best
 
 
 def test_a_trial_that_failed_at_once_has_a_row_with_its_error(tmp_path: Path) -> None:

@@ -173,6 +173,31 @@ def test_the_best_epoch_is_what_is_tested(narrow: TrialConfig, parts: Parts) -> 
     assert math.isnan(result.accuracy_distinct)
 
 
+@pytest.mark.parametrize("monitor", ["loss", "macro_f1", "balanced_accuracy", "last"])
+def test_which_epoch_is_tested_is_a_setting(
+    monitor: str, narrow: TrialConfig, parts: Parts, undisturbed: Training, tmp_path: Path
+) -> None:
+    """It changes no epoch, only which of them counts, and holds over a stop."""
+    config, checkpoint = narrow.override({"train.monitor": monitor}), tmp_path / "trial.npz"
+    begun = Training(config, 5, parts[0])
+    begun.run_epoch()
+    begun.run_epoch()
+    begun.save(checkpoint)
+    training = Training(config, 5, parts[0], checkpoint)
+    answers = []
+    while not training.finished:
+        training.run_epoch()
+        answers.append(training.answers(parts[1].images))
+    assert numbers(training.history) == numbers(undisturbed.history)
+    values = [getattr(e, f"val_{monitor}", e.epoch) for e in training.history]
+    best = np.argmin(values) if monitor == "loss" else np.argmax(values)
+    assert training.best.epoch == best + 1
+    if best >= 2:  # after the stop
+        np.testing.assert_array_equal(training.test(parts[1]).probabilities, answers[best - 2])
+    else:
+        assert not np.array_equal(training.test(parts[1]).probabilities, answers[-1])
+
+
 @pytest.mark.parametrize("placement", ["none", "block", "conv"])
 def test_a_kept_network_answers_as_it_did_when_it_was_kept(
     placement: str, narrow: TrialConfig, parts: Parts, tmp_path: Path
@@ -200,6 +225,12 @@ def test_training_stops_when_validation_accuracy_no_longer_rises(narrow: TrialCo
     assert [e.epoch for e in training.history] == [1, 2, 3]
     with pytest.raises(RuntimeError, match="finished"):
         training.run_epoch()
+
+
+def test_a_training_whose_last_epoch_is_tested_does_not_end_early(narrow: TrialConfig, parts: Parts) -> None:
+    still = narrow.override({**STILL, "train.epochs": 4, "train.stop_patience": 1, "train.monitor": "last"})
+    training = train(still, 0, parts[0])
+    assert (len(training.history), training.best.epoch) == (4, 4)
 
 
 def test_the_rate_drops_on_a_plateau(narrow: TrialConfig, parts: Parts) -> None:
