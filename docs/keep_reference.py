@@ -37,6 +37,8 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
         command[command.index("--out") + 1] = f"results/{reference.name}"
     if not {"--data", "--resume"} & set(command):  # it came by the variable FER2013
         command += ["--data", kept["data"]]
+    if script := record.get("script"):
+        script["python"] = script["python"] and Path(script["python"]).name
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], **kept}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:

@@ -23,7 +23,7 @@ from fer_core.script import Script
 from fer_core.script_host import READY, Noting, read_message, write_message
 from fer_core.trainer import Trainer
 
-NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME")  # what is set for this Python, and would mislead another one
+HOST = Path(script_host.__file__)  # what runs there
 LAST_LINES = 20  # of what it printed, for one that ends without a word
 GRACE = 5.0  # seconds, in which a process that was let go of has ended
 
@@ -80,14 +80,13 @@ class _Process:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        theirs = {name: value for name, value in os.environ.items() if not (script.python and name in NOT_THEIRS)}
         try:
             self._process = subprocess.Popen(
-                script.command(),
+                [*script.start(), "-c", HOST.read_text(encoding="utf-8")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=theirs,
+                env=script.environment(),
                 start_new_session=True,  # Ctrl-C is this process' to hear
             )
         except OSError as problem:

@@ -6,6 +6,7 @@ in a process of that Python (`fer_core.apart`), which is told through a pipe wha
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fer_core.trainer import Trainer
 
 
-HOST = Path(__file__).with_name("script_host.py")  # what runs there
+NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME")  # which are set for this Python
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,13 @@ class Script:
 
         return Apart(self, settings, seed, images, labels, classes)
 
-    def command(self) -> list[str]:
-        """What starts its process."""
+    def start(self) -> list[str]:
+        """The words that start the other Python."""
         first, *others = shlex.split(self.python or shlex.quote(sys.executable))
         if "/" in first:
             first = str(self.path.parent / Path(first).expanduser())
-        return [first, *others, "-c", HOST.read_text(encoding="utf-8")]
+        return [first, *others]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that it has: this process', without what would mislead another Python."""
+        return {name: value for name, value in os.environ.items() if not (self.python and name in NOT_THEIRS)}

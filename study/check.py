@@ -31,6 +31,7 @@ from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space
 from study.inputs import check_inputs
+from study.other_python import check_script
 from study.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     space = load_space(options.space)
     if space.brought is None:
         raise InputError(f"{options.space}: trains the paper's network, there is nothing of your own to check.")
+    check_script(space)
     _quiet()
     good = True
     for arm in space.arms:

@@ -56,6 +56,7 @@ from study.folder import (
 )
 from study.logs import watchers
 from study.material import Material, read_material
+from study.other_python import check_script, script_record
 from study.place import Place, find_place
 from study.plan import Plan, TrialSpec, make_plan
 from study.selection import COUNTED_EPOCHS
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = make_plan(space, **plan_arguments(options, source, options.protocol or "challenge", "quick"))
     check_source(plan, source)
     if options.address is None:
+        check_script(space)
         asked_cluster(options, *usable([this_machine()], on_gpus(options)))
 
     from study.display import make_console
@@ -172,6 +174,7 @@ def _run(
                 **identity,
                 **space_record(space),
                 "code": code,
+                "script": script_record(space),
                 "budget": plan.budget,
                 "window": plan.window,
                 "stops": plan.stops,

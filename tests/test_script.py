@@ -1,6 +1,8 @@
 """A trainer that another Python runs: the same numbers as in this one, and nothing left behind when it fails."""
 
+import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Float, Space
 from study import check
+from study.other_python import check_script, script_record
 from study.spaces import full_text
 from tests.conftest import ROOT, FinishedStudy, run_module
 
@@ -61,7 +64,7 @@ def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     venv.create(folder, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
     ours = Path(np.__file__).parent
-    for part in (ours, ours.with_name("numpy.libs")):
+    for part in (ours, ours.with_name("numpy.libs"), *ours.parent.glob("numpy-*.dist-info")):
         if part.exists():
             (packages / part.name).symlink_to(part)
     python = str(folder / "bin" / "python")
@@ -195,13 +198,33 @@ def test_a_python_that_is_not_there_is_named(
         training_of(script_of(tmp_path, python=python), parts[0])
 
 
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        ("nowhere/python", r"its Python, nowhere/python, cannot be started \(No such file or directory\)"),
+        ("sh -c 'echo no such module; exit 7'", r"cannot be started \(status 7: no such module\)"),
+        ("""sh -c "echo '{\\"python\\": \\"3.8.1\\"}'" """, r"is 3\.8\.1, expected 3\.9 or later"),
+        ("""sh -c "echo '{\\"python\\": \\"3.13.0\\"}'" """, r"has no NumPy, by which images are handed"),
+    ],
+    ids=["path", "command", "old", "numpy"],
+)
+def test_a_python_that_cannot_run_it_is_refused_before_a_study_begins(
+    python: str, message: str, tmp_path: Path
+) -> None:
+    space = Space("script", "Script?", trainer=script_of(tmp_path, python=python))
+    with pytest.raises(InputError, match=rf"^counting\.py: .*{message}"):
+        check_script(space)
+    record = script_record(space)
+    assert record == {"file": "counting.py", "python": python, "packages": {}}  # as on another machine of a cluster
+
+
 def test_its_path_is_from_the_scripts_folder_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     script = script_of(tmp_path, python="envs/torch/bin/python -X dev")
-    assert script.command()[:4] == [str(tmp_path / "envs/torch/bin/python"), "-X", "dev", "-c"]
-    assert script_of(tmp_path, python="~/envs/bin/python").command()[0] == "/home/someone/envs/bin/python"
-    assert script_of(tmp_path, python="apptainer exec torch.sif python").command()[0] == "apptainer"
-    assert script_of(tmp_path).command()[0] == sys.executable
+    assert script.start() == [str(tmp_path / "envs/torch/bin/python"), "-X", "dev"]
+    assert script_of(tmp_path, python="~/envs/bin/python").start() == ["/home/someone/envs/bin/python"]
+    assert script_of(tmp_path, python="apptainer exec torch.sif python").start()[:2] == ["apptainer", "exec"]
+    assert script_of(tmp_path).start() == [sys.executable]
 
 
 def test_a_script_that_is_not_there_is_named_with_the_way_to_it(tmp_path: Path) -> None:
@@ -296,6 +319,17 @@ def test_a_study_runs_by_another_python(study_apart: FinishedStudy) -> None:
     hosts = [process for process in psutil.process_iter() if process.pid in set(good["parameters"])]
     _, alive = psutil.wait_procs(hosts, timeout=30)
     assert not alive  # they end with the workers
+
+
+def test_a_study_and_its_report_say_what_its_script_ran_with(study_apart: FinishedStudy, other_python: str) -> None:
+    script = json.loads((study_apart.folder / "study.json").read_text())["script"]
+    assert (script["file"], script["python"]) == ("counting.py", other_python)
+    assert script["packages"]["python"] == platform.python_version()
+    assert script["packages"]["numpy"] == np.__version__
+    assert "keras" not in script["packages"]
+    assert run_module("study.report", study_apart.folder).status == 0
+    page = (study_apart.folder / "report" / "index.html").read_text()
+    assert f"run by {other_python}: python {platform.python_version()}" in page
 
 
 def test_a_mistake_in_a_script_is_reported_with_its_place(study_apart: FinishedStudy) -> None:

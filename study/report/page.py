@@ -414,6 +414,7 @@ def _environment(found: Findings) -> list[tuple[str, str]]:
     devices = record["devices"]
     return [
         *((package, version) for package, version in record["versions"].items()),
+        *_script(record.get("script")),
         ("git revision", record["git_revision"] or "-"),
         ("backend", record["backend"]),
         ("devices", f"{devices['cpus']:g} CPUs, {devices['gpus']:g} GPUs, {devices['slots']} trials at a time"),
@@ -421,6 +422,14 @@ def _environment(found: Findings) -> list[tuple[str, str]]:
         ("start", record["start"]),
         ("end", record["end"] or "-"),
     ]
+
+
+def _script(script: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Of a script that another Python runs, what runs it and what is installed there."""
+    if script is None or script["python"] is None:
+        return []
+    installed = ", ".join(f"{name} {release}" for name, release in script["packages"].items())
+    return [(script["file"], f"run by {script['python']}" + (f": {installed}" if installed else ""))]
 
 
 def _json(arm: ArmFindings) -> str:
