@@ -5,7 +5,11 @@ file, which needs NumPy alone. What starts that Python is read from the variable
 `~/envs/torch/bin/python`, or several words, as `apptainer exec --nv torch.sif python`; without it, it is this one.
 
 Command:  TRAINER_PYTHON=~/envs/torch/bin/python python -m study.run --space docs/examples/another_python.py
-          --data fer2013.csv
+          --data fer2013.csv --budget standard --trials 8 --epochs 15 --seeds 5
+Cost:     7 minutes on two CPU cores
+Outcome:  (results/reference/another_python-fer2013, by Python 3.13) 36.55 % without a hidden layer, one gains +5.87
+          points (+4.05 to +7.70), two +7.76 (+6.70 to +8.81); on photographs that training does not show one gains
+          +2.41 (+0.71 to +4.10)
 """
 
 import os
