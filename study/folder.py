@@ -108,6 +108,7 @@ def space_record(space: Space) -> dict[str, Any]:
         "question": space.question,
         "measure": space.measure,
         "arms": [arm.name for arm in space.arms],
+        "compared": list(space.scientific),
         "comparable": [[arm.name for arm in group] for group in space.comparable()],
         "factors": {
             factor: {value: [arm.name for arm in arms] for value, arms in values.items()}

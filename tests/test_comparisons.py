@@ -114,6 +114,23 @@ def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Pa
     assert found.claim == "undecided"  # far beyond the paper's gain: not its claim
 
 
+@pytest.mark.parametrize(
+    ("names", "compared", "answer"),
+    [
+        (("0", "1"), ["layers"], "With 3 seeds, layers 1 is better than 0 (+"),
+        (("False", "True"), ["mirrored"], "With 3 seeds, mirrored True is better than False (+"),
+        (("1e-05", "0.1"), ["decay"], "With 3 seeds, decay 0.1 is better than 1e-05 (+"),
+        (("none", "block"), ["model.se_placement"], "With 3 seeds, block is better than none (+"),
+        (("1-a", "2-a"), ["layers", "kind"], "With 3 seeds, 2-a is better than 1-a (+"),
+    ],
+)
+def test_an_arm_that_is_called_by_a_bare_number_is_named_with_its_factor(
+    names: tuple[str, str], compared: list[str], answer: str, tmp_path: Path
+) -> None:
+    study = make_study(tmp_path, dict(zip(names, (0.3, 0.9), strict=True)), compared=compared)
+    assert found_in(study).answer.startswith(answer)
+
+
 def test_arms_are_compared_within_their_group_alone(tmp_path: Path) -> None:
     arms = {"none-a": 0.5, "block-a": 0.5, "none-b": 0.5, "block-b": 0.5}
     groups = [["none-a", "block-a"], ["none-b", "block-b"]]

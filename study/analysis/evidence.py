@@ -4,6 +4,7 @@ Reads whatever stands in the folders, while a study runs too, and notes what is 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -167,6 +168,11 @@ class Evidence:
         """Of every crossed factor the arms with each of its values; the n-th ones of all values agree in all else."""
         return self._of_space["factors"]
 
+    def in_words(self, arm: str) -> str:
+        """What an arm is called in a sentence, where a bare number would say nothing without what it is of."""
+        compared = self._of_space["compared"]
+        return f"{compared[0]} {arm}" if len(compared) == 1 and _is_bare(arm) else arm
+
     @property
     def paper_arms(self) -> dict[str, str]:
         """The arm of each of the paper's configurations, by the name it has in Table 1."""
@@ -223,7 +229,8 @@ class Evidence:
     @cached_property
     def _of_space(self) -> dict[str, Any]:
         """As the study recorded it; an older one did so in part, and its space may still be known by its name."""
-        known = {"comparable": [self.arms], "paper_arms": {}, "logarithmic": [], "factors": {}, **self.record}
+        known = {"comparable": [self.arms], "paper_arms": {}, "logarithmic": [], "factors": {}, "compared": []}
+        known |= self.record
         if "factors" in self.record:
             return known
         try:
@@ -343,6 +350,11 @@ def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
     if not table.num_rows:
         missing.append(f"{folder.name}: no rows of {name}, so {WITHOUT[name]}.")
     return table
+
+
+def _is_bare(arm: str) -> bool:
+    """Whether its name is a number, or says yes or no."""
+    return arm in ("True", "False") or re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", arm) is not None
 
 
 def _equal(cell: Any, value: Any) -> bool:

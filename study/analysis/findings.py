@@ -147,9 +147,11 @@ def _of_pairs(found: Findings) -> str:
     for group in found.evidence.comparable:
         against += _beside(group[0], [one for one in found.comparisons if {one.arm, one.baseline} <= set(group)])
     if not any(is_decided(one.verdict) for one in against):
-        baselines = dict.fromkeys(one.baseline for one in against)
+        baselines = dict.fromkeys(found.evidence.in_words(one.baseline) for one in against)
         return f"No arm can be told from {' or '.join(baselines)} with {_seeds(against)}"
-    return f"With {_seeds(against)}, " + "; ".join(_in_words(one.arm, one) for one in against)
+    return f"With {_seeds(against)}, " + "; ".join(
+        _in_words(found.evidence.in_words(one.arm), one) for one in against
+    )
 
 
 def _of_effects(found: Findings) -> str:
