@@ -51,6 +51,7 @@ test-statistics: $(READY_DEV)  ## the simulations of intervals and error rates w
 
 check: $(READY_DEV)  ## style and types alone
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 lock:  ## pin every package anew, with hashes (needs uv)
