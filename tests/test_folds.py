@@ -36,11 +36,11 @@ from study.sampler import Sampler
 from study.sharing import Shares
 from study.shelf import Shelf
 from study.tables import Tables, read_parquet, read_table
-from tests import test_engine
+from tests import driven
 from tests.conftest import Finished, run_module
+from tests.driven import Clock, plan
+from tests.driven import run as run_engine
 from tests.made import make_study
-from tests.test_engine import Clock, plan
-from tests.test_engine import run as run_engine
 from tests.test_subjects import PATTERN, PEOPLE, of_people, write_people
 
 SMALL = ("model.width=0.0625", "data.side=16", "data.train_images=none", "data.val_images=none")
@@ -174,7 +174,7 @@ def test_a_trial_is_told_of_its_own_folds_images_alone(tmp_path: Path) -> None:
         assert config["learning"] == [f"learn {own}"]
         assert config.get("testing") == (None if spec.phase == "search" else [f"test {own}"])
         told.add((spec.phase, own.number))
-        engine.on_epochs(spec, [test_engine.epoch_row(spec, 1), test_engine.epoch_row(spec, 2)])
+        engine.on_epochs(spec, [driven.epoch_row(spec, 1), driven.epoch_row(spec, 2)])
         engine.on_end(spec, "completed")
     assert told == set(itertools.product(("fixed", "search", "confirm"), range(3)))
 
@@ -203,7 +203,7 @@ def test_what_a_plan_in_folds_could_see_falls_with_the_folds() -> None:
 def test_under_a_time_limit_a_later_fold_is_given_up_with_its_fixed_trials(tmp_path: Path) -> None:
     clock = Clock()
 
-    class Ticking(test_engine.Engine):
+    class Ticking(driven.Engine):
         """Every epoch takes a second of one of three workers."""
 
         def on_epochs(self, spec: TrialSpec, epochs: list[dict]) -> bool:

@@ -18,8 +18,8 @@ from study.looks import SIZES
 from study.place import Place
 from study.plan import Plan, TrialSpec
 from tests.conftest import run_module
+from tests.driven import Clock, Engine, KilledError, plan, run, trials
 from tests.made import make_study
-from tests.test_engine import Clock, Engine, KilledError, plan, run, trials
 
 PHASES = ("fixed", "search", "confirm")
 SEVERAL = ({}, {"trials": 4, "searches": 3}, {"folds": 3, "protocol": "folds", "trials": 3})

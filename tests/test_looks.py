@@ -16,8 +16,8 @@ from study.plan import Plan
 from study.report.write import Request, write_report
 from study.summary import print_summary
 from study.tables import read_table
+from tests.driven import KilledError, plan, run
 from tests.made import make_study
-from tests.test_engine import KilledError, plan, run
 
 SEARCH_STEPS = 150  # of an engine's run, in which no arm has been confirmed yet
 

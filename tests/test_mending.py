@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from study.mending import mend
 from study.tables import PENDING, Tables
-from tests.test_engine import KilledError, content, journal, plan, run, trials
+from tests.driven import KilledError, content, journal, plan, run, trials
 
 SMALL = {"trials": 3, "epochs": 3, "seeds": 1}
 

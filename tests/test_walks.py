@@ -19,7 +19,7 @@ from study.deadline import Deadline
 from study.engine import Engine
 from study.plan import Plan, TrialSpec
 from study.tables import read_table
-from tests.test_engine import Clock, Ending, KilledError, content, journal, plan, run, trials
+from tests.driven import Clock, Ending, KilledError, content, journal, plan, run, trials
 
 WALKS = os.environ.get("FER_STUDY_WALKS")
 MEMORY = Path("/dev/shm")  # the journal waits for a disk at every line
