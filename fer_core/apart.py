@@ -110,8 +110,8 @@ class _Process:
             answer = None
         if answer is not None and "problem" not in answer[0]:
             return answer
-        problem = self._last_words() if answer is None else answer[0]["problem"]
         self.end()
+        problem: str = self._last_words() if answer is None else answer[0]["problem"]
         raise ScriptError(problem.strip())
 
     def rest(self) -> None:
@@ -138,11 +138,11 @@ class _Process:
 
     def _last_words(self) -> str:
         """Why it has ended: how, and the last that it printed."""
-        status = self._process.wait()
+        status = self._process.returncode
         self._printing.join(timeout=1)  # a process that it has left behind may hold the other end
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         words = next((line for line in reversed(self._printed) if line.strip()), "")
-        return f"{Path(self.script.path).name}, run by {self.script.python or 'this Python'}, {how}. {words}"
+        return f"{self.script.path.name}, run by {self.script.python or 'this Python'}, {how}. {words}"
 
     def _await_ready(self) -> None:
         assert self._process.stdout is not None

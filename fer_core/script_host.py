@@ -106,7 +106,7 @@ class Noting(dict[str, Any]):
 
 
 class Host:
-    """Holds one trainer. Its methods are what can be asked; each returns arrays."""
+    """Holds one trainer. Its methods are what can be asked, and return the arrays of the answer, if any."""
 
     def __init__(self) -> None:
         self._class: Any = None
@@ -117,12 +117,14 @@ class Host:
     def read_script(self, path: str, text: str, trainer: str) -> None:
         """Execute the script, as a module by the name of its file, so that what it defines can be pickled."""
         name = Path(path).stem
+        if name in sys.modules:
+            raise LookupError(f"{Path(path).name} has the name of a module of Python's, which it would hide")
         module = types.ModuleType(name)
         module.__file__ = path
         sys.modules[name] = module
         sys.path.insert(0, str(Path(path).parent))  # what lies beside it, where that is
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # the lines of a traceback
-        exec(compile(text, path, "exec"), vars(module))
+        exec(compile(text, path, "exec", dont_inherit=True), vars(module))
         self._class = getattr(module, trainer, None)
         if self._class is None:
             raise LookupError(f"{Path(path).name} defines no {trainer}")
@@ -141,7 +143,10 @@ class Host:
         self._trainer.train_epoch(number)
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        return {"probabilities": np.asarray(self._trainer.predict(images))}
+        found = np.asarray(self._trainer.predict(images))
+        if found.dtype.kind not in "fiu":
+            raise TypeError(f"predict gave {found.dtype}, expected numbers")
+        return {"probabilities": found}
 
     def validated(self, accuracy: float, loss: float) -> None:
         if hasattr(self._trainer, "validated"):
@@ -173,9 +178,8 @@ class Host:
 def main() -> None:
     """Answer until the other side ends, be it in the middle of an epoch."""
     asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(
-        os.open(os.devnull, os.O_RDONLY), 0
-    )  # processes that the script forks would wait to close what is read here
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # processes that a script forks would wait to close what is read here
     os.dup2(2, 1)  # what the script prints is no answer
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # and is there should it be killed
     inbox: queue.Queue[Message] = queue.Queue()

@@ -155,8 +155,9 @@ def test_a_process_serves_one_trial_after_the_other(parts: tuple[Learning, Testi
         ("class Counting:", "class Counting", r'counting\.py", line 5\n.*\n.*\nSyntaxError: '),
         ("class Counting:", "class Other:", r"^LookupError: counting\.py defines no Counting$"),
         ("def save", "def keep", r"^LookupError: Counting lacks save$"),
+        ("return np.tile", 'return np.array("happy")  # ', r"^TypeError: predict gave <U\d+, expected numbers$"),
     ],
-    ids=["error", "exit", "kill", "sys.exit", "import", "syntax", "class", "method"],
+    ids=["error", "exit", "kill", "sys.exit", "import", "syntax", "class", "method", "answer"],
 )
 def test_what_goes_wrong_there_is_told_as_its_python_tells_it(
     old: str, new: str, message: str, parts: tuple[Learning, Testing], tmp_path: Path
@@ -166,6 +167,12 @@ def test_what_goes_wrong_there_is_told_as_its_python_tells_it(
         training_of(script, parts[0]).run_epoch()
     assert "script_host" not in str(raised.value)
     assert "<string>" not in str(raised.value)
+
+
+def test_a_script_does_not_hide_a_module_of_pythons(parts: tuple[Learning, Testing], tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text(COUNTING)
+    with pytest.raises(ScriptError, match=r"^LookupError: random\.py has the name of a module of Python's"):
+        training_of(Script(tmp_path / "random.py", "Counting"), parts[0])
 
 
 def test_what_is_no_probability_is_refused_by_the_trainers_name(
