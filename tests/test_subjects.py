@@ -167,14 +167,14 @@ def test_a_parquet_file_says_it_in_a_column(tmp_path: Path) -> None:
 
 
 def test_what_names_nobody_takes_no_pattern(tmp_path: Path) -> None:
-    (tmp_path / "fer2013.csv").touch()
-    for data in ("synthetic", str(tmp_path / "fer2013.csv")):
-        with pytest.raises(InputError, match=r"is for images in a folder, in parquet or as \.npz"):
-            find_source(data, subjects="person")
+    with pytest.raises(InputError, match="is for data in a file or a folder, --data is synthetic"):
+        find_source("synthetic", subjects="person")
     table = pa.table({"usage": ["Training"], "emotion": [1], "pixels": [bytes(2304)]})
     pq.write_table(table, tmp_path / "fer2013.parquet")
-    with pytest.raises(InputError, match="has pixels as FER2013, which names nobody"):
-        read(find_source(str(tmp_path / "fer2013.parquet"), subjects="person"))
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n")
+    for file in ("fer2013.parquet", "fer2013.csv"):
+        with pytest.raises(InputError, match=rf"{file} has pixels as FER2013, which names nobody"):
+            read(find_source(str(tmp_path / file), subjects="person"))
 
 
 def test_tiff_and_bmp_files_are_images(tmp_path: Path) -> None:

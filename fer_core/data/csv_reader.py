@@ -7,16 +7,17 @@ Python for each would take minutes.
 """
 
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from fer_core.data.archives import open_csv
+from fer_core.data.csv_file import read_header, read_rows
 from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset
 from fer_core.data.image import bring_all
+from fer_core.data.subjects import check_nobody_is_named
+from fer_core.data.table_reader import is_table, read_csv_table
 from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 
@@ -26,11 +27,18 @@ ROWS_AT_ONCE = 2_000
 BLANK, ZERO = ord(" "), ord("0")
 
 
-def read_csv(path: Path, form: Form) -> Dataset:
-    """Read `path`. Raises InputError naming the file and the first wrong row (1 is the first after the header)."""
+def read_csv(path: Path, form: Form, subjects: str | None) -> Dataset:
+    """Read `path`, of features if its columns say so; then `subjects` is the one that says whom they are of.
+
+    Raises InputError naming the file and the first wrong row (1 is the first after the header).
+    """
     file, name = open_csv(path)
     with file:
-        table = _read_table(path, file)
+        header = read_header(path, file)
+        if is_table(header):
+            return read_csv_table(path, name, file, subjects)
+        check_nobody_is_named(path, subjects)
+        table = read_rows(path, file, texts=header)
     table = table.rename_columns([name.strip().lower() for name in table.column_names])
     for column in ("emotion", "pixels"):
         if column not in table.column_names:
@@ -46,38 +54,6 @@ def read_csv(path: Path, form: Form) -> Dataset:
         labels=_codes(path, "emotion", table["emotion"], [str(i) for i in range(len(EMOTIONS))], "0 to 6"),
         usages=_usages(path, table),
     )
-
-
-def _read_table(path: Path, file: BinaryIO) -> pa.Table:
-    text = pa.csv.ConvertOptions(column_types={name: pa.string() for name in _header(path, file)})
-    invalid: list[pa.csv.InvalidRow] = []
-
-    def note(row: pa.csv.InvalidRow) -> str:
-        invalid.append(row)
-        return "error"
-
-    try:
-        return pa.csv.read_csv(
-            file,
-            convert_options=text,
-            parse_options=pa.csv.ParseOptions(invalid_row_handler=note),
-            read_options=pa.csv.ReadOptions(block_size=16 << 20, use_threads=False),  # one thread counts the rows
-        )
-    except pa.ArrowInvalid as problem:
-        if invalid:
-            row = invalid[0]
-            raise InputError(
-                f"{path}, row {row.number - 1}: {row.actual_columns} columns, the header has {row.expected_columns}."
-            ) from None
-        raise InputError(f"{path}: not a CSV of FER2013: {str(problem).splitlines()[0][:200]}") from None
-
-
-def _header(path: Path, file: BinaryIO) -> list[str]:
-    line = file.readline(10_000).decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    file.seek(0)
-    if not line:
-        raise InputError(f"{path}: the file is empty.")
-    return [name.strip('"') for name in line.split(",")]
 
 
 def _usages(path: Path, table: pa.Table) -> np.ndarray:

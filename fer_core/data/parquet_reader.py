@@ -15,6 +15,14 @@ from fer_core.form import PAPERS, Form
 SIDE = PAPERS.side  # in which FER2013 is held
 
 
+def column_names(path: Path) -> list[str]:
+    """Those of the parquet file; none where that cannot be read, as its reader will say."""
+    try:
+        return pq.read_schema(path).names
+    except (pa.ArrowException, OSError):
+        return []
+
+
 def read_parquet(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and what is wrong in it."""
     listing, table = _listed(path, ["pixels"])

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
 DATA_HELP = (
-    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz; other numbers, or texts, as .npz "
-    "(docs/data.md)"
+    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz; other numbers, or texts, as .npz, "
+    "CSV or parquet (docs/data.md)"
 )
 SUBJECTS_HELP = (
     "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "
-    "first group counts if it has one, a parquet file's column, or what the arrays of a .npz file are called"
+    "first group counts if it has one, a table's column, or what the arrays of a .npz file are called"
 )
 LABELS_HELP = "FER+'s votes (fer2013new.csv) instead of FER2013's own labels; --data is FER2013 as one file"
 
@@ -69,10 +69,8 @@ def find_source(
     """
     source = _find(data, option)
     if subjects is not None:
-        if source.path is None or not (source.path.is_dir() or source.path.suffix in (".parquet", ".npz")):
-            raise InputError(
-                f"--subjects {subjects}: is for images in a folder, in parquet or as .npz, {option} is {source.text}."
-            )
+        if source.path is None:
+            raise InputError(f"--subjects {subjects}: is for data in a file or a folder, {option} is {source.text}.")
         source = replace(source, subjects=subjects)
     if labels is None:
         return source
@@ -181,15 +179,19 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         magic = file.read(4)
     if magic == b"PAR1":
         from fer_core.data.hub_reader import holds_images, list_hub, read_hub
-        from fer_core.data.parquet_reader import list_parquet, read_parquet
+        from fer_core.data.parquet_reader import column_names, list_parquet, read_parquet
+        from fer_core.data.subjects import check_nobody_is_named
+        from fer_core.data.table_reader import is_table, read_parquet_table
 
         if holds_images(path):
             files = [(path, 0)]
             return _HowToRead(
                 partial(read_hub, path.stem, files, subjects), partial(list_hub, path.stem, files, subjects)
             )
-        if subjects is not None:
-            raise InputError(f"--subjects {subjects}: {path} has pixels as FER2013, which names nobody.")
+        if is_table(column_names(path)):
+            read_it = partial(read_parquet_table, path, subjects)
+            return _HowToRead(lambda *_: read_it(), lambda: read_it().listing)
+        check_nobody_is_named(path, subjects)
         return _HowToRead(lambda form, *_: read_parquet(path, form), partial(list_parquet, path))
     if path.suffix == ".npz":
         from fer_core.data.array_reader import list_arrays, read_arrays
@@ -197,13 +199,13 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
     from fer_core.data.csv_reader import read_csv
 
-    return _HowToRead(lambda form, *_: read_csv(path, form))
+    return _HowToRead(lambda form, *_: read_csv(path, form, subjects))
 
 
 def _existing(path: Path, name: str) -> Path:
     if not path.exists():
         raise InputError(
-            f"{name} {path}: no such file or folder. Expected FER2013 or other images as a CSV, a parquet file, a "
+            f"{name} {path}: no such file or folder. Expected FER2013 or other data as a CSV, a parquet file, a "
             f".npz file or a folder, or '{SYNTHETIC}' for the embedded faces."
         )
     return path.resolve()

@@ -6,6 +6,7 @@ nobody, and an interval that counts people, whose images are no independent evid
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,12 @@ def from_names(names: Sequence[str], pattern: str) -> np.ndarray:
         groups = [group for group in match.groups() if group is not None]
         found.append(groups[0] if groups else match[0])
     return checked(found, pattern)
+
+
+def check_nobody_is_named(path: Path, asked: str | None) -> None:
+    """Raises InputError where subjects are `asked` for of FER2013 in one file."""
+    if asked is not None:
+        raise InputError(f"{OPTION} {asked}: {path} has pixels as FER2013, which names nobody.")
 
 
 def subjects_text(counts: Mapping[str, int]) -> str:
