@@ -70,8 +70,9 @@ def test_it_is_the_data_of_the_same_arrays(name: str, tmp_path: Path) -> None:
     assert data.fingerprint() == read_path(tmp_path / "units.npz").fingerprint()
 
 
-def test_what_a_parquet_table_holds_is_known_without_a_form(tmp_path: Path) -> None:
-    path = written(tmp_path, UNITS, "units.parquet")
+@pytest.mark.parametrize("name", ["units.csv", "units.parquet", "units.csv.gz"])
+def test_what_a_table_holds_is_known_to_a_plan(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path, UNITS, name)
     listing = list_images(find_source(str(path), subjects="person"))
     assert listing is not None
     assert listing.counts() == read_path(path, "person").counts()

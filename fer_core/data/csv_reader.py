@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from fer_core.data.archives import open_csv
 from fer_core.data.csv_file import read_header, read_rows
-from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset
+from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset, Listing
 from fer_core.data.image import bring_all
 from fer_core.data.subjects import check_nobody_is_named
 from fer_core.data.table_reader import is_table, read_csv_table
@@ -24,7 +24,17 @@ from fer_core.form import PAPERS, Form
 SIDE = PAPERS.side  # in which FER2013 is held
 PIXELS = SIDE * SIDE
 ROWS_AT_ONCE = 2_000
+SOON_READ = 32 << 20  # bytes, in about a second
 BLANK, ZERO = ord(" "), ord("0")
+
+
+def list_csv(path: Path, subjects: str | None) -> Listing | None:
+    """What a table of features holds; None of FER2013's pixels, and of a file that takes long to unpack and read."""
+    if path.stat().st_size > SOON_READ:
+        return None
+    file, name = open_csv(path)
+    with file:
+        return read_csv_table(path, name, file, subjects).listing if is_table(read_header(path, file)) else None
 
 
 def read_csv(path: Path, form: Form, subjects: str | None) -> Dataset:
@@ -44,7 +54,7 @@ def read_csv(path: Path, form: Form, subjects: str | None) -> Dataset:
         if column not in table.column_names:
             raise InputError(
                 f"{path}: no column '{column}' (found {', '.join(table.column_names)}). "
-                "Expected emotion, pixels and Usage."
+                "Expected emotion, pixels and Usage, as FER2013 has, or a label beside what is to be learned from."
             )
     if not table.num_rows:
         raise InputError(f"{path}: a header and no rows.")

@@ -155,7 +155,7 @@ class _HowToRead:
     """`images(form, progress, unreadable)` reads everything, `listing()` what there is, if that takes less."""
 
     images: Callable[..., "Dataset"]
-    listing: "Callable[[], Listing] | None" = None
+    listing: "Callable[[], Listing | None] | None" = None
 
 
 def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
@@ -197,9 +197,9 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         from fer_core.data.array_reader import list_arrays, read_arrays
 
         return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
-    from fer_core.data.csv_reader import read_csv
+    from fer_core.data.csv_reader import list_csv, read_csv
 
-    return _HowToRead(lambda form, *_: read_csv(path, form, subjects))
+    return _HowToRead(lambda form, *_: read_csv(path, form, subjects), partial(list_csv, path, subjects))
 
 
 def _existing(path: Path, name: str) -> Path:
