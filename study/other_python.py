@@ -9,12 +9,15 @@ from fer_core.errors import InputError
 from fer_core.script import Script
 from search_spaces.space import Space
 
-# Without an import of theirs; the last line, as a container may say something before.
+# Without an import of theirs, and so that any Python can say that it is too old.
 QUESTION = """
 import json, platform
-from importlib.metadata import distributions
-found = sorted((one.metadata["Name"].lower(), one.version) for one in distributions())
-print(json.dumps({"python": platform.python_version(), **dict(found)}))
+try:
+    from importlib.metadata import distributions
+except ImportError:
+    distributions = list
+found = dict((str(one.metadata["Name"]).lower(), one.version) for one in distributions())
+print(json.dumps(dict(found, python=platform.python_version())))
 """
 OLDEST = (3, 9)
 SECONDS = 120  # that it may take to answer: a container is unpacked
@@ -39,16 +42,16 @@ def packages(script: Script) -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise InputError(f"{named} cannot be started ({getattr(problem, 'strerror', None) or problem}).") from None
     try:
-        found: dict[str, str] = json.loads(done.stdout.strip().rpartition("\n")[2])
+        found: dict[str, str] = json.loads(done.stdout.strip().rpartition("\n")[2])  # a container may speak before
     except ValueError:
         said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
         raise InputError(f"{named} cannot be started (status {done.returncode}: {said[:200]}).") from None
-    release = found["python"]
+    release = found.pop("python")
     if tuple(int(part) for part in release.split(".")[:2]) < OLDEST:
         raise InputError(f"{named} is {release}, expected {'.'.join(map(str, OLDEST))} or later.")
     if "numpy" not in found:
         raise InputError(f"{named} has no NumPy, by which images are handed to the script.")
-    return found
+    return {"python": release, **dict(sorted(found.items()))}
 
 
 def check_script(space: Space) -> None:

@@ -129,6 +129,8 @@ def test_whole_numbers_stay_whole_and_missing_ones_are_none(tmp_path: Path) -> N
         ({"label": "happy"}, "1 classes in label, expected 2 to 127"),
         ({"split": ["train"] * 59 + ["spare"]}, "row 60: split is 'spare', expected train, val or test"),
         ({"split": "test"}, "no row whose split is train"),
+        ({"target": [0, 1] * 30}, "has the columns label and target"),  # of which one would give the other away
+        ({"usage": "train"}, "has the columns split and usage"),
     ],
 )
 @pytest.mark.parametrize("name", ["units.csv", "units.parquet"])
@@ -136,6 +138,31 @@ def test_what_is_wrong_in_a_table_is_named(name: str, changed: dict[str, Any], m
     frame = UNITS.drop(columns="person").assign(**changed)
     with pytest.raises(InputError, match=rf"units\.\w+.*{message}"):
         read_path(written(tmp_path, frame, name))
+
+
+def test_an_index_of_pandas_is_not_learned_from(tmp_path: Path) -> None:
+    frame = UNITS[["AU01", "AU02", "label"]].sample(frac=1, random_state=0)
+    frame.to_csv(tmp_path / "units.csv")
+    with pytest.raises(InputError, match=r"column 1 has no name, as an index that pandas has written"):
+        read_path(tmp_path / "units.csv")
+    pd.read_csv(tmp_path / "units.csv").to_csv(tmp_path / "again.csv", index=False)
+    with pytest.raises(InputError, match=r"column 1 has no name"):
+        read_path(tmp_path / "again.csv")
+    frame.to_parquet(tmp_path / "units.parquet")
+    data = read_path(tmp_path / "units.parquet")
+    np.testing.assert_array_equal(data.images, frame[["AU01", "AU02"]])
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    (tmp_path / "units.csv").write_text("label,a,a\nx,1,2\ny,1,2\n")
+    with pytest.raises(InputError, match="has the column a twice"):
+        read_path(tmp_path / "units.csv")
+
+
+def test_categories_are_what_they_say(tmp_path: Path) -> None:
+    frame = UNITS[["AU01", "label", "split"]].astype({"label": "category", "split": "category"})
+    data = read_path(written(tmp_path, frame, "units.parquet"))
+    assert [data.classes[label] for label in data.labels] == list(UNITS["label"])
 
 
 def test_a_label_that_is_no_class_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ in `split`, or another of SPLIT. All columns beside these are what is learned fr
 their order; or a single column with a text, or with a list of numbers, of one length in all rows.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -51,6 +52,7 @@ def read_parquet_table(path: Path, subjects: str | None) -> Dataset:
 
 
 def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Dataset:
+    table = _plain(path, table)
     roles = _roles(path, table.column_names, subjects)
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
@@ -70,11 +72,33 @@ def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Datas
     return listing.with_images(_features(path, table, {*roles.values()}))
 
 
+def _plain(path: Path, table: pa.Table) -> pa.Table:
+    """Its columns, each once, without an index that pandas has written as one, and with its categories spelt out."""
+    names = table.column_names
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"{path}: has the column {min(twice)} twice.")
+    columns = dict(zip(names, table.columns, strict=True))
+    return pa.table(
+        {
+            name: pc.cast(cells, cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
+            for name, cells in columns.items()
+            if not re.fullmatch(r"__index_level_\d+__", name)
+        }
+    )
+
+
 def _roles(path: Path, columns: Sequence[str], subjects: str | None) -> dict[str, str]:
     """The columns that are no features, by what they are."""
-    if twice := {name for name in columns if columns.count(name) > 1}:
-        raise InputError(f"{path}: has the column {min(twice)} twice.")
     by_name = {name.strip().lower(): name for name in columns}
+    for position, name in enumerate(by_name, start=1):
+        if not name or name.startswith("unnamed:"):
+            raise InputError(
+                f"{path}: column {position} has no name, as an index that pandas has written. Leave it out "
+                "(to_csv(index=False)): its numbers would be learned from."
+            )
+    for known in (LABELS, SPLIT):
+        if len(found := [by_name[name] for name in known if name in by_name]) > 1:
+            raise InputError(f"{path}: has the columns {' and '.join(found)}. Leave out all but one of them.")
     label, split = by_name[str(_first(LABELS, by_name))], _first(SPLIT, by_name)
     if subjects is not None and subjects not in columns:
         raise InputError(f"{OPTION} {subjects}: {path} has the columns {', '.join(columns)}.")
@@ -91,8 +115,6 @@ def _first(known: Sequence[str], names: Collection[str]) -> str | None:
 
 def _words(path: Path, column: str, cells: pa.ChunkedArray) -> list[str]:
     """The cells of a column that says what or who something is, as text."""
-    if pa.types.is_dictionary(cells.type):
-        cells = pc.cast(cells, cells.type.value_type)
     if not (_is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_boolean(cells.type)):
         raise InputError(f"{path}: the column {column} is {cells.type}, expected text or whole numbers.")
     found = [str(cell if cell is not None else "").strip() for cell in cells.to_pylist()]
