@@ -111,7 +111,7 @@ def test_other_images_come_with_labels_of_those_that_train_people_and_twins(face
         ([["nowhere"]], r"--also-test nowhere: no such file or folder"),
         ([["here", "a", "b"]], r"--also-test here a b: expected a path and at most one pattern"),
         ([["here"], ["there/here"]], r"--also-test there/here: there is another data set called here"),
-        ([["synthetic", "^S"]], r"is for images in a folder, in parquet or as \.npz, --also-test is synthetic"),
+        ([["synthetic", "^S"]], "is for data in a file or a folder, --also-test is synthetic"),
     ],
 )
 def test_what_cannot_be_tested_is_refused_by_name(
