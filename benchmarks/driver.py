@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Outcome, in_turn, medians, module
-from study.watcher import Watcher
+from study.watching.watcher import Watcher
 
 EPOCHS = 12
 GOAL = 10.0  # milliseconds an epoch
@@ -64,14 +64,14 @@ def ours(trials: int) -> float:
     from fer_core.data.protocols import split
     from fer_core.data.synthetic import synthetic_faces
     from search_spaces.catalogue import load_space
-    from study import connection, runner
-    from study.cluster import share_out
-    from study.display import Display
+    from study.cluster import connection, runner
+    from study.cluster.machines import share_out
     from study.engine import Engine
-    from study.place import Place
     from study.plan import make_plan
-    from study.sampler import Sampler
-    from study.tables import Tables
+    from study.records.place import Place
+    from study.records.tables import Tables
+    from study.search.sampler import Sampler
+    from study.watching.display import Display
     from tests.formulas import Steady
 
     plan = make_plan(
@@ -91,7 +91,7 @@ def ours(trials: int) -> float:
 
 def bare(trials: int, folder: Path | None = None, epochs: int = EPOCHS) -> float:
     """Ray Tune alone on as many trials, all to their last epoch, its files in `folder`. Milliseconds an epoch."""
-    from study import connection  # silences Ray
+    from study.cluster import connection  # silences Ray
 
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "0"
     from ray import tune

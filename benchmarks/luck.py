@@ -23,9 +23,9 @@ from search_spaces.catalogue import load_space
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.engine import Engine
 from study.plan import study_seed
+from study.records.tables import Tables, read_table
 from study.replay import Recorded, replay
-from study.sampler import Sampler
-from study.tables import Tables, read_table
+from study.search.sampler import Sampler
 
 SEEDS = 5  # of a winner, as many as the budget `standard` has
 OF_EACH = 2  # of them, where searches are repeated

@@ -24,9 +24,9 @@ from search_spaces.catalogue import load_space
 from search_spaces.space import Float, Space
 from study.engine import Engine
 from study.plan import TrialSpec, make_plan
+from study.records.tables import Tables
 from study.replay import replay
-from study.sampler import Sampler
-from study.tables import Tables
+from study.search.sampler import Sampler
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = 60

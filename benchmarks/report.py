@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from fer_core.config import TrialConfig
 from search_spaces.catalogue import load_space
-from study.folder import environment_record, now, space_record
-from study.tables import SCHEMAS, prediction_rows
+from study.records.folder import environment_record, now, space_record
+from study.records.tables import SCHEMAS, prediction_rows
 
 ARMS, SEEDS, IMAGES = ("none", "block", "conv"), 10, 3589
 LIMIT = 60  # seconds, on two cores

@@ -26,11 +26,11 @@ from rich.progress import track
 from search_spaces.catalogue import load_space
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
+from study.records.tables import Tables, read_table
 from study.replay import Recorded, replay
-from study.sampler import Sampler
-from study.selection import winner
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.search.sampler import Sampler
+from study.search.selection import winner
+from study.watching.watcher import Watcher
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "results" / "reference" / "curves-fer2013-eighth"

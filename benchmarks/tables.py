@@ -55,7 +55,7 @@ def _reading(way: str, folder: Path, peaks: list[int]) -> float:
 
 def write(folder: Path) -> None:
     from fer_core.config import TrialConfig, trial_id
-    from study.tables import Tables, trial_row
+    from study.records.tables import Tables, trial_row
     from tests.formulas import numbers
 
     tables, config = Tables(folder), TrialConfig()
@@ -70,7 +70,7 @@ def write(folder: Path) -> None:
 
 
 def read(folder: Path) -> None:
-    from study.tables import read_table
+    from study.records.tables import read_table
 
     assert len(read_table(folder, "epochs")) == TRIALS * EPOCHS
     assert len(read_table(folder, "trials")) == TRIALS

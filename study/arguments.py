@@ -14,12 +14,12 @@ from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHET
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
 from search_spaces.space import MEASURES
-from study.cluster import Cluster, share_out
+from study.cluster.machines import Cluster, share_out
 from study.export import read_configuration
-from study.folder import read_study
-from study.logs import LOGS, check_logs
-from study.place import Place
 from study.plan import BUDGETS
+from study.records.folder import read_study
+from study.records.place import Place
+from study.watching.logs import LOGS, check_logs
 
 EXAMPLES = """examples:
   python -m study.run --space se_placement                      a first study, on the embedded faces

@@ -30,9 +30,9 @@ from fer_core.script_host import Noting
 from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Arm, Space
-from study.inputs import check_inputs
-from study.other_python import check_script
 from study.plan import Plan, make_plan
+from study.planning.inputs import check_inputs
+from study.planning.other_python import check_script
 
 if TYPE_CHECKING:
     from fer_core.data.protocols import Learning
@@ -141,7 +141,7 @@ def plan_of(space: Space) -> Plan:
 
 def first_config(plan: Plan, arm: Arm) -> TrialConfig:
     """The first point of the arm's search."""
-    from study.sampler import starting_point
+    from study.search.sampler import starting_point
 
     return plan.arm_config(arm, starting_point(plan, arm, 0))
 
@@ -192,7 +192,7 @@ def _some(data: str | None, images: int, form: Form) -> Learning:
     from fer_core.data.progress import read_with_progress
     from fer_core.data.protocols import Learning, default_protocol, split, stratified
     from fer_core.targets import one_hot
-    from study.display import make_console
+    from study.watching.display import make_console
 
     dataset = read_with_progress(find_source(data or SYNTHETIC), make_console(), form)
     learning, _ = split(dataset, default_protocol(dataset))

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from study.arm_search import ArmSearch
-from study.deadline import Deadline
 from study.plan import Plan, SearchKey, TrialSpec
-from study.sampler import Sampler
-from study.selection import as_counted, best_confirmation, winner
-from study.tables import Row, Tables, elsewhere_rows, prediction_rows, trial_row
-from study.watcher import Watcher
+from study.records.tables import Row, Tables, elsewhere_rows, prediction_rows, trial_row
+from study.search.arm_search import ArmSearch
+from study.search.deadline import Deadline
+from study.search.sampler import Sampler
+from study.search.selection import as_counted, best_confirmation, winner
+from study.watching.watcher import Watcher
 
 # So many trials in a row that fail have a common cause, which no further trial will cure.
 MOST_FAILURES_IN_A_ROW = 6

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from fer_core.command_line import Parser, run_command
 from fer_core.config import TRAINER, TrialConfig, in_cell
 from fer_core.errors import InputError
-from study.folder import MODELS, network_file, read_study, settings_in
-from study.place import find_place
 from study.plan import study_seed
-from study.selection import best_confirmation, best_winner, winners
+from study.records.folder import MODELS, network_file, read_study, settings_in
+from study.records.place import find_place
+from study.search.selection import best_confirmation, best_winner, winners
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--arm {options.arm}: the study has {', '.join(study['arms'])}.")
     out = options.out or Path(options.arm)
 
-    from study.tables import read_table
+    from study.records.tables import read_table
 
     trials, epochs = (read_table(place.folder, name) for name in ("trials", "epochs"))
     record = best_of_arm(study, trials, epochs, options.arm)

@@ -111,7 +111,7 @@ class Plan:
 
     searches: how often every arm is searched, each time anew and with `trials` trials; every winner is confirmed over
     `seeds` seeds of its own. In the protocol FOLDS the n-th search leaves out part n, on which its winner is tested.
-    window: how many of a search's trials are open at a time (`study.timetable`); the first
+    window: how many of a search's trials are open at a time (`study.search.timetable`); the first
     `window` are the starting points shared by the arms. own: configurations that the user wants run as they are,
     beside the paper's.
     """

@@ -34,12 +34,15 @@ from study.arguments import (
     resume_command,
     study_before,
 )
-from study.cluster import Cluster, keep_ray_private, this_machine, usable
-from study.cost import Images, estimate, learn_from_study
-from study.deadline import Deadline
-from study.dry_run import dry_run
-from study.elsewhere import find_others, later_text
-from study.folder import (
+from study.cluster.machines import Cluster, keep_ray_private, this_machine, usable
+from study.plan import Plan, TrialSpec, make_plan
+from study.planning.cost import Images, estimate, learn_from_study
+from study.planning.dry_run import dry_run
+from study.planning.elsewhere import find_others, later_text
+from study.planning.material import Material, read_material
+from study.planning.other_python import check_script, script_record
+from study.planning.votes import check_source
+from study.records.folder import (
     CHANGED_CODE,
     ENDED,
     JOURNAL,
@@ -54,20 +57,17 @@ from study.folder import (
     space_record,
     write_study,
 )
-from study.logs import watchers
-from study.material import Material, read_material
-from study.other_python import check_script, script_record
-from study.place import Place, find_place
-from study.plan import Plan, TrialSpec, make_plan
-from study.selection import COUNTED_EPOCHS
-from study.votes import check_source
-from study.watcher import Watcher
+from study.records.place import Place, find_place
+from study.search.deadline import Deadline
+from study.search.selection import COUNTED_EPOCHS
+from study.watching.logs import watchers
+from study.watching.watcher import Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from study.engine import Engine
-    from study.tables import Tables
+    from study.records.tables import Tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_script(space)
         asked_cluster(options, *usable([this_machine()], on_gpus(options)))
 
-    from study.display import make_console
+    from study.watching.display import make_console
 
     console = make_console()
     material = read_material(options, plan, source, others, console)
@@ -105,8 +105,8 @@ def _measured_share(console: "Console", plan: Plan, material: Material, cpus_a_g
 
     It is measured on a few images like those of the material, of which all will be there.
     """
-    from study.runner import gpu_need
-    from study.sharing import share
+    from study.cluster.runner import gpu_need
+    from study.cluster.sharing import share
 
     configs = [plan.arm_config(arm, {}) for arm in plan.arms]
     if plan.space.network is None:
@@ -134,7 +134,7 @@ def _run(
 ) -> int:
     if options.address is None:
         keep_ray_private()
-    from study.connection import connected
+    from study.cluster.connection import connected
 
     place = place.for_driver()
     folder = place.folder
@@ -152,7 +152,7 @@ def _run(
         # Needed once Ray has started, which mostly waits. Nothing of Ray's: its start imports parts of itself, too.
         threading.Thread(target=importlib.import_module, args=("study.engine",), daemon=True).start()
         with connected(options.address, on_gpus(options)) as (cpus, gpus):
-            from study.looks import LOOKS, looks_before, looks_text
+            from study.analysis.looks import LOOKS, looks_before, looks_text
 
             budget = before["budget"] if before and options.budget in (None, "auto") else automatic_budget(gpus)
             plan = make_plan(
@@ -219,7 +219,7 @@ def _run(
 
 
 def _print_limit(console: "Console", plan: Plan, cluster: Cluster, images: Images, seconds: float) -> None:
-    from study.limit import limit_text
+    from study.planning.limit import limit_text
 
     cost = estimate(plan, cluster, images)
     if cost is not None:
@@ -288,11 +288,11 @@ def _run_plan(
 
     recorder: hears what happens, too. lost: what to do, from another thread, when the cluster's head is gone.
     """
-    from study.display import Display
+    from study.cluster.runner import run_trials
     from study.engine import Engine, StudyFailedError
-    from study.mending import mend
-    from study.runner import run_trials
-    from study.sampler import Sampler
+    from study.records.mending import mend
+    from study.search.sampler import Sampler
+    from study.watching.display import Display
 
     folder, say = place.folder, partial(console.print, soft_wrap=True)
     deadline = None if options.time_limit is None else Deadline(options.time_limit, cluster.slots)
@@ -333,8 +333,8 @@ def _run_plan(
 
 def _tables(place: Place, plan: Plan, material: Material, retry: bool, say: Callable[[str], object]) -> "Tables":
     """The study's tables; retry: without those of its failed trials that can be trained again."""
-    from study.left import without_network
-    from study.tables import Tables
+    from study.planning.left import without_network
+    from study.records.tables import Tables
 
     tables = Tables(place.folder, plan.space.columns, material.classes, list(material.others))
     if lacking := tables.all_lacking():
@@ -353,7 +353,7 @@ def ended_as(engine: "Engine", deadline: Deadline | None) -> str:
 
 def _close(console: "Console", folder: Path) -> None:
     from study.analysis.findings import find
-    from study.summary import print_summary
+    from study.report.summary import print_summary
 
     for found in find([folder]):
         print_summary(console, found)

@@ -109,7 +109,7 @@ def bucket() -> Iterator[str]:
     """The URI of an empty bucket on a real server on this machine, with the options that lead there."""
     from moto.server import ThreadedMotoServer
 
-    from study.object_store import ObjectStore
+    from study.records.object_store import ObjectStore
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

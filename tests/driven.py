@@ -14,12 +14,12 @@ from optuna.trial import TrialState
 
 from search_spaces.catalogue import load_space
 from search_spaces.space import Space
-from study.deadline import Deadline
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
-from study.sampler import Sampler
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.records.tables import Tables, read_table
+from study.search.deadline import Deadline
+from study.search.sampler import Sampler
+from study.watching.watcher import Watcher
 
 TEST_IMAGES = np.arange(4)
 Ending = Callable[[TrialSpec], str]
@@ -106,7 +106,9 @@ def run(
         names = sorted(running)
         (name,) = draw.choices(names, [pace(running[name][0].arm) for name in names])
         spec, done = running[name]
-        if done == saved.get(spec.trial, 0):  # as study.trial: what a driver may not have heard of comes first
+        if done == saved.get(
+            spec.trial, 0
+        ):  # as study.cluster.trial: what a driver may not have heard of comes first
             saved[spec.trial] = done + 1
         new, done = range(done + 1, saved[spec.trial] + 1), saved[spec.trial]
         if steps is not None:

@@ -9,8 +9,8 @@ from typing import Any
 from ray import tune
 
 from fer_core.config import TrialConfig
-from study.tables import MEASURED
-from study.trial import OUT_OF_MEMORY, Report
+from study.cluster.trial import OUT_OF_MEMORY, Report
+from study.records.tables import MEASURED
 
 
 def numbers(epoch: int, rate: float) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def numbers(epoch: int, rate: float) -> dict[str, Any]:
 
 
 class Formula(tune.Trainable):
-    """Takes what `study.trial.TrialRun` takes, and goes on from its last epoch as that does."""
+    """Takes what `study.cluster.trial.TrialRun` takes, and goes on from its last epoch as that does."""
 
     def setup(self, config: dict[str, Any], **given: Any) -> None:
         self._saved = Path(given["checkpoints"])
@@ -52,10 +52,10 @@ class Formula(tune.Trainable):
         return {"parameters": 1, "node": f"{os.environ.get('CUDA_VISIBLE_DEVICES', '')} {self.gpu:g}"}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing, as `study.trial.TrialRun`."""
+        """Nothing, as `study.cluster.trial.TrialRun`."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing, as `study.trial.TrialRun`."""
+        """Nothing, as `study.cluster.trial.TrialRun`."""
 
 
 class Steady(Formula):

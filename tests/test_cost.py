@@ -12,10 +12,10 @@ from fer_core.config import TrialConfig
 from fer_core.data.cache import VARIABLE
 from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Space
-from study.cluster import Cluster, share_out
-from study.cost import Speed, estimate, known_speed, learn_from_study, remember
-from study.limit import limit_text
+from study.cluster.machines import Cluster, share_out
 from study.plan import Plan, make_plan
+from study.planning.cost import Speed, estimate, known_speed, learn_from_study, remember
+from study.planning.limit import limit_text
 from tests.conftest import SMALL_STUDY, run_module
 
 CLUSTER = share_out(2, 0)

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from study.deadline import Deadline
-from study.display import Display
 from study.engine import Engine
 from study.plan import Plan, TrialSpec
+from study.records.tables import Tables, read_table
 from study.run import ended_as
-from study.sampler import Sampler
-from study.selection import as_counted, search_of, winner, winners
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.search.deadline import Deadline
+from study.search.sampler import Sampler
+from study.search.selection import as_counted, search_of, winner, winners
+from study.watching.display import Display
+from study.watching.watcher import Watcher
 from tests.driven import Clock, epoch_row, plan, run, trials
 
 

@@ -9,9 +9,9 @@ import pytest
 from search_spaces.catalogue import load_space
 from study.analysis.effects import level_means
 from study.analysis.findings import Findings, find
-from study.folder import space_record
+from study.records.folder import space_record
+from study.records.tables import read_table
 from study.report.write import Request, write_report
-from study.tables import read_table
 from tests.made import make_study
 
 # Two factors: the rate decides, the placement hardly.

@@ -22,10 +22,10 @@ from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 from study.analysis.answers import answers_elsewhere
 from study.analysis.findings import find
-from study.elsewhere import find_others
+from study.planning.elsewhere import find_others
+from study.records.tables import elsewhere_rows
 from study.report.tables import COLUMNS, arm_rows, comparison_rows
 from study.report.write import Request, write_report
-from study.tables import elsewhere_rows
 from tests.conftest import SMALL_STUDY, Finished, FinishedStudy, run_module
 from tests.made import make_study
 from tests.test_readers import write_csv

@@ -15,10 +15,10 @@ from search_spaces.catalogue import space_names
 from search_spaces.space import Choice, Float, Int, Space
 from study.engine import Engine
 from study.plan import TrialSpec
-from study.sampler import Sampler
-from study.selection import best_confirmation
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.records.tables import Tables, read_table
+from study.search.sampler import Sampler
+from study.search.selection import best_confirmation
+from study.watching.watcher import Watcher
 from tests.driven import KilledError, content, epoch_row, journal, plan, run, same_study, trials
 
 

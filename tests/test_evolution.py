@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from search_spaces.space import Choice, Float, Int
-from study.evolution import EvolutionSampler
+from study.search.evolution import EvolutionSampler
 
 PARAMETERS = {"rate": Float(1e-5, 1e-1, log=True), "units": Int(1, 64), "flip": Choice((False, True))}
 

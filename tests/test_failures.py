@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 
 from study.engine import Engine, StudyFailedError
 from study.plan import TrialSpec
-from study.sampler import Sampler
-from study.tables import Tables, read_table
+from study.records.tables import Tables, read_table
+from study.search.sampler import Sampler
 from tests.driven import content, journal, plan, run, trials
 
 

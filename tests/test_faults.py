@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 import pytest
 
-from study.folder import read_study
-from study.tables import read_table
+from study.records.folder import read_study
+from study.records.tables import read_table
 from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
 from tests.hosts import Hosts
 from tests.test_run import content

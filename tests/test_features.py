@@ -26,9 +26,9 @@ from fer_core.training import Training
 from search_spaces.catalogue import load_space
 from search_spaces.space import Float, Space
 from study import check
-from study.inputs import check_alike, check_finite, check_inputs
+from study.cluster.probe import batches
 from study.plan import Plan, make_plan
-from study.probe import batches
+from study.planning.inputs import check_alike, check_finite, check_inputs
 from study.report.write import Request, write_report
 from tests.conftest import ROOT, FinishedStudy, run_module
 from tests.test_own_trainer import Guess

@@ -22,20 +22,20 @@ from fer_core.form import PAPERS, Form
 from search_spaces.space import Space
 from study.analysis.findings import Findings, find
 from study.analysis.measures import MEASURES
-from study.deadline import Deadline
+from study.cluster.sharing import Shares
 from study.engine import Engine
-from study.place import Place
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY, TrialSpec
-from study.power import detectable, luck_of
+from study.planning.power import detectable, luck_of
+from study.records.place import Place
+from study.records.shelf import Shelf
+from study.records.tables import Tables, read_parquet, read_table
 from study.report.figures.classes import answers_of, confusions
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.style import Subject
 from study.report.tables import arm_rows, comparison_rows
 from study.report.write import Request, write_report
-from study.sampler import Sampler
-from study.sharing import Shares
-from study.shelf import Shelf
-from study.tables import Tables, read_parquet, read_table
+from study.search.deadline import Deadline
+from study.search.sampler import Sampler
 from tests import driven
 from tests.conftest import Finished, run_module
 from tests.driven import Clock, plan
@@ -160,7 +160,7 @@ def test_without_folds_identities_are_as_they_were() -> None:
 
 
 def test_a_trial_is_told_of_its_own_folds_images_alone(tmp_path: Path) -> None:
-    from study.runner import Feed, Link
+    from study.cluster.runner import Feed, Link
 
     p = plan(folds=3, protocol=FOLDS, trials=2, epochs=2, seeds=1)
     engine = Engine(p, Sampler(p, tmp_path / "optuna.log"), Tables(tmp_path))

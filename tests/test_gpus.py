@@ -19,15 +19,15 @@ from fer_core import device_memory
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
-from study import connection, runner
-from study.cluster import share_out, usable
+from study.cluster import connection, runner
+from study.cluster.machines import share_out, usable
+from study.cluster.probe import measure
+from study.cluster.sharing import Need, Shares, as_share, share
 from study.engine import Engine, StudyFailedError
-from study.place import Place
 from study.plan import make_plan
-from study.probe import measure
-from study.sampler import Sampler
-from study.sharing import Need, Shares, as_share, share
-from study.tables import Tables, read_table
+from study.records.place import Place
+from study.records.tables import Tables, read_table
+from study.search.sampler import Sampler
 from tests.formulas import Doomed, Hungry, Meeting, Mortal, Unlucky
 
 GIB = 1 << 30

@@ -10,12 +10,17 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
+STUDY = (  # likewise, what lies in study/
+    *("plan", "carried", "search", "watching", "records", "engine", "replay", "cluster"),
+    *("analysis", "report", "export", "arguments", "planning", "check", "spaces", "run"),
+)
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
 KERAS = (*NETWORK, "adam", "by_class", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
-    "ray": {f"study/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},
-    "optuna": {"study/sampler.py", "study/memory.py", "study/evolution.py", "study/analysis/importance.py"},
+    "ray": {f"study/cluster/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},
+    "optuna": {f"study/search/{name}.py" for name in ("sampler", "memory", "evolution")}
+    | {"study/analysis/importance.py"},
     "statsmodels": {"study/analysis/comparisons.py"},
     "jinja2": {"study/report/page.py"},
     "keras": {f"fer_core/{name}.py" for name in KERAS},
@@ -42,6 +47,14 @@ def test_no_layer_imports_a_later_one() -> None:
         layer, imported = file.split("/")[0], module.split(".")[0]
         if imported in LAYERS:
             assert LAYERS.index(imported) <= LAYERS.index(layer), f"{file} imports {module}"
+
+
+def test_nothing_of_study_imports_what_comes_after_it() -> None:
+    assert {path.stem for path in (ROOT / "study").iterdir()} - {"__init__", "__pycache__"} == set(STUDY)
+    for file, module in imports():
+        if file.startswith("study/") and module.startswith("study."):
+            part, imported = file.removesuffix(".py").split("/")[1], module.split(".")[1]
+            assert STUDY.index(imported) <= STUDY.index(part), f"{file} imports {module}"
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fer_core.errors import InputError
-from study.lease import ASKS, HOLDS, Claim, Lease
-from study.object_store import ObjectStore, below
-from study.store_place import StorePlace
+from study.records.lease import ASKS, HOLDS, Claim, Lease
+from study.records.object_store import ObjectStore, below
+from study.records.store_place import StorePlace
 
 
 class Asking(threading.Thread):
@@ -131,12 +131,12 @@ def test_a_driver_that_comes_back_after_another_took_over_sends_nothing_more(
     with first.leased():
         (first.folder / "study.json").write_text('{"of": "first"}')
         first.send()
-        monkeypatch.setattr("study.lease.EXPIRED", -1)  # nothing was heard of the first one for long
+        monkeypatch.setattr("study.records.lease.EXPIRED", -1)  # nothing was heard of the first one for long
         with second.leased():
             (second.folder / "study.json").write_text('{"of": "second"}')
             second.send()
             (first.folder / "study.json").write_text('{"of": "first again"}')
-            monkeypatch.setattr("study.lease.RENEWED", -1)  # nor has it renewed its claim itself
+            monkeypatch.setattr("study.records.lease.RENEWED", -1)  # nor has it renewed its claim itself
             with pytest.raises(OSError, match="another driver has taken this study over"):
                 first.send()
     assert ObjectStore(uri).read("study.json") == b'{"of": "second"}'

@@ -10,13 +10,13 @@ import pytest
 
 from fer_core.data.dataset import EMOTIONS
 from fer_core.errors import InputError
-from study.deadline import Deadline
+from study.analysis.looks import SIZES
 from study.engine import StudyFailedError
-from study.folder import MODELS, network_file
-from study.left import Left, what_is_left
-from study.looks import SIZES
-from study.place import Place
 from study.plan import Plan, TrialSpec
+from study.planning.left import Left, what_is_left
+from study.records.folder import MODELS, network_file
+from study.records.place import Place
+from study.search.deadline import Deadline
 from tests.conftest import run_module
 from tests.driven import Clock, Engine, KilledError, plan, run, trials
 from tests.made import make_study

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from study.analysis.findings import Findings, find
-from study.looks import LOOKS, looks_before, looks_text
+from study.analysis.looks import LOOKS, looks_before, looks_text
 from study.plan import Plan
+from study.records.tables import read_table
+from study.report.summary import print_summary
 from study.report.write import Request, write_report
-from study.summary import print_summary
-from study.tables import read_table
 from tests.driven import KilledError, plan, run
 from tests.made import make_study
 

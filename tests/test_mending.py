@@ -9,8 +9,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from study.mending import mend
-from study.tables import PENDING, Tables
+from study.records.mending import mend
+from study.records.tables import PENDING, Tables
 from tests.driven import KilledError, content, journal, plan, run, trials
 
 SMALL = {"trials": 3, "epochs": 3, "seeds": 1}

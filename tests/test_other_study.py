@@ -22,13 +22,13 @@ from fer_core.training import Training, class_weights
 from search_spaces.space import Choice, Float, Int, Space
 from study import check
 from study.analysis.findings import find
-from study.folder import read_study
 from study.plan import Plan, make_plan
+from study.records.folder import read_study
+from study.records.tables import Tables, prediction_rows, read_parquet
 from study.report.figures.classes import confusions
 from study.report.figures.outcome import table_1
 from study.report.figures.style import Subject
 from study.report.write import Request, write_report
-from study.tables import Tables, prediction_rows, read_parquet
 from tests.conftest import Finished, run_module
 from tests.made import make_study
 from tests.test_other_data import COLOURS, SMALL, tinted, write_classes

@@ -19,7 +19,7 @@ from search_spaces.space import Choice, Claim, Float, Int, Space
 from study import check
 from study.analysis.evidence import read_evidence
 from study.plan import make_plan
-from study.sampler import starting_point
+from study.search.sampler import starting_point
 from tests.conftest import ROOT, FinishedStudy, run_module
 
 EXAMPLE = ROOT / "docs" / "examples" / "gradients.py"

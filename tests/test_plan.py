@@ -11,9 +11,9 @@ from fer_core.errors import InputError
 from search_spaces.catalogue import load_space, space_names
 from search_spaces.space import Float
 from study.plan import BUDGETS, Plan, make_plan, study_seed
-from study.pruning import survives
 from study.run import main
-from study.sampler import starting_point
+from study.search.pruning import survives
+from study.search.sampler import starting_point
 
 
 def plan(space: str = "se_placement", **changes: object) -> Plan:

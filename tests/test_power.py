@@ -13,7 +13,7 @@ from search_spaces.catalogue import load_space
 from study.analysis.estimate import Observed, estimate
 from study.analysis.findings import find
 from study.plan import Plan, make_plan
-from study.power import FULL_SIZE, REDUCED, detectable, luck_of
+from study.planning.power import FULL_SIZE, REDUCED, detectable, luck_of
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "results" / "reference"

@@ -10,9 +10,9 @@ from fer_core.config import TrialConfig
 from search_spaces.catalogue import load_space
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
+from study.records.tables import Tables, read_table
 from study.replay import Recorded, replay
-from study.sampler import Sampler
-from study.tables import Tables, read_table
+from study.search.sampler import Sampler
 
 EPOCHS = 6
 

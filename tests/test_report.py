@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.analysis.findings import find
-from study.folder import locked, read_study
+from study.records.folder import locked, read_study
+from study.records.tables import SCHEMAS, VERSION_KEY, read_parquet
 from study.report.__main__ import main
 from study.report.figures.registry import FIGURES
 from study.report.tables import COLUMNS
 from study.report.write import Request, write_report
-from study.tables import SCHEMAS, VERSION_KEY, read_parquet
 from tests.conftest import ROOT, FinishedStudy, run_module
 from tests.made import make_study
 

@@ -14,7 +14,7 @@ from fer_core.data import protocols
 from fer_core.errors import InputError
 from fer_core.model import load_network
 from fer_core.training import Training
-from study.display import make_console
+from study.watching.display import make_console
 from tests.test_faults import driver
 
 

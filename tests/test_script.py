@@ -26,7 +26,7 @@ from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Float, Space
 from study import check
-from study.other_python import check_script, script_record
+from study.planning.other_python import check_script, script_record
 from study.spaces import full_text
 from tests.conftest import ROOT, FinishedStudy, run_module
 

@@ -9,8 +9,8 @@ import pytest
 
 from study.engine import PHASES
 from study.plan import TrialSpec
-from study.tables import VERSION_KEY
-from study.watcher import Watcher
+from study.records.tables import VERSION_KEY
+from study.watching.watcher import Watcher
 from tests.driven import KilledError, content, journal, plan, run, same_study, trials
 
 

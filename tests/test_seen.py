@@ -13,7 +13,7 @@ from study.analysis.findings import Findings, find
 from study.analysis.likeness import FILE, read_likeness
 from study.report.__main__ import main
 from study.report.likeness import measure_likeness
-from study.summary import SEEN
+from study.report.summary import SEEN
 from tests.made import make_study
 from tests.test_likeness import SCENES, cut
 from tests.test_readers import write_csv

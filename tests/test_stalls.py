@@ -1,6 +1,6 @@
 """When a silent trial is taken for hung."""
 
-from study.stalls import PATIENCE, START_UP, UNKNOWN, Stalls
+from study.cluster.stalls import PATIENCE, START_UP, UNKNOWN, Stalls
 
 A, B = ("a", 0), ("b", 0)
 

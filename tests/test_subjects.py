@@ -26,10 +26,10 @@ from study.analysis.answers import Answers, answers_by_trial
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.findings import find
 from study.analysis.measures import MEASURES
+from study.records.tables import prediction_rows, read_parquet
+from study.report.summary import interval
 from study.report.tables import comparison_rows
 from study.report.write import Request, write_report
-from study.summary import interval
-from study.tables import prediction_rows, read_parquet
 from tests.conftest import Finished, run_module
 from tests.made import make_study
 from tests.test_other_data import COLOURS, SMALL, tinted, write_hub

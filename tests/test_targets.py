@@ -17,7 +17,7 @@ from fer_core.training import Training
 from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Space
 from study.plan import make_plan
-from study.votes import as_needed
+from study.planning.votes import as_needed
 from tests.conftest import FinishedStudy, run_module
 from tests.test_readers import write_csv
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from study.engine import Engine
 from study.plan import TrialSpec
-from study.sampler import Sampler
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.records.tables import Tables, read_table
+from study.search.sampler import Sampler
+from study.watching.watcher import Watcher
 from tests.driven import TEST_IMAGES, KilledError, plan, results_of, run, trials
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.timetable import Timetable, starts, stop_after
+from study.search.timetable import Timetable, starts, stop_after
 
 STOPS = (2, 5, 12)
 

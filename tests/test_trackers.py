@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from search_spaces.catalogue import load_space
-from study.aside import Aside
 from study.engine import Engine
-from study.logs import watchers
 from study.plan import TrialSpec, make_plan
+from study.records.tables import Tables, read_table
 from study.replay import replay
-from study.sampler import Sampler
-from study.tables import Tables, read_table
-from study.watcher import Watcher
+from study.search.sampler import Sampler
+from study.watching.aside import Aside
+from study.watching.logs import watchers
+from study.watching.watcher import Watcher
 
 
 def run(folder: Path, others: list[Watcher]) -> None:
@@ -106,7 +106,7 @@ def test_mlflow_has_a_run_a_trial_with_all_its_epochs(mlflow: Any, tmp_path: Pat
 
 
 def test_a_study_that_goes_on_goes_on_in_its_runs(mlflow: Any, spec_of: Callable[[], TrialSpec]) -> None:
-    from study.trackers import MLflow
+    from study.watching.trackers import MLflow
 
     spec = spec_of()
     for epoch in (1, 2):  # of two drivers, the first of them killed

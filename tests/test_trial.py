@@ -10,25 +10,25 @@ import pytest
 from fer_core.config import TrialConfig, View
 from fer_core.data import protocols
 from search_spaces.catalogue import load_space
+from study.cluster.sharing import Shares
 from study.engine import Engine
-from study.place import Place
 from study.plan import make_plan
-from study.sampler import Sampler
-from study.sharing import Shares
-from study.shelf import Shelf
-from study.tables import MEASURED, Tables
+from study.records.place import Place
+from study.records.shelf import Shelf
+from study.records.tables import MEASURED, Tables
+from study.search.sampler import Sampler
 
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
-    from study import connection
+    from study.cluster import connection
 
     with connection.connected(None):
         yield connection.ray
 
 
 def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_path: Path) -> None:
-    from study.runner import Feed, Link
+    from study.cluster.runner import Feed, Link
 
     plan = make_plan(
         load_space("se_placement"), budget="quick", protocol="challenge", data_name="fer2013", trials=4, seeds=2
@@ -53,7 +53,7 @@ def test_only_fixed_and_confirm_trials_are_told_where_the_test_images_are(tmp_pa
 def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
     ray: Any, parts: tuple[protocols.Learning, protocols.Testing], narrow: TrialConfig, tmp_path: Path
 ) -> None:
-    from study.trial import TrialRun
+    from study.cluster.trial import TrialRun
 
     class Probe(TrialRun):
         """The same with a question."""
@@ -89,7 +89,7 @@ def test_a_worker_that_has_tested_holds_no_test_image_when_it_searches(
 def test_a_trial_without_room_in_its_gpu_says_so_and_its_worker_runs_the_next_one(
     ray: Any, parts: tuple[protocols.Learning, protocols.Testing], narrow: TrialConfig, tmp_path: Path
 ) -> None:
-    from study.trial import OUT_OF_MEMORY, TrialRun
+    from study.cluster.trial import OUT_OF_MEMORY, TrialRun
 
     class Greedy(TrialRun):
         """With one seed wants a million terabytes, and gets the backend's own error."""
@@ -115,7 +115,7 @@ def test_a_trial_that_comes_back_reports_what_it_has_done_before_it_does_more(
     ray: Any, parts: tuple[protocols.Learning, protocols.Testing], narrow: TrialConfig, tmp_path: Path
 ) -> None:
     """The driver may not have heard of the last epoch, and may want to stop the trial there."""
-    from study.trial import TrialRun
+    from study.cluster.trial import TrialRun
 
     folders = {"checkpoints": str(tmp_path), "models": str(tmp_path), "threads": 1}
     run = ray.remote(ray.tune.with_parameters(TrialRun, **folders))

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial
 
-from study.deadline import Deadline
 from study.engine import Engine
 from study.plan import Plan, TrialSpec
-from study.tables import read_table
+from study.records.tables import read_table
+from study.search.deadline import Deadline
 from tests.driven import Clock, Ending, KilledError, content, journal, plan, run, trials
 
 WALKS = os.environ.get("FER_STUDY_WALKS")

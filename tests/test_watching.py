@@ -20,8 +20,8 @@ import tensorflow as tf
 from fer_core.config import TrialConfig
 from fer_core.errors import InputError
 from study.export import read_configuration
-from study.logs import check_logs
-from study.tables import read_table
+from study.records.tables import read_table
+from study.watching.logs import check_logs
 from tests.conftest import ROOT, Finished, run_module
 
 SPACE = """

@@ -14,9 +14,9 @@ from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.folds import FOLD, by_fold
 from study.analysis.measures import MEASURES, Measure, filled
-from study.folder import settings_in
 from study.plan import study_seed
-from study.selection import best_winner, winners
+from study.records.folder import settings_in
+from study.search.selection import best_winner, winners
 
 KEY = ["study", "seed"]
 

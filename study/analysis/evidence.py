@@ -27,11 +27,11 @@ from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers
 from study.analysis.estimate import strictness
 from study.analysis.folds import whole
 from study.analysis.likeness import read_likeness
-from study.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
-from study.looks import LOOKS, this_look
+from study.analysis.looks import LOOKS, this_look
 from study.plan import study_seed
-from study.selection import COUNTED_EPOCHS
-from study.tables import SCHEMAS, read_parquet, read_table
+from study.records.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
+from study.records.tables import SCHEMAS, read_parquet, read_table
+from study.search.selection import COUNTED_EPOCHS
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.

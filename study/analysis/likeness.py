@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from study.tables import SCHEMA_VERSION, VERSION_KEY, read_file, write_parquet
+from study.records.tables import SCHEMA_VERSION, VERSION_KEY, read_file, write_parquet
 
 NAME = "likeness"
 FILE = f"{NAME}.parquet"

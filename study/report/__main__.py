@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from fer_core.command_line import Parser, at_least, run_command
 from fer_core.errors import InputError
-from study.folder import read_study
-from study.place import Place, find_place
+from study.records.folder import read_study
+from study.records.place import Place, find_place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _report(options: argparse.Namespace, places: Sequence[Place]) -> int:
     from rich.console import Console
 
-    from study.display import make_console
     from study.report.write import Request
+    from study.watching.display import make_console
 
     folders = list(dict.fromkeys(place.folder.resolve() for place in places))
     one = len(folders) == 1
@@ -127,7 +127,7 @@ def _progress(report: "Report") -> str:
 
 
 def _print(console: "Console", report: "Report") -> None:
-    from study.summary import print_summary
+    from study.report.summary import print_summary
 
     for found in report.findings:
         print_summary(console, found)

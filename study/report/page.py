@@ -25,11 +25,10 @@ from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
+from study.analysis.looks import level_text, looks_text
 from study.analysis.measures import MEASURES
-from study.looks import level_text, looks_text
 from study.plan import study_seed
-from study.report.tables import label
-from study.summary import (
+from study.report.summary import (
     ENSEMBLES,
     FOLDS_CHANCE,
     SEEN,
@@ -45,6 +44,7 @@ from study.summary import (
     tested_text,
     tuned_text,
 )
+from study.report.tables import label
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from study.analysis.comparisons import Comparison
 from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
+from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
-from study.looks import level_text
-from study.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, percent, points, seen_heading
-from study.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
+from study.records.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
+from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, percent, points, seen_heading
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")

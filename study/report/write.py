@@ -15,7 +15,7 @@ from fer_core.form import Form
 from study.analysis.evidence import Evidence
 from study.analysis.findings import Findings, find, with_likeness
 from study.analysis.likeness import write_likeness
-from study.folder import in_file_name, now
+from study.records.folder import in_file_name, now
 from study.report.figures.registry import FIGURES, Figure
 from study.report.figures.style import MOST_ARMS, SETTINGS, Subject, save
 from study.report.likeness import measure_likeness

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from fer_core import paper
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import level_means
+from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
-from study.looks import level_text
 from study.report.figures.style import COLOURS, INK, Subject, legend_above, panels, percent_axis, style_of
 
 MOST_PAIRS = 40

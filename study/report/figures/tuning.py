@@ -12,7 +12,7 @@ from study.analysis.arms import ArmFindings
 from study.analysis.importance import importances
 from study.analysis.measures import MEASURES
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
-from study.summary import value_text
+from study.report.summary import value_text
 
 # A logarithmic scale's end over its beginning: beyond, only powers of ten have room for their names.
 WIDEST_WITH_ALL_TICKS = 2000.0

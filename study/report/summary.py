@@ -1,0 +1,292 @@
+"""The closing tables of a study in the terminal: its arms, their differences, and what they say of the question."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from fer_core import paper
+from study.analysis.column import Column
+from study.analysis.comparisons import Comparison
+from study.analysis.effects import Effect
+from study.analysis.estimate import Estimate
+from study.analysis.findings import Findings
+from study.analysis.looks import level_text, looks_text
+from study.analysis.measures import MEASURES
+from study.analysis.verdicts import plural
+
+FOLDS_CHANCE = (
+    "folds: other images, other training sets and other searches, allowing for the training images that folds share "
+    "(Nadeau and Bengio 2003)"
+)
+
+
+def print_summary(console: Console, found: Findings) -> None:
+    """Print what the study found. Lines of text stay lines where they are piped."""
+    say, each = partial(console.print, soft_wrap=not console.is_terminal), found.evidence.noun
+    console.print(_arms_table(found))
+    say(
+        f"Tests are means over the seeds with 95 % intervals over {_chance(found)}; without "
+        f"twins: accuracy on the test {each}s with no identical training {each}."
+    )
+    say("Best configuration by validation:", *_winners_lines(found), sep="\n")
+    searched = {arm.arm: arm.effort.trials for arm in found.arms if arm.effort.trials}
+    if len(set(searched.values())) > 1:
+        text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
+        say(f"The arms did not get the same number of search trials: {text}.")
+    for text in found.left_out:
+        say(text)
+    papers = {row["config"] for row in found.evidence.paper_runs.values()}  # of pooled studies each ran them
+    for row in found.evidence.fixed.to_dict("records"):
+        whose = "The paper's configuration at this scale" if row["config"] in papers else "A configuration as given"
+        say(
+            f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
+            f"without twins {percent(row['test_accuracy_distinct'])}"
+        )
+    if found.effects:
+        console.print(_effects_table(found))
+    if found.comparisons:
+        console.print(_differences_table(found))
+    if found.evidence.repeats != "seeds" and found.comparisons:
+        say(luck_text(found))
+    if found.evidence.earlier_looks and found.comparisons:
+        say(looks_text(found.evidence.earlier_looks))
+    if found.seen:
+        console.print(_seen_table(found.seen))
+    if found.optimism:
+        console.print(_optimism_table(found))
+    say(f"Verdict: {found.answer}")
+    if found.elsewhere:
+        console.print(_elsewhere_table(found))
+    if any(there.comparisons for there in found.elsewhere.values()):
+        console.print(_differences_elsewhere_table(found))
+    for name, there in found.elsewhere.items():
+        say(f"On {name}: {there.answer}")
+
+
+def and_units(found: Findings) -> str:
+    """What intervals are over beside what was repeated: what was tested on, where the answers to it are known."""
+    known = all(arm.estimates["accuracy"].over_images for arm in found.arms if arm.seeds)
+    return f" and {found.evidence.units}" if known else ""
+
+
+def _chance(found: Findings) -> str:
+    return {
+        "seeds": f"seeds{and_units(found)}, not over searches",
+        "searches": f"searches{and_units(found)}",
+        "folds": FOLDS_CHANCE,
+    }[found.evidence.repeats]
+
+
+def luck_text(found: Findings) -> str:
+    """How far seeds and searches, or folds, move a difference."""
+    luck = found.luck
+    seeds = f"by other seeds of the same winners {_size(luck.seed)}"
+    others = f", by other searches {_size(luck.search)} points" if found.evidence.folds is None else " points"
+    others += f", from fold to fold {_size(luck.fold)}" if found.evidence.folds else ""
+    return f"Luck, as the standard deviation of a difference over all pairs: {seeds}{others}."
+
+
+def _size(fraction: float) -> str:
+    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """A fraction as a percentage, `-` where there is none."""
+    return "-" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.{digits}f} %"
+
+
+def points(fraction: float) -> str:
+    """A difference of fractions in points, with its sign."""
+    return "-" if math.isnan(fraction) else f"{100 * fraction:+.2f}"
+
+
+def interval(one: Estimate, signed: bool = False) -> str:
+    """The interval in points, or what it lacks. signed: of a difference; else of a share, from 0 to 1."""
+    if not one.seeds:
+        return "-"
+    if one.repeats < 2:
+        return f"needs 2 {plural(one.unit)}"
+    if signed:
+        return f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
+    return f"{100 * max(one.low, 0.0):.2f} to {100 * min(one.high, 1.0):.2f}"
+
+
+def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> str:
+    """The values of the winners' tuned settings in a line, search by search."""
+    if not configs:
+        return "-"
+    if not tuned:
+        return "as given, nothing tuned"
+    values = {name: ", ".join(value_text(config[name]) for config in configs) for name in tuned}
+    between = "; " if len(configs) > 1 else ", "
+    return between.join(f"{name.partition('.')[2] or name} {text}" for name, text in values.items())
+
+
+def value_text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _arms_table(found: Findings) -> Table:
+    evidence = found.evidence
+    measure, distinct = MEASURES[evidence.measure].title, MEASURES["accuracy_distinct"].title
+    without = "without twins" if evidence.measure == "accuracy" else distinct
+    table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
+    table.add_column("arm")
+    repeated = dict.fromkeys((evidence.repeats, "seeds"))
+    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, *repeated):
+        table.add_column(heading, justify="right")
+    for arm in found.arms:
+        tested = arm.estimates[evidence.measure]
+        table.add_row(
+            arm.arm,
+            str(arm.effort.trials),
+            str(arm.effort.epochs),
+            percent(arm.validation),
+            percent(tested.value),
+            interval(tested),
+            percent(arm.estimates["accuracy_distinct"].value),
+            *(str(getattr(arm, name)) for name in repeated),
+        )
+    return table
+
+
+def _winners_lines(found: Findings) -> list[str]:
+    width = max(len(arm.arm) for arm in found.arms)
+    return [f"  {arm.arm:{width}}  {tuned_text(arm.configs, arm.tuned)}" for arm in found.arms]
+
+
+def _effects_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Differences in test {measure}, points, on the mean over what else is compared"
+    return _judged_table(found, title, "values", {effect_text(one): one for one in found.effects})
+
+
+def effect_text(one: Effect) -> str:
+    return f"{one.factor} {one.value} - {one.baseline}"
+
+
+def _differences_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Differences in test {measure}, points, paired by {paired_by(found)}"
+    return _judged_table(found, title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
+
+
+def paired_by(found: Findings) -> str:
+    return f"seed and test {found.evidence.noun}" if found.evidence.folds is None else "fold"
+
+
+def _judged_table(found: Findings, title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(heading)
+    for name in ("difference", f"{level_text(found.evidence.looks)} interval", "p, corrected"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for text, one in rows.items():
+        gap = one.difference
+        table.add_row(text, points(gap.value), interval(gap, signed=True), f"{one.p_corrected:.3f}", one.verdict)
+    return table
+
+
+def _elsewhere_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Test {measure} on other data, which trained and chose nothing, by the classes that both have"
+    table = Table(title=title, title_justify="left")
+    table.add_column("arm")
+    every = {found.evidence.record["data"]: found, **found.elsewhere}
+    for name, there in every.items():
+        table.add_column(f"{name}\n{tested_text(there)}", justify="right")
+    for rows in zip(*(there.arms for there in every.values()), strict=True):
+        cells = [arm.estimates[found.evidence.measure] for arm in rows]
+        table.add_row(rows[0].arm, *(f"{percent(one.value)}\n{interval(one)}" for one in cells))
+    return table
+
+
+def tested_text(found: Findings) -> str:
+    """How many images of how many classes were tested, and of how many subjects where that is known."""
+    every = list(found.evidence.answers.values())
+    if not every:
+        return "not tested yet"
+    every = every if found.evidence.folds is not None else every[:1]
+    images, classes = len(_together([one.images for one in every])), every[0].probabilities.shape[1]
+    people = [one.subjects for one in every if one.subjects is not None]
+    counted = f"{images:,} {found.evidence.noun}s, {classes} classes"
+    return counted + (f", {len(_together(people)):,} subjects" if people else "")
+
+
+def _together(parts: list[np.ndarray]) -> np.ndarray:
+    """What occurs in any of them."""
+    return np.unique(np.concatenate(parts))
+
+
+def _differences_elsewhere_table(found: Findings) -> Table:
+    measure = MEASURES[found.evidence.measure].title
+    title = f"Differences in test {measure} there, points; p corrected for the pairs on the same data"
+    rows = {
+        f"{one.arm} - {one.baseline} on {name}": one
+        for name, there in found.elsewhere.items()
+        for one in there.comparisons
+    }
+    return _judged_table(found, title, "pair", rows)
+
+
+SEEN = "Test accuracy by what was there to learn from"
+ENSEMBLES = "One network, and all of an arm together"
+
+
+def seen_heading(part: Column) -> str:
+    return f"{part.title}, {counted_images(part.images)}"
+
+
+def counted_images(count: int) -> str:
+    return f"{count:,} image" if count == 1 else f"{count:,} images"
+
+
+def _seen_table(parts: Sequence[Column]) -> Table:
+    table = Table(title=SEEN, title_justify="left")
+    table.add_column("arm, or pair")
+    for part in parts:
+        table.add_column(f"{part.title}\n{counted_images(part.images)}", justify="right")
+    for name, cells in column_lines(parts):
+        table.add_row(name, *(f"{value}\n{interval(one, signed)}" for value, one, signed in cells))
+    return table
+
+
+def column_lines(columns: Sequence[Column]) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
+    """A line an arm and a pair of arms, by its name: for every column the value in words, the estimate, and whether
+    it is of a difference.
+    """
+    rows = []
+    for cells in zip(*(one.estimates for one in columns), strict=True):
+        arm, baseline, _ = cells[0]
+        signed, word = baseline is not None, percent if baseline is None else points
+        rows.append((f"{arm} - {baseline}" if signed else arm, [(word(one.value), one, signed) for *_, one in cells]))
+    return rows
+
+
+def _optimism_table(found: Findings) -> Table:
+    reported = {arm: paper.REPORTED_TEST_ACCURACY[title] for title, arm in found.evidence.reported.items()}
+    table = Table(title="What choosing on the test images adds, mean of seeds", title_justify="left")
+    table.add_column("arm")
+    for heading in (
+        "Table 1",
+        "all test images, chosen on them",
+        "PrivateTest, chosen on it",
+        "PrivateTest, chosen on PublicTest",
+        "owed to choosing, points",
+        "95 % interval",
+    ):
+        table.add_column(heading, justify="right")
+    for one in found.optimism:
+        table.add_row(
+            one.arm,
+            percent(reported.get(one.arm, math.nan)),
+            *map(percent, (one.accuracy, one.chosen_on, one.held_out)),
+            points(one.owed.value),
+            interval(one.owed, signed=True),
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Who hears what happens while a study runs: the display, TensorBoard, trackers."""
