@@ -17,7 +17,7 @@ from search_spaces.space import MEASURES
 from study.cluster.machines import Cluster, share_out
 from study.export import read_configuration
 from study.plan import BUDGETS
-from study.records.folder import read_study
+from study.records.folder import JUDGED, read_study
 from study.records.place import Place
 from study.watching.logs import LOGS, check_logs
 
@@ -240,6 +240,8 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
         raise InputError(
             f"--out {options.out}: a study stands there. Add --resume to go on with it, or choose another folder."
         )
+    if before is not None and JUDGED in before:
+        raise InputError(f"--out {options.out}: its trainings ran elsewhere, there is nothing to go on with.")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a folder.")
     # From here on, and in the record, the configurations themselves: their files may change or go.

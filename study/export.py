@@ -13,7 +13,7 @@ from fer_core.command_line import Parser, run_command
 from fer_core.config import TRAINER, TrialConfig, in_cell
 from fer_core.errors import InputError
 from study.plan import study_seed
-from study.records.folder import MODELS, network_file, read_study, settings_in
+from study.records.folder import JUDGED, MODELS, network_file, read_study, settings_in
 from study.records.place import find_place
 from study.search.selection import best_confirmation, best_winner, winners
 
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     study = read_study(place.folder)
     if study is None:
         raise InputError(f"{options.folder}: there is no study in it.")
+    if JUDGED in study:
+        raise InputError(f"{options.folder}: trainings that ran elsewhere have no configuration here.")
     if options.arm not in study["arms"]:
         raise InputError(f"--arm {options.arm}: the study has {', '.join(study['arms'])}.")
     out = options.out or Path(options.arm)

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 STUDY = (  # likewise, what lies in study/
     *("plan", "carried", "search", "watching", "records", "engine", "replay", "cluster"),
-    *("analysis", "report", "export", "arguments", "planning", "check", "spaces", "run"),
+    *("analysis", "report", "judge", "export", "arguments", "planning", "check", "spaces", "run"),
 )
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
 KERAS = (*NETWORK, "adam", "by_class", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 class Answers:
     """One trial's answers to n test images, in the order of `images`, their rows in the data set.
 
-    labels, predicted: (n,) int. probabilities: (n, classes) float32. distinct: (n,) bool, which images have no
-    identical twin in training; None where the study did not record it. subjects: (n,) int, the same number for images
-    that show the same subject; None where that is not known.
+    labels, predicted: (n,) int. probabilities: (n, classes) float32, NaN where they are not known. distinct: (n,)
+    bool, which images have no identical twin in training; None where the study did not record it. subjects: (n,) int,
+    the same number for images that show the same subject; None where that is not known.
     """
 
     images: np.ndarray
@@ -26,6 +26,11 @@ class Answers:
     @property
     def correct(self) -> np.ndarray:
         return self.labels == self.predicted
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether it is known how sure it was: not of every training that ran elsewhere."""
+        return not np.isnan(self.probabilities).all()
 
     def on(self, images: np.ndarray) -> "Answers":
         """The answers to `images` alone, all of which it has, in order."""

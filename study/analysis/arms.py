@@ -141,9 +141,8 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure)
     trials = [trial for rows in arms for trial in rows["trial"]]
     found = [evidence.answers.get(trial) for trial in trials]
     answers = aligned([one for one in found if one is not None])
-    lacks_twins = measure.of_twins and any(one.distinct is None for one in answers)
-    if not answers or len(answers) < len(trials) or lacks_twins:
-        if measure.column is None:
+    if not answers or len(answers) < len(trials) or not measure.can_tell(answers):
+        if measure.column is None or all(rows[measure.column].isna().all() for rows in arms):
             return [Observed(np.empty(0)) for _ in arms]
         return [Observed(rows[measure.column].to_numpy(float)) for rows in arms]
     of_arms = iter(answers)
@@ -156,10 +155,9 @@ def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: Measure) -> 
     trials = by_fold(rows).to_numpy()
     table = [[evidence.answers.get(trial) for trial in of_seed] for of_seed in trials]
     answers = [one for of_seed in table for one in of_seed if one is not None]
-    lacks_twins = measure.of_twins and any(one.distinct is None for one in answers)
-    if answers and len(answers) == len(rows) and not lacks_twins:
+    if answers and len(answers) == len(rows) and measure.can_tell(answers):
         return measure.observe_folds(table)
-    if measure.column is None or rows.empty:
+    if measure.column is None or rows[measure.column].isna().all():
         return Observed(np.empty(0))
     value = dict(zip(rows["trial"], rows[measure.column], strict=True))
     cells = filled(np.array([[value.get(trial, np.nan) for trial in of_seed] for of_seed in trials], float))

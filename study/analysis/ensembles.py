@@ -32,11 +32,13 @@ def find_ensembles(
     evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]
 ) -> list[Column]:
     """One network of every arm beside all of them together, by the study's measure; nothing unless all have answered
-    and an arm has two.
+    with probabilities and an arm has two.
     """
     trials = [trial for arm in arms for trial in arm.confirmations["trial"]]
     answers = [evidence.answers[trial] for trial in trials if trial in evidence.answers]
     if not answers or len(answers) < len(trials) or all(arm.seeds < 2 for arm in arms):
+        return []
+    if not all(one.has_probabilities for one in answers):
         return []
     images = len(np.unique(np.concatenate([one.images for one in answers])))
     alone = {arm.arm: arm.estimates[evidence.measure] for arm in arms if arm.seeds}

@@ -29,7 +29,7 @@ from study.analysis.folds import whole
 from study.analysis.likeness import read_likeness
 from study.analysis.looks import LOOKS, this_look
 from study.plan import study_seed
-from study.records.folder import CHANGED_CODE, ENDED, OTHER_NETWORKS, current_status, read_study, space_record
+from study.records.folder import CHANGED_CODE, ENDED, JUDGED, OTHER_NETWORKS, current_status, read_study, space_record
 from study.records.tables import SCHEMAS, read_parquet, read_table
 from study.search.selection import COUNTED_EPOCHS
 
@@ -43,6 +43,12 @@ WITHOUT = {
     "predictions": "no confusion, no calibration, and intervals over seeds alone",
     "elsewhere": "nothing of the other data that was to be tested, too",
 }
+
+
+RAN_ELSEWHERE = (
+    "The trainings ran elsewhere. Whether every arm was tuned with the same effort, whether anything was chosen by "
+    "the test examples, and whether there were other trainings is not known here: the verdict is on these alone."
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,14 @@ class Evidence:
         return self.records[0]
 
     @property
+    def only_judged(self) -> bool:
+        """Whether its trainings ran elsewhere, so that their answers are all that is known of them."""
+        return JUDGED in self.record
+
+    @property
     def name(self) -> str:
+        if self.only_judged:
+            return self.record["space"]
         elsewhere = "" if self.tested_on is None else f", tested on {self.tested_on}"
         return f"{self.record['space']} on {self.record['data']}{elsewhere}"
 
@@ -217,9 +230,14 @@ class Evidence:
         return None if given is None else Features(tuple(given["shape"]), given["dtype"])
 
     @property
+    def of_images(self) -> bool:
+        """Whether its examples are images, of which it is known where they are."""
+        return self.features is None and not self.only_judged
+
+    @property
     def noun(self) -> str:
         """What one of the examples is called."""
-        return noun(self.features)
+        return "example" if self.only_judged else noun(self.features)
 
     @property
     def logarithmic(self) -> list[str]:
@@ -284,8 +302,8 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     elsewhere: dict[str, Elsewhere] = {}
     for position, (folder, record) in enumerate(studies):
         for name, parts in frames.items():
-            parts.append(_table(folder, name, missing).assign(study=position))
-        answers |= _answers(folder, missing)
+            parts.append(_table(folder, name, record, missing).assign(study=position))
+        answers |= _answers(folder, record, missing)
         for name in record.get("also_tested") or ():
             elsewhere.setdefault(name, Elsewhere((), {}))
         for name, found in _elsewhere(folder, record, missing).items():
@@ -302,20 +320,22 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere, likeness=likeness)
 
 
-def _table(folder: Path, name: str, missing: list[str]) -> pd.DataFrame:
+def _table(folder: Path, name: str, record: Mapping[str, Any], missing: list[str]) -> pd.DataFrame:
     try:
         frame = read_table(folder, name)
     except InputError as problem:
         missing.append(f"{problem} So {WITHOUT[name]}.")
         return SCHEMAS[name].empty_table().to_pandas()
-    if frame.empty:
+    if frame.empty and JUDGED not in record:
         missing.append(f"{folder.name}: no rows of {name} yet, so {WITHOUT[name]}.")
     return frame
 
 
-def _answers(folder: Path, missing: list[str]) -> dict[str, Answers]:
+def _answers(folder: Path, record: Mapping[str, Any], missing: list[str]) -> dict[str, Answers]:
     table = _rows_of(folder, "predictions", missing)
-    if table.num_rows and table["distinct"].null_count:
+    if JUDGED in record:
+        missing.append(RAN_ELSEWHERE)
+    elif table.num_rows and table["distinct"].null_count:
         missing.append(
             f"{folder.name}: its predictions do not say which test images have a twin in training, as a study of an "
             "older version; the interval of that accuracy is over seeds alone."

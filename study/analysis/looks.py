@@ -26,15 +26,19 @@ def looks_before(before: Mapping[str, Any] | None, plan: Plan, folder: Path) -> 
     """What the study in `folder` had tested whenever it was enlarged, now by `plan` included. before: its record."""
     if before is None:
         return []
-    found: list[dict[str, Any]] = list(before.get(LOOKS, []))
     planned = _planned(before)
-    if not any(getattr(plan, name) > planned[name] for name in _sizes(plan)):
-        return found
+    grows = any(getattr(plan, name) > planned[name] for name in _sizes(plan))
+    return with_look(before, planned, folder) if grows else list(before.get(LOOKS, []))
+
+
+def with_look(before: Mapping[str, Any], size: Mapping[str, int], folder: Path) -> list[dict[str, Any]]:
+    """The looks at a study that grows beyond its `size`: those of its record, and one at what was tested since."""
+    found: list[dict[str, Any]] = list(before.get(LOOKS, []))
     confirmed = read_table(folder, "trials").query("phase == 'confirm' and status == 'completed'")
     seen = found[-1]["confirmed"] if found else 0
     judged = (confirmed.groupby("arm")["seed"].nunique() > 1).sum() > 1  # with fewer no difference can be decided
     if judged and len(confirmed) > seen:
-        found.append({**planned, "confirmed": len(confirmed), "time": now()})
+        found.append({**size, "confirmed": len(confirmed), "time": now()})
     return found
 
 

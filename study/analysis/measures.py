@@ -12,7 +12,7 @@ and a fold is left out at a time.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,7 +29,8 @@ class Measure:
 
     column: where the table of trials has it, None if it follows from the predictions alone. observe_folds: how in
     answers by seed and fold, None where a training is lacking; it then counts as the mean of its fold's others.
-    of_twins: whether it must be known which images have a twin in training.
+    of_twins: whether it must be known which images have a twin in training. of_probabilities: whether it must be
+    known how sure the answers are.
     """
 
     title: str
@@ -38,6 +39,13 @@ class Measure:
     observe_folds: Callable[[Sequence[Sequence[Answers | None]]], Observed]
     higher_is_better: bool = True
     of_twins: bool = False
+    of_probabilities: bool = False
+
+    def can_tell(self, answers: Sequence[Answers]) -> bool:
+        """Whether they say what it is a measure of."""
+        if self.of_twins and any(one.distinct is None for one in answers):
+            return False
+        return not self.of_probabilities or all(one.has_probabilities for one in answers)
 
 
 def _accuracy(answers: Sequence[Answers]) -> Observed:
@@ -187,8 +195,8 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
-def _of_counts(title: str, column: str | None, count: Count, value: Value, higher_is_better: bool = True) -> Measure:
-    return Measure(title, column, _jackknifed(count, value), _in_folds(count, value), higher_is_better)
+def _of_counts(title: str, column: str | None, count: Count, value: Value) -> Measure:
+    return Measure(title, column, _jackknifed(count, value), _in_folds(count, value))
 
 
 MEASURES = {
@@ -198,7 +206,9 @@ MEASURES = {
     ),
     "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
     "balanced_accuracy": _of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
-    "calibration_error": _of_counts(
-        "calibration error", None, _confidences, _calibration_error, higher_is_better=False
+    "calibration_error": replace(
+        _of_counts("calibration error", None, _confidences, _calibration_error),
+        higher_is_better=False,
+        of_probabilities=True,
     ),
 }

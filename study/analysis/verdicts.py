@@ -15,6 +15,7 @@ Of a claim that was there before the study, such as the paper's of +1.03 points 
 by the 95 % interval alone, uncorrected:
 
 contradicted                         the whole interval lies below the claimed gain
+exceeded                             it lies above the claimed gain
 replicated                           it lies above zero and holds the claimed gain
 undecided                            else, and where one of the two arms answers every image with one class
 
@@ -53,9 +54,9 @@ def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
     """What the gain of one arm over another says of the claim that it is `claimed`, a fraction above zero."""
     if gain.high < claimed:
         return "contradicted"
-    if gain.low > 0 and gain.low <= claimed:
-        return "replicated"
-    return UNDECIDED
+    if gain.low > claimed:
+        return "exceeded"
+    return "replicated" if gain.low > 0 else UNDECIDED
 
 
 def _what_would_decide(difference: Estimate, comparisons: int, margin: float) -> str:

@@ -32,6 +32,7 @@ CHANGED_CODE = "the file of its network or trainer was changed while the study w
 # may the other data that is tested, too.
 IDENTITY = ("space", "measure", "fingerprint", "votes", "protocol", "seed")
 ALSO_TESTED = "also_tested"
+JUDGED = "judged"  # in the record of trainings that ran elsewhere: the seeds of every arm
 # In a study's record: by name of other data the trials that were trained again for it, and came out otherwise.
 OTHER_NETWORKS = "other_networks"
 
@@ -130,12 +131,12 @@ def code_record(space: Space, before: Mapping[str, Any] | None) -> list[str]:
     return [*earlier, *([] if earlier[-1:] == [digest] else [digest])]
 
 
-def environment_record() -> dict[str, Any]:
-    """Versions, git revision, command line and host, as they are now."""
+def environment_record(command: str = "study.run") -> dict[str, Any]:
+    """Versions, git revision, command line and host, as they are now. command: which of ours runs."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "git_revision": _git_revision(),
-        "command": ["python", "-m", "study.run", *sys.argv[1:]],
+        "command": ["python", "-m", command, *sys.argv[1:]],
         "host": platform.node(),
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }

@@ -261,13 +261,16 @@ def prediction_rows(
     images: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
-    distinct: np.ndarray,
+    distinct: np.ndarray | None,
     subjects: np.ndarray | None = None,
+    *,
+    predicted: np.ndarray | None = None,
 ) -> pa.Table:
     """A row a test image: its row in the data set, label, prediction, the probabilities, has it no twin, and whom it
-    shows if that is known.
+    shows if that is known. predicted: where it is not the most probable class.
     """
-    answers = _answers(images, labels, probabilities, probabilities.argmax(axis=1), distinct, subjects)
+    predicted = probabilities.argmax(axis=1) if predicted is None else predicted
+    answers = _answers(images, labels, probabilities, predicted, distinct, subjects)
     schema = with_classes(SCHEMAS["predictions"], probabilities.shape[1])
     return pa.Table.from_arrays([pa.array([trial] * len(images)), *answers], schema=schema)
 
@@ -293,7 +296,7 @@ def _answers(
     labels: np.ndarray,
     probabilities: np.ndarray,
     predicted: np.ndarray,
-    distinct: np.ndarray,
+    distinct: np.ndarray | None,
     subjects: np.ndarray | None = None,
 ) -> list[pa.Array]:
     return [
@@ -301,7 +304,7 @@ def _answers(
         pa.array(labels.astype(np.int8)),
         pa.array(predicted.astype(np.int8)),
         pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), probabilities.shape[1]),
-        pa.array(distinct.astype(bool)),
+        pa.nulls(len(images), pa.bool_()) if distinct is None else pa.array(distinct.astype(bool)),
         pa.nulls(len(images), S) if subjects is None else pa.array(subjects.tolist(), S),
     ]
 

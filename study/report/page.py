@@ -33,6 +33,7 @@ from study.report.summary import (
     FOLDS_CHANCE,
     SEEN,
     and_units,
+    chance,
     column_lines,
     effect_text,
     interval,
@@ -101,6 +102,8 @@ class Section:
     @property
     def configurations(self) -> list[tuple[str, str]]:
         """Every arm's winner as `study.run --fixed` takes it."""
+        if self.found.evidence.only_judged:
+            return []
         return [(arm.arm, _json(arm)) for arm in self.found.arms if arm.config is not None]
 
     @property
@@ -119,6 +122,7 @@ def page(sections: Sequence[Section], made: str, refresh: int | None = None) -> 
     style, script = (source(environment, name)[0] for name in ("page.css", "page.js"))
     return environment.get_template("page.html.j2").render(
         sections=sections,
+        ran_here=not any(section.found.evidence.only_judged for section in sections),
         made=made,
         refresh=refresh,
         style=style,
@@ -159,24 +163,36 @@ def _tables_elsewhere(there: Findings) -> list[PageTable]:
 def _arms(found: Findings) -> PageTable:
     rows = []
     repeated = dict.fromkeys((found.evidence.repeats, "seeds"))
+    measures = _measures_of(found)
     for arm in found.arms:
         cells = [Cell(arm.arm), *(Cell(str(getattr(arm, name)), getattr(arm, name)) for name in repeated)]
-        for name in MEASURES:
+        for name in measures:
             one = arm.estimates[name]
             cells.append(Cell(_with_interval(one), _number(one.value)))
         rows.append(cells)
-    headings = ["arm", *repeated, *(m.title for m in MEASURES.values())]
-    chance = {
+    headings = ["arm", *repeated, *(MEASURES[name].title for name in measures)]
+    calibration = " Calibration error: the smaller the better." if "calibration_error" in measures else ""
+    if found.evidence.only_judged:
+        note = f"Means over the seeds, intervals over {chance(found)}, in per cent.{calibration}"
+        return PageTable("Test results", note, headings, rows)
+    over = {
         "folds": FOLDS_CHANCE,
         "searches": f"searches{and_units(found)}",
         "seeds": f"seeds{and_units(found)} (of these configurations: another search might have chosen others)",
     }[found.evidence.repeats]
     each = found.evidence.noun
     note = (
-        f"Means over the seeds of the confirmation, intervals over {chance}, in per cent. Without "
-        f"twins: on the test {each}s with no identical {each} in training. Calibration error: the smaller the better."
+        f"Means over the seeds of the confirmation, intervals over {over}, in per cent. Without "
+        f"twins: on the test {each}s with no identical {each} in training.{calibration}"
     )
     return PageTable("Test results of the winners", note, headings, rows)
+
+
+def _measures_of(found: Findings) -> list[str]:
+    """All measures, or those that the answers of trainings that ran elsewhere could tell."""
+    if not found.evidence.only_judged:
+        return list(MEASURES)
+    return [name for name in MEASURES if any(arm.estimates[name].seeds for arm in found.arms)]
 
 
 def _comparisons(found: Findings) -> PageTable:
@@ -285,7 +301,7 @@ def _seen(found: Findings) -> PageTable:
 
 def _effort(found: Findings) -> PageTable:
     rows = []
-    for arm in found.arms:
+    for arm in found.arms if not found.evidence.only_judged else ():
         effort = arm.effort
         counts = (effort.trials, effort.completed, effort.pruned, effort.diverged, effort.failed, effort.epochs)
         rows.append(
@@ -381,6 +397,8 @@ def _fixed(found: Findings) -> PageTable:
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
     evidence = found.evidence
+    if evidence.only_judged:
+        return _facts_of_judged(found)
     trials, records = evidence.trials, evidence.records
     by_status = trials["status"].value_counts()
     settings = evidence.record["settings"]
@@ -405,12 +423,29 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     ]
 
 
+def _facts_of_judged(found: Findings) -> list[tuple[str, str]]:
+    evidence = found.evidence
+    records, folds = evidence.records, evidence.folds
+    return [
+        *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
+        ("trainings", f"{len(evidence.trials):,}, which ran elsewhere"),
+        *([("folds", f"{folds}, each tested in turn")] if folds is not None else []),
+        ("examples", f"{tested_text(found)} ({evidence.record['fingerprint']})"),
+    ]
+
+
 def _drawn(found: Findings) -> str:
     return ": drawn faces, which say nothing of FER2013" if found.evidence.synthetic else ""
 
 
 def _environment(found: Findings) -> list[tuple[str, str]]:
     record = found.evidence.record
+    if found.evidence.only_judged:
+        return [
+            *record["versions"].items(),
+            ("git revision", record["git_revision"] or "-"),
+            ("judged", record["end"]),
+        ]
     devices = record["devices"]
     return [
         *((package, version) for package, version in record["versions"].items()),

@@ -19,21 +19,20 @@ from study.analysis.looks import level_text, looks_text
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import plural
 
-FOLDS_CHANCE = (
-    "folds: other images, other training sets and other searches, allowing for the training images that folds share "
-    "(Nadeau and Bengio 2003)"
-)
+SHARED = "allowing for the training images that folds share (Nadeau and Bengio 2003)"
+FOLDS_CHANCE = f"folds: other images, other training sets and other searches, {SHARED}"
+JUDGED_FOLDS_CHANCE = f"folds: other test and training sets, {SHARED}"
 
 
 def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say, each = partial(console.print, soft_wrap=not console.is_terminal), found.evidence.noun
     console.print(_arms_table(found))
-    say(
-        f"Tests are means over the seeds with 95 % intervals over {_chance(found)}; without "
-        f"twins: accuracy on the test {each}s with no identical training {each}."
-    )
-    say("Best configuration by validation:", *_winners_lines(found), sep="\n")
+    twins = f"; without twins: accuracy on the test {each}s with no identical training {each}"
+    told = "" if found.evidence.only_judged else twins
+    say(f"Tests are means over the seeds with 95 % intervals over {chance(found)}{told}.")
+    if not found.evidence.only_judged:
+        say("Best configuration by validation:", *_winners_lines(found), sep="\n")
     searched = {arm.arm: arm.effort.trials for arm in found.arms if arm.effort.trials}
     if len(set(searched.values())) > 1:
         text = ", ".join(f"{arm} {count}" for arm, count in searched.items())
@@ -74,7 +73,10 @@ def and_units(found: Findings) -> str:
     return f" and {found.evidence.units}" if known else ""
 
 
-def _chance(found: Findings) -> str:
+def chance(found: Findings) -> str:
+    """What the intervals of arms are over, in words."""
+    if found.evidence.only_judged:
+        return JUDGED_FOLDS_CHANCE if found.evidence.folds is not None else f"seeds{and_units(found)}"
     return {
         "seeds": f"seeds{and_units(found)}, not over searches",
         "searches": f"searches{and_units(found)}",
@@ -85,7 +87,8 @@ def _chance(found: Findings) -> str:
 def luck_text(found: Findings) -> str:
     """How far seeds and searches, or folds, move a difference."""
     luck = found.luck
-    seeds = f"by other seeds of the same winners {_size(luck.seed)}"
+    winners = "" if found.evidence.only_judged else " of the same winners"
+    seeds = f"by other seeds{winners} {_size(luck.seed)}"
     others = f", by other searches {_size(luck.search)} points" if found.evidence.folds is None else " points"
     others += f", from fold to fold {_size(luck.fold)}" if found.evidence.folds else ""
     return f"Luck, as the standard deviation of a difference over all pairs: {seeds}{others}."
@@ -138,18 +141,18 @@ def _arms_table(found: Findings) -> Table:
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
     repeated = dict.fromkeys((evidence.repeats, "seeds"))
-    for heading in ("trials", "epochs", "validation", f"test {measure}", "95 % interval", without, *repeated):
+    before, after = (("trials", "epochs", "validation"), (without,)) if not evidence.only_judged else ((), ())
+    for heading in (*before, f"test {measure}", "95 % interval", *after, *repeated):
         table.add_column(heading, justify="right")
     for arm in found.arms:
         tested = arm.estimates[evidence.measure]
+        search = (str(arm.effort.trials), str(arm.effort.epochs), percent(arm.validation))
         table.add_row(
             arm.arm,
-            str(arm.effort.trials),
-            str(arm.effort.epochs),
-            percent(arm.validation),
+            *(search if before else ()),
             percent(tested.value),
             interval(tested),
-            percent(arm.estimates["accuracy_distinct"].value),
+            *((percent(arm.estimates["accuracy_distinct"].value),) if after else ()),
             *(str(getattr(arm, name)) for name in repeated),
         )
     return table

@@ -83,7 +83,7 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
     """Draw the figures; their files begin with `prefix`."""
     missing = [*found.evidence.missing, *found.left_out]
     images = None
-    if found.evidence.answers and found.evidence.features is None:
+    if found.evidence.answers and found.evidence.of_images:
         progress("reading the images")
         images = _images(found.evidence, request, missing)
     if images is not None and found.evidence.likeness is None and not found.evidence.synthetic:
@@ -100,7 +100,7 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
             figure = replace(one, caption=one.caption.replace("image", noun))
             progress(f"drawing {figure.name}")
             drawing = figure.draw(subject)
-            if drawing is None and (not figure.needs or (figure.of_images and found.evidence.features)):
+            if drawing is None and (not figure.needs or not _expected(figure, found.evidence)):
                 continue
             if drawing is None:
                 missing.append(f"Figure “{figure.title}”: needs {figure.needs}.")
@@ -109,6 +109,11 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
             drawn.append(PageFigure(figure.name, figure.title, figure.caption, png, pdf))
             drawn += _elsewhere(figure, found, request.out, prefix)
     return Section(found, drawn, missing)
+
+
+def _expected(figure: Figure, evidence: Evidence) -> bool:
+    """Whether it is there if nothing is missing."""
+    return not evidence.only_judged and (evidence.of_images or not figure.of_images)
 
 
 def _elsewhere(figure: Figure, found: Findings, out: Path, prefix: str) -> list[PageFigure]:

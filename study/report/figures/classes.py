@@ -58,7 +58,7 @@ def _matrix(axes: Axes, shares: np.ndarray, names: Sequence[str]) -> None:
 def reliability(subject: Subject) -> Figure | None:
     """How often networks are right when they say how sure they are (Guo et al. 2017, Figure 1), over all seeds."""
     arms = [(arm, answers) for arm in subject.confirmed if (answers := answers_of(subject, arm))]
-    if not arms:
+    if not arms or not all(one.has_probabilities for _, answers in arms for one in answers):
         return None
     figure, (diagram, counts) = panels(1, 2, height=3.4)
     diagram.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="as sure as right")

@@ -10,7 +10,7 @@ from study.report.figures.style import Subject, legend_above, panels, percent_ax
 def cost(subject: Subject) -> Figure | None:
     """Test accuracy of every confirmed arm over its parameters, and over the time of one training."""
     arms = subject.confirmed
-    if not arms:
+    if not arms or subject.found.evidence.only_judged:
         return None
     figure, (by_size, by_time) = panels(1, 2, height=3.0)
     for arm in arms:

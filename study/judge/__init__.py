@@ -1,0 +1,1 @@
+"""The verdict on trainings that ran elsewhere, from what they answered."""

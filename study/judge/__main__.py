@@ -1,0 +1,165 @@
+"""`python -m study.judge FILE`: the verdict on trainings that ran elsewhere, from what they answered.
+
+Modules that take long to import are imported where they are first needed.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_core.command_line import Parser, assignments, positive, run_command
+from fer_core.errors import InputError
+from search_spaces.claim import Claim
+from search_spaces.space import MEASURES
+from study.records.folder import default_folder
+
+if TYPE_CHECKING:
+    from study.judge.answers_file import Given
+
+EXAMPLES = r"""a row is one training's answer to one test example, in CSV or parquet:
+
+  arm,seed,example,label,predicted
+  plain,1,face_0001.png,happy,happy
+  plain,1,face_0002.png,sad,neutral
+  se,1,face_0001.png,happy,happy
+
+with p_CLASS, a column a class, it also tells how sure they are; with `fold`, examples were tested in turn; with
+`subject`, several may be of one person.
+
+examples:
+  python -m study.judge answers.csv
+  python -m study.judge answers.csv --baseline plain --claim 1.03        was it a gain of 1.03 points?
+  python -m study.judge runs.parquet --column arm=model --column seed=run
+  python -m study.judge runs/*.csv --files '(?P<arm>\w+)-(?P<seed>\d+)\.csv'
+
+Exit status: 0 done, 2 the command or its input is wrong, 130 interrupted."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(
+        prog="study.judge",
+        description="Judge trainings that ran elsewhere, by any script, as a study judges its own: by differences "
+        "paired by training and test example, with an interval and a verdict. How they were tuned is not known.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="their answers, in one file or more")
+    parser.add_argument(
+        "--column", metavar="NAME=COLUMN", action="append", help="the column that says it, where it has another name"
+    )
+    parser.add_argument(
+        "--files",
+        dest="pattern",
+        metavar="PATTERN",
+        help="a regular expression whose groups arm, seed and fold find these in a file's path",
+    )
+    parser.add_argument("--baseline", metavar="ARM", help="what others are held against (default: the first arm)")
+    parser.add_argument(
+        "--claim", metavar="[ARM=]POINTS", help="by how many points ARM is said to be better than the baseline"
+    )
+    parser.add_argument("--measure", choices=MEASURES, default="accuracy", help="what judges (default: accuracy)")
+    parser.add_argument("--name", help="what it is called (default: as the file)")
+    parser.add_argument("--question", metavar="TEXT", help="what the report asks")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="the study's folder (default: results/judged-NAME-<time>); where fewer of these trainings were judged "
+        "there before, this is one more look",
+    )
+    options = parser.parse_args(arguments)
+    name = options.name or options.files[0].name.partition(".")[0]
+    columns, pattern = _columns(options.column), _pattern(options.pattern)
+    folder = options.out or default_folder("judged", name)
+
+    from study.watching.display import make_console
+
+    console = make_console()
+    with _progress("reading the answers"):
+        from study.judge.answers_file import read_answers
+        from study.judge.as_study import Question, paired, write_as_study
+
+        given = _with_baseline(read_answers(options.files, columns, pattern), options.baseline)
+        claim = _claim(options.claim, given.arms, options.measure)
+        text = options.question or _question(given.arms, claim)
+        write_as_study(given, Question(name, text, options.measure, claim), folder)
+    with _progress("judging"):
+        from study.analysis.findings import find
+        from study.report.summary import print_summary
+
+        (found,) = find([folder])
+    print_summary(console, found)
+    if not paired(given):
+        console.print("No two arms have a seed in common: the n-th trainings of each are paired.", soft_wrap=True)
+    for text in found.evidence.missing:
+        console.print(f"note: {text}", soft_wrap=True)
+    console.print(f"figures and tables: {shlex.join(['python', '-m', 'study.report', str(folder)])}", soft_wrap=True)
+    console.print(f"results: {folder}", soft_wrap=True)
+    return 0
+
+
+def _progress(text: str):  # type: ignore[no-untyped-def]
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+def _columns(texts: Sequence[str] | None) -> dict[str, str]:
+    from study.judge.answers_file import COLUMNS
+
+    for text in texts or []:
+        if text.partition("=")[0] not in COLUMNS or "=" not in text:
+            raise InputError(f"--column {text}: expected NAME=COLUMN with a NAME of {', '.join(COLUMNS)}.")
+    return assignments(texts)
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    try:
+        pattern = re.compile(text)
+    except re.error as problem:
+        raise InputError(f"--files {text}: no regular expression ({problem}).") from None
+    if not pattern.groupindex or {*pattern.groupindex} - {"arm", "seed", "fold"}:
+        raise InputError(f"--files {text}: expected the groups (?P<arm>...), (?P<seed>...) or (?P<fold>...).")
+    return pattern
+
+
+def _with_baseline(given: "Given", baseline: str | None) -> "Given":
+    from dataclasses import replace
+
+    if baseline is None:
+        return given
+    if baseline not in given.arms:
+        raise InputError(f"--baseline {baseline}: there are the arms {', '.join(given.arms)}.")
+    return replace(given, arms=[baseline, *(arm for arm in given.arms if arm != baseline)])
+
+
+def _claim(text: str | None, arms: Sequence[str], measure: str) -> Claim | None:
+    if text is None:
+        return None
+    arm, equals, points = text.rpartition("=")
+    others = arms[1:]
+    if not equals and len(others) == 1:
+        arm = others[0]
+    if arm not in others:
+        raise InputError(f"--claim {text}: expected ARM=POINTS, an ARM of {', '.join(others) or 'two at least'}.")
+    try:
+        gain = positive(points)
+    except Exception:
+        raise InputError(f"--claim {text}: '{points}', expected a number of points above 0.") from None
+    return Claim(arm, arms[0], gain, measure)
+
+
+def _question(arms: Sequence[str], claim: Claim | None) -> str:
+    if claim is not None:
+        return f"Is {claim.arm} better than {claim.baseline} by {claim.points:g} points?"
+    if len(arms) == 1:
+        return f"How good is {arms[0]}?"
+    others = " and ".join([", ".join(arms[1:-1])] * (len(arms) > 2) + [arms[-1]])
+    return f"How do {others} do beside {arms[0]}?" if len(arms) > 2 else f"Is {others} better than {arms[0]}?"
+
+
+if __name__ == "__main__":
+    run_command(main)

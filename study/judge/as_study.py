@@ -1,0 +1,165 @@
+"""Trainings that ran elsewhere as a study's folder, of which all is asked that a study of one's own is asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fer_core.config import FOLDS
+from fer_core.data.classes import in_order
+from fer_core.errors import InputError
+from fer_core.evaluation import measure
+from search_spaces.claim import Claim
+from study.analysis.looks import LOOKS, with_look
+from study.judge.answers_file import Given, Training
+from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
+from study.records.folder import JUDGED, environment_record, now, read_study, write_study
+from study.records.tables import SCHEMAS, Row, prediction_rows, write_parquet
+
+UNKNOWN = "unknown"  # a protocol, where nothing is known of what trained and what chose
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the trainings. name: what they are called together; measure: what judges."""
+
+    name: str
+    text: str
+    measure: str
+    claim: Claim | None
+
+
+def write_as_study(given: Given, question: Question, folder: Path) -> None:
+    """Write the study's folder. Where fewer of these trainings were judged there before, this is one more look.
+
+    Raises InputError if another study is in it, or if it cannot be written.
+    """
+    record = _record(given, question)
+    before = read_study(folder)
+    if before is not None:
+        record[LOOKS] = _looks(before, record, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in _tables(given, record["fingerprint"]).items():
+            write_parquet(table, folder, name)
+        write_study(folder, record)
+    except OSError as problem:
+        raise InputError(f"{folder}: cannot be written ({problem.strerror}).") from None
+
+
+def _record(given: Given, question: Question) -> dict[str, Any]:
+    folds = {} if given.folds is None else {"data.folds": len(given.folds), "data.fold": 0}
+    protocol = UNKNOWN if given.folds is None else FOLDS
+    return {
+        JUDGED: {arm: given.seeds_of(arm) for arm in given.arms},
+        "space": question.name,
+        "question": question.text,
+        "measure": question.measure,
+        "data": question.name,
+        "fingerprint": _fingerprint(given),
+        "protocol": protocol,
+        "class_names": list(given.classes),
+        "arms": list(given.arms),
+        "compared": ["arm"],
+        "comparable": [list(given.arms)],
+        "factors": {},
+        "claim": None if question.claim is None else asdict(question.claim),
+        "paper_arms": {},
+        "logarithmic": [],
+        "settings": {"data.protocol": protocol, **folds},
+        "arguments": {},
+        **environment_record("study.judge"),
+        "start": now(),
+        "end": now(),
+        "status": "complete",
+    }
+
+
+def _fingerprint(given: Given) -> str:
+    """Of what was tested: the examples, their classes and folds."""
+    labels = {
+        (one.fold, int(example)): int(label)
+        for one in given.trainings
+        for example, label in zip(one.examples, one.labels, strict=True)
+    }
+    known = [given.examples, given.classes, given.folds, sorted((*key, label) for key, label in labels.items())]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _looks(before: Mapping[str, Any], record: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
+    if JUDGED not in before or before["fingerprint"] != record["fingerprint"]:
+        what = "other examples" if JUDGED in before else "a study that ran here"
+        raise InputError(f"{folder}: holds {what}. Choose another --out.")
+    fewer = _most_seeds(before) < _most_seeds(record)
+    size = {"trials": 0, "searches": 1, "seeds": _most_seeds(before)}
+    return with_look(before, size, folder) if fewer else list(before.get(LOOKS, []))
+
+
+def _most_seeds(record: Mapping[str, Any]) -> int:
+    return max(map(len, record[JUDGED].values()))
+
+
+def _tables(given: Given, fingerprint: str) -> dict[str, pa.Table]:
+    """In the order in which they are to be written."""
+    places = _places(given)
+    rows: list[Row] = []
+    answers = []
+    for one in given.trainings:
+        fold = 0 if given.folds is None or one.fold is None else given.folds.index(one.fold)
+        seed = fold * SEARCHES_APART * SEEDS_A_STUDY + CONFIRM_SEEDS + places[one.arm, one.seed]
+        trial = f"{_digest(fingerprint, one, fold)}-{seed}"
+        identity = {"trial": trial, "arm": one.arm, "phase": "confirm", "seed": seed, "search": fold}
+        rows.append({**identity, "status": "completed", "config.data.fold": fold, **_measured(one)})
+        answers.append(
+            prediction_rows(
+                trial, one.examples, one.labels, one.probabilities, None, one.subjects, predicted=one.predicted
+            )
+        )
+    empty = dict.fromkeys(SCHEMAS["trials"].names)
+    return {
+        "predictions": pa.concat_tables(answers),
+        "epochs": SCHEMAS["epochs"].empty_table(),
+        "trials": pa.Table.from_pylist([empty | row for row in rows], schema=SCHEMAS["trials"]),
+    }
+
+
+def _places(given: Given) -> dict[tuple[str, str], int]:
+    """The place of every arm's seeds: the same for the same seed, or where arms have none in common, in their order.
+
+    Trainings that know nothing of each other may be paired in any way; only precision can be gained by a better one.
+    """
+    seeds = {arm: in_order(given.seeds_of(arm)) for arm in given.arms}
+    every = in_order({seed for of_arm in seeds.values() for seed in of_arm})
+    alone = not paired(given)
+    return {
+        (arm, seed): of_arm.index(seed) if alone else every.index(seed)
+        for arm, of_arm in seeds.items()
+        for seed in of_arm
+    }
+
+
+def paired(given: Given) -> bool:
+    """Whether any two arms have a seed in common."""
+    each = [set(given.seeds_of(arm)) for arm in given.arms]
+    return len(each) < 2 or len(set().union(*each)) < sum(map(len, each))
+
+
+def _digest(fingerprint: str, training: Training, fold: int) -> str:
+    """What the trainings of an arm have in common, as the digest of a configuration is."""
+    return hashlib.sha256(json.dumps([fingerprint, training.arm, fold]).encode()).hexdigest()[:12]
+
+
+def _measured(training: Training) -> dict[str, float]:
+    certain = np.eye(training.probabilities.shape[1], dtype=np.float32)[training.predicted]
+    found = measure(certain, training.labels)
+    return {
+        "test_accuracy": found.accuracy,
+        "test_macro_f1": found.macro_f1,
+        "test_balanced_accuracy": found.balanced_accuracy,
+        "test_loss": measure(training.probabilities, training.labels).loss,
+    }
