@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t, ttest_rel
 
 from fer_core.errors import InputError
 from study.analysis.findings import Findings, find
@@ -192,6 +193,57 @@ def test_the_example_is_judged_fold_by_fold(tmp_path: Path) -> None:
 
 def _points(found: Findings) -> str:
     return f"{100 * found.comparisons[0].difference.value:+.2f}"
+
+
+def test_results_alone_are_judged_by_students_t_over_the_pairs(tmp_path: Path) -> None:
+    values = {"a": [0.61, 0.64, 0.6, 0.63], "b": [0.65, 0.66, 0.61, 0.68]}
+    rows = [{"arm": arm, "seed": n, "accuracy": one} for arm in values for n, one in enumerate(values[arm])]
+    found = judged(pd.DataFrame(rows), tmp_path)
+    expected = ttest_rel(values["b"], values["a"])
+    (pair,) = found.comparisons
+    assert pair.p_corrected == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval()
+    assert [pair.difference.low, pair.difference.high] == pytest.approx([interval.low, interval.high])
+    assert not pair.difference.over_images
+    assert report([str(tmp_path / "study")]) == 0
+    page = (tmp_path / "study" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "intervals over seeds alone" in page
+    assert "paired by seed;" in page
+    assert "macro F1</button>" in page  # a column of the differences
+    assert "balanced accuracy" not in page
+
+
+def test_results_of_folds_allow_for_the_examples_that_they_share(tmp_path: Path) -> None:
+    gains = np.array([0.01, 0.03, 0.02, 0.05, 0.02])
+    rows = [{"arm": "a", "fold": n, "accuracy": 0.6} for n in range(5)]
+    rows += [{"arm": "b", "fold": n, "accuracy": 0.6 + gain} for n, gain in enumerate(gains)]
+    (pair,) = judged(pd.DataFrame(rows), tmp_path).comparisons
+    error = np.sqrt((1 / 5 + 1 / 4) * gains.var(ddof=1))  # Nadeau and Bengio 2003, a fifth of the examples tested
+    assert pair.difference.value == pytest.approx(gains.mean())
+    assert pair.p_corrected == pytest.approx(2 * t.sf(gains.mean() / error, 4))
+
+
+def test_the_measure_that_is_given_judges(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"arm": ["a", "a", "b", "b"], "seed": [1, 2, 1, 2], "macro_f1": [0.5, 0.52, 0.6, 0.61]})
+    found = judged(rows, tmp_path)
+    assert (found.evidence.measure, found.comparisons[0].measure) == ("macro_f1", "macro_f1")
+    with pytest.raises(InputError, match="--measure accuracy: of the trainings macro_f1 is given"):
+        judge([str(tmp_path / "answers.csv"), "--measure", "accuracy", "--out", str(tmp_path / "other")])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,1,0.5\na,1,0.6\nb,1,0.5", "row 2: arm a, seed 1 stands there before"),
+        ("a,1,68.01\nb,1,69.04", "row 1: accuracy is 68.01, expected a number from 0 to 1"),
+        ("a,1,much\nb,1,0.69", "the column accuracy is string, expected numbers from 0 to 1"),
+    ],
+)
+def test_wrong_results_are_named(rows: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text(f"arm,seed,accuracy\n{rows}\n")
+    with pytest.raises(InputError) as refused:
+        judge([str(tmp_path / "results.csv"), "--out", str(tmp_path / "study")])
+    assert message in str(refused.value)
 
 
 def test_a_claim_is_judged_against_the_baseline(tmp_path: Path) -> None:

@@ -332,10 +332,12 @@ def _table(folder: Path, name: str, record: Mapping[str, Any], missing: list[str
 
 
 def _answers(folder: Path, record: Mapping[str, Any], missing: list[str]) -> dict[str, Answers]:
-    table = _rows_of(folder, "predictions", missing)
     if JUDGED in record:
         missing.append(RAN_ELSEWHERE)
-    elif table.num_rows and table["distinct"].null_count:
+    table = _rows_of(folder, "predictions", missing)
+    if JUDGED in record:
+        return answers_by_trial(table)
+    if table.num_rows and table["distinct"].null_count:
         missing.append(
             f"{folder.name}: its predictions do not say which test images have a twin in training, as a study of an "
             "older version; the interval of that accuracy is over seeds alone."

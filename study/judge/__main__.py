@@ -16,7 +16,7 @@ from search_spaces.space import MEASURES
 from study.records.folder import default_folder
 
 if TYPE_CHECKING:
-    from study.judge.answers_file import Given
+    from study.judge.trainings import Trainings
 
 EXAMPLES = r"""a row is one training's answer to one test example, in CSV or parquet:
 
@@ -26,7 +26,11 @@ EXAMPLES = r"""a row is one training's answer to one test example, in CSV or par
   se,1,face_0001.png,happy,happy
 
 with p_CLASS, a column a class, it also tells how sure they are; with `fold`, examples were tested in turn; with
-`subject`, several may be of one person.
+`subject`, several may be of one person. Where the answers are lost, a row is one training with its result:
+
+  arm,seed,accuracy
+  plain,1,0.6801
+  se,1,0.6904
 
 examples:
   python -m study.judge answers.csv
@@ -58,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--claim", metavar="[ARM=]POINTS", help="by how many points ARM is said to be better than the baseline"
     )
-    parser.add_argument("--measure", choices=MEASURES, default="accuracy", help="what judges (default: accuracy)")
+    parser.add_argument("--measure", choices=MEASURES, help="what judges (default: the first of these that is given)")
     parser.add_argument("--name", help="what it is called (default: as the file)")
     parser.add_argument("--question", metavar="TEXT", help="what the report asks")
     parser.add_argument(
@@ -77,13 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     console = make_console()
     with _progress("reading the answers"):
-        from study.judge.answers_file import read_answers
         from study.judge.as_study import Question, paired, write_as_study
+        from study.judge.given_file import read_given
+        from study.judge.trainings import trainings
 
-        given = _with_baseline(read_answers(options.files, columns, pattern), options.baseline)
-        claim = _claim(options.claim, given.arms, options.measure)
+        given = _with_baseline(trainings(read_given(options.files, columns, pattern)), options.baseline)
+        measure = options.measure or given.measured[0]
+        if measure not in given.measured:
+            raise InputError(f"--measure {measure}: of the trainings {', '.join(given.measured)} is given.")
+        claim = _claim(options.claim, given.arms, measure)
         text = options.question or _question(given.arms, claim)
-        write_as_study(given, Question(name, text, options.measure, claim), folder)
+        write_as_study(given, Question(name, text, measure, claim), folder)
     with _progress("judging"):
         from study.analysis.findings import find
         from study.report.summary import print_summary
@@ -106,7 +114,7 @@ def _progress(text: str):  # type: ignore[no-untyped-def]
 
 
 def _columns(texts: Sequence[str] | None) -> dict[str, str]:
-    from study.judge.answers_file import COLUMNS
+    from study.judge.given_file import COLUMNS
 
     for text in texts or []:
         if text.partition("=")[0] not in COLUMNS or "=" not in text:
@@ -126,7 +134,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
     return pattern
 
 
-def _with_baseline(given: "Given", baseline: str | None) -> "Given":
+def _with_baseline(given: "Trainings", baseline: str | None) -> "Trainings":
     from dataclasses import replace
 
     if baseline is None:

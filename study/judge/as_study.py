@@ -16,7 +16,7 @@ from fer_core.errors import InputError
 from fer_core.evaluation import measure
 from search_spaces.claim import Claim
 from study.analysis.looks import LOOKS, with_look
-from study.judge.answers_file import Given, Training
+from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
 from study.records.folder import JUDGED, environment_record, now, read_study, write_study
 from study.records.tables import SCHEMAS, Row, prediction_rows, write_parquet
@@ -34,7 +34,7 @@ class Question:
     claim: Claim | None
 
 
-def write_as_study(given: Given, question: Question, folder: Path) -> None:
+def write_as_study(given: Trainings, question: Question, folder: Path) -> None:
     """Write the study's folder. Where fewer of these trainings were judged there before, this is one more look.
 
     Raises InputError if another study is in it, or if it cannot be written.
@@ -52,7 +52,7 @@ def write_as_study(given: Given, question: Question, folder: Path) -> None:
         raise InputError(f"{folder}: cannot be written ({problem.strerror}).") from None
 
 
-def _record(given: Given, question: Question) -> dict[str, Any]:
+def _record(given: Trainings, question: Question) -> dict[str, Any]:
     folds = {} if given.folds is None else {"data.folds": len(given.folds), "data.fold": 0}
     protocol = UNKNOWN if given.folds is None else FOLDS
     return {
@@ -61,7 +61,7 @@ def _record(given: Given, question: Question) -> dict[str, Any]:
         "question": question.text,
         "measure": question.measure,
         "data": question.name,
-        "fingerprint": _fingerprint(given),
+        "fingerprint": _fingerprint(given, question.name),
         "protocol": protocol,
         "class_names": list(given.classes),
         "arms": list(given.arms),
@@ -80,14 +80,16 @@ def _record(given: Given, question: Question) -> dict[str, Any]:
     }
 
 
-def _fingerprint(given: Given) -> str:
-    """Of what was tested: the examples, their classes and folds."""
+def _fingerprint(given: Trainings, name: str) -> str:
+    """Of what was tested: the examples, their classes and folds, or where these are not known what it is called."""
     labels = {
         (one.fold, int(example)): int(label)
-        for one in given.trainings
-        for example, label in zip(one.examples, one.labels, strict=True)
+        for one in given.every
+        if one.answered is not None
+        for example, label in zip(one.answered.examples, one.answered.labels, strict=True)
     }
-    known = [given.examples, given.classes, given.folds, sorted((*key, label) for key, label in labels.items())]
+    tested = sorted((*key, label) for key, label in labels.items()) or name
+    known = [given.examples, given.classes, given.folds, tested]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
@@ -104,36 +106,34 @@ def _most_seeds(record: Mapping[str, Any]) -> int:
     return max(map(len, record[JUDGED].values()))
 
 
-def _tables(given: Given, fingerprint: str) -> dict[str, pa.Table]:
+def _tables(given: Trainings, fingerprint: str) -> dict[str, pa.Table]:
     """In the order in which they are to be written."""
     places = _places(given)
     rows: list[Row] = []
-    answers = []
-    for one in given.trainings:
+    answers: list[pa.Table] = []
+    for one in given.every:
         fold = 0 if given.folds is None or one.fold is None else given.folds.index(one.fold)
         seed = fold * SEARCHES_APART * SEEDS_A_STUDY + CONFIRM_SEEDS + places[one.arm, one.seed]
         trial = f"{_digest(fingerprint, one, fold)}-{seed}"
         identity = {"trial": trial, "arm": one.arm, "phase": "confirm", "seed": seed, "search": fold}
-        rows.append({**identity, "status": "completed", "config.data.fold": fold, **_measured(one)})
-        answers.append(
-            prediction_rows(
-                trial, one.examples, one.labels, one.probabilities, None, one.subjects, predicted=one.predicted
-            )
-        )
+        rows.append({**identity, "status": "completed", "config.data.fold": fold, **_tested(one)})
+        if (said := one.answered) is not None:
+            shown = (said.examples, said.labels, said.probabilities, None, said.subjects)
+            answers.append(prediction_rows(trial, *shown, predicted=said.predicted))
     empty = dict.fromkeys(SCHEMAS["trials"].names)
     return {
-        "predictions": pa.concat_tables(answers),
+        "predictions": pa.concat_tables(answers) if answers else SCHEMAS["predictions"].empty_table(),
         "epochs": SCHEMAS["epochs"].empty_table(),
         "trials": pa.Table.from_pylist([empty | row for row in rows], schema=SCHEMAS["trials"]),
     }
 
 
-def _places(given: Given) -> dict[tuple[str, str], int]:
+def _places(given: Trainings) -> dict[tuple[str, str], int]:
     """The place of every arm's seeds: the same for the same seed, or where arms have none in common, in their order.
 
     Trainings that know nothing of each other may be paired in any way; only precision can be gained by a better one.
     """
-    seeds = {arm: in_order(given.seeds_of(arm)) for arm in given.arms}
+    seeds = {arm: given.seeds_of(arm) for arm in given.arms}
     every = in_order({seed for of_arm in seeds.values() for seed in of_arm})
     alone = not paired(given)
     return {
@@ -143,7 +143,7 @@ def _places(given: Given) -> dict[tuple[str, str], int]:
     }
 
 
-def paired(given: Given) -> bool:
+def paired(given: Trainings) -> bool:
     """Whether any two arms have a seed in common."""
     each = [set(given.seeds_of(arm)) for arm in given.arms]
     return len(each) < 2 or len(set().union(*each)) < sum(map(len, each))
@@ -154,12 +154,13 @@ def _digest(fingerprint: str, training: Training, fold: int) -> str:
     return hashlib.sha256(json.dumps([fingerprint, training.arm, fold]).encode()).hexdigest()[:12]
 
 
-def _measured(training: Training) -> dict[str, float]:
-    certain = np.eye(training.probabilities.shape[1], dtype=np.float32)[training.predicted]
-    found = measure(certain, training.labels)
-    return {
-        "test_accuracy": found.accuracy,
-        "test_macro_f1": found.macro_f1,
-        "test_balanced_accuracy": found.balanced_accuracy,
-        "test_loss": measure(training.probabilities, training.labels).loss,
-    }
+def _tested(training: Training) -> dict[str, float]:
+    """The test columns of its row."""
+    results = training.results if training.answered is None else _measured(training.answered)
+    return {f"test_{name}": value for name, value in (results or {}).items()}
+
+
+def _measured(answered: Answered) -> dict[str, float]:
+    certain = np.eye(answered.probabilities.shape[1], dtype=np.float32)[answered.predicted]
+    found = asdict(measure(certain, answered.labels))
+    return {**found, "loss": measure(answered.probabilities, answered.labels).loss}

@@ -180,7 +180,10 @@ def _differences_table(found: Findings) -> Table:
 
 
 def paired_by(found: Findings) -> str:
-    return f"seed and test {found.evidence.noun}" if found.evidence.folds is None else "fold"
+    if found.evidence.folds is not None:
+        return "fold"
+    by_image = any(one.difference.over_images for one in found.comparisons)
+    return f"seed and test {found.evidence.noun}" if by_image else "seed"
 
 
 def _judged_table(found: Findings, title: str, heading: str, rows: Mapping[str, Comparison | Effect]) -> Table:
