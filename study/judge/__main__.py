@@ -76,6 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.name or options.files[0].name.partition(".")[0]
     columns, pattern = _columns(options.column), _pattern(options.pattern)
     folder = options.out or default_folder("judged", name)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file, expected a folder.")
 
     from study.watching.display import make_console
 

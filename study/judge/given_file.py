@@ -84,7 +84,7 @@ def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except (OSError, EOFError) as problem:
-        raise InputError(f"{path}: cannot be read ({problem}).") from None
+        raise InputError(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}).") from None
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
     found = _by_file_name(path, files, table.num_rows) | _named(path, table, columns)
