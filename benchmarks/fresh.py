@@ -49,7 +49,7 @@ def _ours(data: str | None, folder: Path) -> float:
 
 
 def _trials(clone: Path) -> bool:
-    from study.records.tables import read_table
+    from study.records.parquet import read_table
 
     return len(read_table(clone / "results" / "first", "trials")) > 0
 

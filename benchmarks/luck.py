@@ -23,7 +23,8 @@ from search_spaces.catalogue import load_space
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.engine import Engine
 from study.plan import study_seed
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.replay import Recorded, replay
 from study.search.sampler import Sampler
 

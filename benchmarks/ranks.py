@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from study.records.tables import read_table
+from study.records.parquet import read_table
 
 CURVES = Path(__file__).parents[1] / "results" / "reference" / "curves-fer2013-eighth"
 SHARES = {"a ninth": 1 / 9, "a third": 1 / 3, "half": 1 / 2, "two thirds": 2 / 3}

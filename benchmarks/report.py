@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from fer_core.config import TrialConfig
 from search_spaces.catalogue import load_space
 from study.records.folder import environment_record, now, space_record
-from study.records.tables import SCHEMAS, prediction_rows
+from study.records.rows import prediction_rows
+from study.records.schemas import SCHEMAS
 
 ARMS, SEEDS, IMAGES = ("none", "block", "conv"), 10, 3589
 LIMIT = 60  # seconds, on two cores

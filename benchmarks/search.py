@@ -26,7 +26,8 @@ from rich.progress import track
 from search_spaces.catalogue import load_space
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.replay import Recorded, replay
 from study.search.sampler import Sampler
 from study.search.selection import winner

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.images import learning, write_folders
 from benchmarks.measuring import ROOT, Outcome, in_turn, medians, ratio, seconds
-from study.records.tables import read_table
+from study.records.parquet import read_table
 
 # With the paper's own configuration, which every study runs, twelve trials.
 IMAGES, TRIALS, EPOCHS, SLOTS = 2000, 11, 3, 2

@@ -55,7 +55,8 @@ def _reading(way: str, folder: Path, peaks: list[int]) -> float:
 
 def write(folder: Path) -> None:
     from fer_core.config import TrialConfig, trial_id
-    from study.records.tables import Tables, trial_row
+    from study.records.rows import trial_row
+    from study.records.tables import Tables
     from tests.formulas import numbers
 
     tables, config = Tables(folder), TrialConfig()
@@ -70,7 +71,7 @@ def write(folder: Path) -> None:
 
 
 def read(folder: Path) -> None:
-    from study.records.tables import read_table
+    from study.records.parquet import read_table
 
     assert len(read_table(folder, "epochs")) == TRIALS * EPOCHS
     assert len(read_table(folder, "trials")) == TRIALS

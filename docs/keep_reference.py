@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.records.tables import read_parquet, read_table
+from study.records.parquet import read_parquet, read_table
 
 FILES = ("data", "labels")  # arguments that name one
 BEFORE_PATHS = ("--data", "--labels", "--also-test")

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from study.plan import Plan, SearchKey, TrialSpec
-from study.records.tables import Row, Tables, elsewhere_rows, prediction_rows, trial_row
+from study.records.rows import elsewhere_rows, prediction_rows, trial_row
+from study.records.schemas import Row
+from study.records.tables import Tables
 from study.search.arm_search import ArmSearch
 from study.search.deadline import Deadline
 from study.search.sampler import Sampler

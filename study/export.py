@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--arm {options.arm}: the study has {', '.join(study['arms'])}.")
     out = options.out or Path(options.arm)
 
-    from study.records.tables import read_table
+    from study.records.parquet import read_table
 
     trials, epochs = (read_table(place.folder, name) for name in ("trials", "epochs"))
     record = best_of_arm(study, trials, epochs, options.arm)

@@ -16,7 +16,8 @@ from search_spaces.catalogue import load_space
 from search_spaces.space import Space
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.search.deadline import Deadline
 from study.search.sampler import Sampler
 from study.watching.watcher import Watcher

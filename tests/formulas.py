@@ -10,7 +10,7 @@ from ray import tune
 
 from fer_core.config import TrialConfig
 from study.cluster.trial import OUT_OF_MEMORY, Report
-from study.records.tables import MEASURED
+from study.records.schemas import MEASURED
 
 
 def numbers(epoch: int, rate: float) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from fer_core.config import FOLDS, TrialConfig, trial_id
 from search_spaces.space import MEASURES
 from study.analysis.likeness import write_likeness
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY
-from study.records.tables import Tables, elsewhere_rows, prediction_rows, trial_row
+from study.records.rows import elsewhere_rows, prediction_rows, trial_row
+from study.records.tables import Tables
 
 CLASS_NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 RATES = (0.002, 0.0005, 0.001, 0.004)

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from study.engine import Engine
 from study.plan import Plan, TrialSpec
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.run import ended_as
 from study.search.deadline import Deadline
 from study.search.sampler import Sampler

@@ -10,7 +10,7 @@ from search_spaces.catalogue import load_space
 from study.analysis.effects import level_means
 from study.analysis.findings import Findings, find
 from study.records.folder import space_record
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from study.report.write import Request, write_report
 from tests.made import make_study
 

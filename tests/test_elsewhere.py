@@ -23,7 +23,7 @@ from fer_core.form import PAPERS, Form
 from study.analysis.answers import answers_elsewhere
 from study.analysis.findings import find
 from study.planning.elsewhere import find_others
-from study.records.tables import elsewhere_rows
+from study.records.rows import elsewhere_rows
 from study.report.tables import COLUMNS, arm_rows, comparison_rows
 from study.report.write import Request, write_report
 from tests.conftest import SMALL_STUDY, Finished, FinishedStudy, run_module

@@ -15,7 +15,8 @@ from search_spaces.catalogue import space_names
 from search_spaces.space import Choice, Float, Int, Space
 from study.engine import Engine
 from study.plan import TrialSpec
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 from study.search.selection import best_confirmation
 from study.watching.watcher import Watcher

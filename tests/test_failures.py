@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 
 from study.engine import Engine, StudyFailedError
 from study.plan import TrialSpec
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 from tests.driven import content, journal, plan, run, trials
 

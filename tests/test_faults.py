@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from study.records.folder import read_study
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
 from tests.hosts import Hosts
 from tests.test_run import content

@@ -26,9 +26,10 @@ from study.cluster.sharing import Shares
 from study.engine import Engine
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY, TrialSpec
 from study.planning.power import detectable, luck_of
+from study.records.parquet import read_parquet, read_table
 from study.records.place import Place
 from study.records.shelf import Shelf
-from study.records.tables import Tables, read_parquet, read_table
+from study.records.tables import Tables
 from study.report.figures.classes import answers_of, confusions
 from study.report.figures.faces import mistaken_faces
 from study.report.figures.style import Subject

@@ -25,8 +25,9 @@ from study.cluster.probe import measure
 from study.cluster.sharing import Need, Shares, as_share, share
 from study.engine import Engine, StudyFailedError
 from study.plan import make_plan
+from study.records.parquet import read_table
 from study.records.place import Place
-from study.records.tables import Tables, read_table
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 from tests.formulas import Doomed, Hungry, Meeting, Mortal, Unlucky
 

@@ -15,7 +15,7 @@ from study.analysis.findings import Findings, find
 from study.export import main as export
 from study.judge.__main__ import main as judge
 from study.records.folder import read_study
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from study.report.__main__ import main as report
 from study.run import main as run
 from tests.conftest import ROOT

@@ -13,7 +13,7 @@ from rich.console import Console
 from study.analysis.findings import Findings, find
 from study.analysis.looks import LOOKS, looks_before, looks_text
 from study.plan import Plan
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from study.report.summary import print_summary
 from study.report.write import Request, write_report
 from tests.driven import KilledError, plan, run

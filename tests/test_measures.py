@@ -7,7 +7,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from study.analysis.answers import Answers, aligned, answers_by_trial
 from study.analysis.measures import MEASURES
-from study.records.tables import prediction_rows
+from study.records.rows import prediction_rows
 
 
 def drawn(random: np.random.Generator, images: int = 500) -> Answers:

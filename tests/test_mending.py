@@ -10,7 +10,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from study.records.mending import mend
-from study.records.tables import PENDING, Tables
+from study.records.schemas import PENDING
+from study.records.tables import Tables
 from tests.driven import KilledError, content, journal, plan, run, trials
 
 SMALL = {"trials": 3, "epochs": 3, "seeds": 1}

@@ -9,9 +9,10 @@ from PIL import Image
 
 from fer_core.errors import InputError
 from study.records.object_store import ObjectStore, below
+from study.records.parquet import read_table
 from study.records.place import Place, find_place
 from study.records.store_place import RECORDS, StorePlace
-from study.records.tables import Tables, read_table
+from study.records.tables import Tables
 from tests.conftest import Finished, FinishedStudy, run_module
 from tests.made import make_study
 from tests.test_faults import driver, same_as

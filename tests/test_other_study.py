@@ -24,7 +24,9 @@ from study import check
 from study.analysis.findings import find
 from study.plan import Plan, make_plan
 from study.records.folder import read_study
-from study.records.tables import Tables, prediction_rows, read_parquet
+from study.records.parquet import read_parquet
+from study.records.rows import prediction_rows
+from study.records.tables import Tables
 from study.report.figures.classes import confusions
 from study.report.figures.outcome import table_1
 from study.report.figures.style import Subject

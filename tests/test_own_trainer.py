@@ -17,7 +17,7 @@ from fer_core.trainer import Trainer
 from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Claim, Float, Int, Space
 from study import check
-from study.analysis.evidence import read_evidence
+from study.analysis.reading import read_evidence
 from study.plan import make_plan
 from study.search.sampler import starting_point
 from tests.conftest import ROOT, FinishedStudy, run_module

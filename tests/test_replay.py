@@ -10,7 +10,8 @@ from fer_core.config import TrialConfig
 from search_spaces.catalogue import load_space
 from study.engine import Engine
 from study.plan import Plan, TrialSpec, make_plan
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.replay import Recorded, replay
 from study.search.sampler import Sampler
 

@@ -15,7 +15,8 @@ import pytest
 
 from study.analysis.findings import find
 from study.records.folder import locked, read_study
-from study.records.tables import SCHEMAS, VERSION_KEY, read_parquet
+from study.records.parquet import read_parquet
+from study.records.schemas import SCHEMAS, VERSION_KEY
 from study.report.__main__ import main
 from study.report.figures.registry import FIGURES
 from study.report.tables import COLUMNS

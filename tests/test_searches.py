@@ -9,7 +9,7 @@ import pytest
 
 from study.engine import PHASES
 from study.plan import TrialSpec
-from study.records.tables import VERSION_KEY
+from study.records.schemas import VERSION_KEY
 from study.watching.watcher import Watcher
 from tests.driven import KilledError, content, journal, plan, run, same_study, trials
 

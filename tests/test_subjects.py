@@ -26,7 +26,8 @@ from study.analysis.answers import Answers, answers_by_trial
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.findings import find
 from study.analysis.measures import MEASURES
-from study.records.tables import prediction_rows, read_parquet
+from study.records.parquet import read_parquet
+from study.records.rows import prediction_rows
 from study.report.summary import interval
 from study.report.tables import comparison_rows
 from study.report.write import Request, write_report

@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fer_core.config import TrialConfig
-from study.records.tables import PENDING, SCHEMAS, Tables, prediction_rows, read_table, trial_row
+from study.records.parquet import read_table
+from study.records.rows import prediction_rows, trial_row
+from study.records.schemas import PENDING, SCHEMAS
+from study.records.tables import Tables
 from tests.made import make_study
 
 
@@ -187,7 +190,7 @@ def test_a_column_that_an_older_study_lacks_holds_what_was_so_in_effect_or_nothi
 READ_AND_END = """
 import os, sys
 from pathlib import Path
-from study.records.tables import read_table
+from study.records.parquet import read_table
 
 for _ in range(30):
     process = os.fork()

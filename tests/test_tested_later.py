@@ -9,7 +9,8 @@ import pandas as pd
 
 from study.engine import Engine
 from study.plan import TrialSpec
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 from study.watching.watcher import Watcher
 from tests.driven import TEST_IMAGES, KilledError, plan, results_of, run, trials

@@ -11,7 +11,8 @@ import pytest
 from search_spaces.catalogue import load_space
 from study.engine import Engine
 from study.plan import TrialSpec, make_plan
-from study.records.tables import Tables, read_table
+from study.records.parquet import read_table
+from study.records.tables import Tables
 from study.replay import replay
 from study.search.sampler import Sampler
 from study.watching.aside import Aside

@@ -14,8 +14,9 @@ from study.cluster.sharing import Shares
 from study.engine import Engine
 from study.plan import make_plan
 from study.records.place import Place
+from study.records.schemas import MEASURED
 from study.records.shelf import Shelf
-from study.records.tables import MEASURED, Tables
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from study.engine import Engine
 from study.plan import Plan, TrialSpec
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from study.search.deadline import Deadline
 from tests.driven import Clock, Ending, KilledError, content, journal, plan, run, trials
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from fer_core.config import TrialConfig
 from fer_core.errors import InputError
 from study.export import read_configuration
-from study.records.tables import read_table
+from study.records.parquet import read_table
 from study.watching.logs import check_logs
 from tests.conftest import ROOT, Finished, run_module
 

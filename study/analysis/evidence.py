@@ -1,18 +1,13 @@
-"""What there is to go on: the records and tables of one study, or of several that can be pooled.
+"""What there is to go on: the records and tables of one study, or of several that can be pooled."""
 
-Reads whatever stands in the folders, while a study runs too, and notes what is missing.
-"""
-
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from fer_core import paper
 from fer_core.config import FOLDS
@@ -23,32 +18,11 @@ from fer_core.features import Features, noun
 from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
-from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
-from study.analysis.estimate import strictness
+from study.analysis.answers import Answers, Elsewhere
 from study.analysis.folds import whole
-from study.analysis.likeness import read_likeness
-from study.analysis.looks import LOOKS, this_look
+from study.analysis.looks import earlier_looks, this_look
 from study.plan import study_seed
-from study.records.folder import CHANGED_CODE, ENDED, JUDGED, OTHER_NETWORKS, current_status, read_study, space_record
-from study.records.tables import SCHEMAS, read_parquet, read_table
-from study.search.selection import COUNTED_EPOCHS
-
-# Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
-# is any, answer the same question.
-SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", "arms", "settings")
-# What a report cannot show without each table.
-WITHOUT = {
-    "trials": "no trial has a row",
-    "epochs": "no curves over epochs",
-    "predictions": "no confusion, no calibration, and intervals over seeds alone",
-    "elsewhere": "nothing of the other data that was to be tested, too",
-}
-
-
-RAN_ELSEWHERE = (
-    "The trainings ran elsewhere. Whether every arm was tuned with the same effort, whether anything was chosen by "
-    "the test examples, and whether there were other trainings is not known here: the verdict is on these alone."
-)
+from study.records.folder import ENDED, JUDGED, space_record
 
 
 @dataclass(frozen=True)
@@ -118,7 +92,7 @@ class Evidence:
     @property
     def earlier_looks(self) -> list[dict[str, Any]]:
         """What had been tested whenever one of the studies was enlarged."""
-        return _earlier_looks(self.records)
+        return earlier_looks(self.records)
 
     @property
     def looks(self) -> int:
@@ -282,98 +256,6 @@ class Evidence:
         return found
 
 
-def read_evidence(folders: Sequence[Path]) -> list[Evidence]:
-    """The studies in `folders`, pooled where they answer the same question. Raises InputError where there is none."""
-    groups: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        record = read_study(folder)
-        if record is None:
-            raise InputError(f"{folder}: there is no study in it (study.json is missing).")
-        record["status"] = current_status(folder, record)
-        alike = [*(record.get(name) for name in SAME), record.get("code") or []]
-        groups.setdefault(json.dumps(alike, sort_keys=True), []).append((folder, record))
-    return [_pooled(group) for group in groups.values()]
-
-
-def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
-    missing: list[str] = []
-    frames: dict[str, list[pd.DataFrame]] = {"trials": [], "epochs": []}
-    answers: dict[str, Answers] = {}
-    elsewhere: dict[str, Elsewhere] = {}
-    for position, (folder, record) in enumerate(studies):
-        for name, parts in frames.items():
-            parts.append(_table(folder, name, record, missing).assign(study=position))
-        answers |= _answers(folder, record, missing)
-        for name in record.get("also_tested") or ():
-            elsewhere.setdefault(name, Elsewhere((), {}))
-        for name, found in _elsewhere(folder, record, missing).items():
-            elsewhere[name] = replace(found, answers=elsewhere[name].answers | found.answers)
-    trials, epochs = (pd.concat(parts, ignore_index=True) for parts in frames.values())
-    # Two studies with one seed may have trained the very same trial.
-    trials = trials.drop_duplicates(["trial", "phase"], ignore_index=True)
-    epochs = epochs.drop_duplicates(["trial", "epoch"], ignore_index=True)
-    trials["config"] = trials["trial"].astype(str).str.split("-").str[0]
-    folders, records = zip(*studies, strict=True)
-    missing += [*_unfinished(studies, trials), *_not_tested(trials, elsewhere), *_other_networks(studies)]
-    missing += _begun_later(studies)
-    likeness = _likeness(folders, missing)
-    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere, likeness=likeness)
-
-
-def _table(folder: Path, name: str, record: Mapping[str, Any], missing: list[str]) -> pd.DataFrame:
-    try:
-        frame = read_table(folder, name)
-    except InputError as problem:
-        missing.append(f"{problem} So {WITHOUT[name]}.")
-        return SCHEMAS[name].empty_table().to_pandas()
-    if frame.empty and JUDGED not in record:
-        missing.append(f"{folder.name}: no rows of {name} yet, so {WITHOUT[name]}.")
-    return frame
-
-
-def _answers(folder: Path, record: Mapping[str, Any], missing: list[str]) -> dict[str, Answers]:
-    if JUDGED in record:
-        missing.append(RAN_ELSEWHERE)
-    table = _rows_of(folder, "predictions", missing)
-    if JUDGED in record:
-        return answers_by_trial(table)
-    if table.num_rows and table["distinct"].null_count:
-        missing.append(
-            f"{folder.name}: its predictions do not say which test images have a twin in training, as a study of an "
-            "older version; the interval of that accuracy is over seeds alone."
-        )
-    return answers_by_trial(table)
-
-
-def _elsewhere(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Elsewhere]:
-    if not record.get("also_tested"):
-        return {}
-    return answers_elsewhere(_rows_of(folder, "elsewhere", missing))
-
-
-def _likeness(folders: Sequence[Path], missing: list[str]) -> pd.DataFrame | None:
-    """That of any of the studies: they have the same data, divided in the same way."""
-    for folder in folders:
-        try:
-            if (found := read_likeness(folder)) is not None:
-                return found
-        except InputError as problem:
-            missing.append(f"{problem} So what training has seen is found out anew, if the images are at hand.")
-    return None
-
-
-def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
-    """The table of answers, with a note where there are none."""
-    try:
-        table = read_parquet(folder, name)
-    except InputError as problem:
-        missing.append(f"{problem} So {WITHOUT[name]}.")
-        return SCHEMAS[name].empty_table()
-    if not table.num_rows:
-        missing.append(f"{folder.name}: no rows of {name}, so {WITHOUT[name]}.")
-    return table
-
-
 def _is_bare(arm: str) -> bool:
     """Whether its name is a number, or says yes or no."""
     return arm in ("True", "False") or re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", arm) is not None
@@ -382,69 +264,3 @@ def _is_bare(arm: str) -> bool:
 def _equal(cell: Any, value: Any) -> bool:
     """Whether a table's cell holds the value, or nothing where the value is None."""
     return cell == value or (value is None and pd.isna(cell))
-
-
-def _unfinished(studies: list[tuple[Path, dict[str, Any]]], trials: pd.DataFrame) -> list[str]:
-    notes = [f"{folder.name}: {CHANGED_CODE}." for folder, record in studies if len(record.get("code", [])) > 1]
-    for position, (folder, record) in enumerate(studies):
-        if record["status"] != "complete":
-            search = trials[(trials["study"] == position) & (trials["phase"] == "search")]
-            cut = _search_cut(record, search) if record["status"] == "out of time" and len(search) else ""
-            state = f"the study is {record['status']}{cut}"
-            notes.append(f"{folder.name}: {state}; what follows is from the trials that have ended.")
-    return notes
-
-
-def _not_tested(trials: pd.DataFrame, elsewhere: Mapping[str, Elsewhere]) -> list[str]:
-    """Other data that a study of before is yet to be tested on, or could not be."""
-    tested = trials.loc[trials["test_accuracy"].notna(), "trial"]
-    lacking = {name: int((~tested.isin(list(found.answers))).sum()) for name, found in elsewhere.items()}
-    return [f"{name}: {n} of {len(tested)} tested networks have not answered it." for name, n in lacking.items() if n]
-
-
-def _other_networks(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
-    return [
-        f"{folder.name}: {len(trials)} networks tested on {name} are not those of before: trained again for it, they "
-        "came out otherwise, as on another machine. Configurations and seeds are the same."
-        for folder, record in studies
-        for name, trials in record.get(OTHER_NETWORKS, {}).items()
-    ]
-
-
-def _earlier_looks(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [look for record in records for look in record.get(LOOKS, [])]
-
-
-def _begun_later(studies: list[tuple[Path, dict[str, Any]]]) -> list[str]:
-    """Which of the pooled studies were begun when another had been answered, as far as is known."""
-    ends = [record["end"] for _, record in studies if record["end"]]
-    later = [folder.name for folder, record in studies if ends and record["start"] > min(ends)]
-    if not later:
-        return []
-    known = this_look(_earlier_looks(record for _, record in studies))
-    looks = known + len(later)
-    times = strictness(looks) / strictness(known)
-    return [
-        f"{', '.join(later)}: begun when another of the pooled studies had ended. They are taken for planned "
-        f"together; if not, this is look {looks}, of which every p is {times:.3g} times as large."
-    ]
-
-
-def _search_cut(record: dict[str, Any], search: pd.DataFrame) -> str:
-    """How much of the search there was time for: arms whose epochs take longer got fewer of them."""
-    counted, number = record.get(COUNTED_EPOCHS), search["search"].fillna(0)
-    if record.get("searches", 1) > 1 and not counted:
-        begun = int(number.max()) + 1
-        return f", it began {begun} of {record['searches']} searches of every arm, of which those count that ended"
-    found = search[number == 0].groupby("arm")["epochs"].agg(["size", "sum"])
-    planned = f" of {record['trials']} planned" if "trials" in record else ""
-    chosen = f", of which the first {_span(pd.Series(counted))} count in {', '.join(counted)}" if counted else ""
-    return (
-        f", its search ended after {_span(found['size'])} trials an arm{planned}, "
-        f"of {_span(found['sum'])} epochs together{chosen}"
-    )
-
-
-def _span(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return str(low) if low == high else f"{low} to {high}"

@@ -15,8 +15,9 @@ from study.analysis.effects import Effect, find_effects
 from study.analysis.elsewhere import elsewhere
 from study.analysis.ensembles import find_ensembles
 from study.analysis.estimate import Estimate
-from study.analysis.evidence import Evidence, read_evidence
+from study.analysis.evidence import Evidence
 from study.analysis.optimism import Optimism, optimism
+from study.analysis.reading import read_evidence
 from study.analysis.seen import by_what_was_seen
 from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from study.records.tables import SCHEMA_VERSION, VERSION_KEY, read_file, write_parquet
+from study.records.parquet import read_file, write_parquet
+from study.records.schemas import SCHEMA_VERSION, VERSION_KEY
 
 NAME = "likeness"
 FILE = f"{NAME}.parquet"

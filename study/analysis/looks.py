@@ -8,7 +8,7 @@ interrupted it; nor is a trial that had failed and is trained again. Studies tha
 together, with a note where one was begun after another had ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from study.analysis.estimate import CONFIDENCE, strictness
 from study.analysis.verdicts import counted
 from study.plan import BUDGETS, Plan
 from study.records.folder import now
-from study.records.tables import read_table
+from study.records.parquet import read_table
 
 LOOKS = "looks"  # in a study's record
 SIZES = ("trials", "searches", "seeds")  # what of a plan may grow
@@ -54,6 +54,11 @@ def _planned(record: Mapping[str, Any]) -> dict[str, Any]:
     for part in (arguments, record):
         known |= {name: part[name] for name in SIZES if part.get(name) is not None}
     return known
+
+
+def earlier_looks(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those at any of the studies with these records."""
+    return [look for record in records for look in record.get(LOOKS, [])]
 
 
 def this_look(earlier: Sequence[Mapping[str, Any]]) -> int:

@@ -19,7 +19,9 @@ from study.analysis.looks import LOOKS, with_look
 from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
 from study.records.folder import JUDGED, environment_record, now, read_study, write_study
-from study.records.tables import SCHEMAS, Row, prediction_rows, write_parquet
+from study.records.parquet import write_parquet
+from study.records.rows import prediction_rows
+from study.records.schemas import SCHEMAS, Row
 
 UNKNOWN = "unknown"  # a protocol, where nothing is known of what trained and what chose
 

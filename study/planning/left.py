@@ -16,7 +16,8 @@ from study.planning.elsewhere import later_text
 from study.records.folder import JOURNAL, MODELS, network_file
 from study.records.mending import mend
 from study.records.place import Place
-from study.records.tables import FILES, Tables
+from study.records.schemas import FILES
+from study.records.tables import Tables
 from study.search.sampler import Sampler
 
 

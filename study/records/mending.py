@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from study.records.folder import JOURNAL
-from study.records.tables import PENDING
+from study.records.schemas import PENDING
 
 LINES = (PENDING, JOURNAL)
 

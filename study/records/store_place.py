@@ -16,7 +16,7 @@ from study.records.folder import JOURNAL, STUDY
 from study.records.lease import Lease
 from study.records.object_store import ObjectStore, below
 from study.records.place import Place
-from study.records.tables import FILES
+from study.records.schemas import FILES
 
 # In the order in which they are sent, the reverse of that in which they are fetched: the journal may know no more
 # than the tables.

@@ -20,7 +20,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
-from study.records.tables import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
+from study.records.schemas import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, percent, points, seen_heading
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
