@@ -111,7 +111,7 @@ def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Pa
     found = found_in(make_study(tmp_path, {"none": 0.3, "block": 0.9}))
     assert found.comparisons[0].verdict == "better"
     assert found.answer.startswith("With 3 seeds, block is better than none (+")
-    assert found.claim == "undecided"  # far beyond the paper's gain: not its claim
+    assert found.claim == "exceeded"  # far beyond the paper's gain
 
 
 @pytest.mark.parametrize(
