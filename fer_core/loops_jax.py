@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 if TYPE_CHECKING:
-    from fer_core.passes import Examples
+    from fer_core.examples import Examples
 
 
 def loops(model: keras.Model) -> tuple[Callable, Callable, Callable]:

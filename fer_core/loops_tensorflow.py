@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 if TYPE_CHECKING:
-    from fer_core.passes import Examples
+    from fer_core.examples import Examples
 
 
 def loops(model: keras.Model) -> tuple[Callable, Callable, Callable]:

@@ -6,35 +6,17 @@ compiled loop. The steps do what Keras' own do, in the same order, with the same
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from fer_core.by_class import BY_CLASS
+from fer_core.examples import Examples
 
 Metrics = dict[str, float]
 BATCH = 512  # images a step of validation and test; has no influence on the numbers beyond rounding
-
-
-class Examples(NamedTuple):
-    """Labelled images on the device: uint8 (n, side, side, channels), or features float32 or int32 (n, ...); one-hot
-    or distributions float32 (n, classes); and, if not all count alike, the weight of each in the loss, float32 (n,).
-    """
-
-    images: Any
-    labels: Any
-    weights: Any = None
-
-    @classmethod
-    def on_device(cls, images: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> "Examples":
-        given = [part for part in (images, labels, weights) if part is not None]
-        return cls(*map(ops.convert_to_tensor, given))
-
-    def towards(self, labels: np.ndarray) -> "Examples":
-        """The same images with other labels."""
-        return self._replace(labels=ops.convert_to_tensor(labels))
 
 
 class Passes:

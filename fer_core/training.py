@@ -26,8 +26,9 @@ from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of, worth
 from fer_core.evaluation import Evaluation, evaluate
+from fer_core.examples import Examples
 from fer_core.model import network_input
-from fer_core.passes import BATCH, Examples
+from fer_core.passes import BATCH
 from fer_core.targets import Targets, one_hot
 
 WORTH = "worth"  # of an epoch, by what the configuration says to go by

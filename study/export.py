@@ -13,8 +13,8 @@ from fer_core.command_line import Parser, run_command
 from fer_core.config import TRAINER, TrialConfig, in_cell
 from fer_core.errors import InputError
 from study.plan import study_seed
+from study.records.find_place import find_place
 from study.records.folder import JUDGED, MODELS, network_file, read_study, settings_in
-from study.records.place import find_place
 from study.search.selection import best_confirmation, best_winner, winners
 
 if TYPE_CHECKING:

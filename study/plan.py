@@ -22,9 +22,11 @@ from search_spaces.space import FORM, Arm, Choice, Space
 SEEDS_A_STUDY = 1_000_000
 SEARCH_SEEDS = 100_000
 CONFIRM_SEEDS = 200_000
-# The n-th further search of a study with `--seed s` has the seeds that a study with `--seed s + 100 n` would have.
+# The n-th further search of a study with `--seed s` has the seeds that one with `--seed s + 100 n` would have, and
+# beyond the last seeds that there are (Keras' have 32 bits) the first ones.
 SEARCHES_APART = 100
-MOST_STUDIES = 2**32 // SEEDS_A_STUDY  # Keras' seeds have 32 bits
+MOST_STUDIES = 2**32 // SEEDS_A_STUDY
+MOST_SEARCHES = MOST_STUDIES // math.gcd(MOST_STUDIES, SEARCHES_APART)  # until one comes round to the first one's
 
 # Settings that more hangs on than a training.
 BY_OPTION = {"data.protocol": "--protocol", "data.folds": "--folds K", "data.fold": "--folds K, each in turn"}
@@ -199,7 +201,7 @@ class Plan:
     def of_search(self, search: int) -> "Plan":
         """The plan as one of its searches has it: with that search's seeds and starting points, and its fold."""
         base = self.base.override({"data.fold": search}) if self.folds else self.base
-        return replace(self, base=base, seed=self.seed + search * SEARCHES_APART)
+        return replace(self, base=base, seed=(self.seed + search * SEARCHES_APART) % MOST_STUDIES)
 
     def trials_in(self, arm: Arm) -> int:
         """Trials of a search of `arm`: the same number in every arm that has something to tune, else none."""
@@ -350,12 +352,11 @@ def make_plan(
         raise InputError(
             f"--searches {searches}: the space {space.name} tunes nothing. --seeds repeats its trainings."
         )
-    if seed + (searches - 1) * SEARCHES_APART >= MOST_STUDIES:
-        several = "searches" if folds is None else "folds"
-        raise InputError(
-            f"--seed {seed}, --{several} {searches}: seed + {SEARCHES_APART} * ({several} - 1) must be less than "
-            f"{MOST_STUDIES}."
-        )
+    if seed >= MOST_STUDIES:
+        raise InputError(f"--seed {seed}: expected less than {MOST_STUDIES}.")
+    if searches > MOST_SEARCHES:
+        option = "--searches" if folds is None else "--folds"
+        raise InputError(f"{option} {searches}: expected at most {MOST_SEARCHES}.")
     amount = QUICK_SYNTHETIC if (budget, data_name) == ("quick", SYNTHETIC) else BUDGETS[budget]
     settings = settings or {}
     for name in settings:

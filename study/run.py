@@ -42,6 +42,7 @@ from study.planning.elsewhere import find_others, later_text
 from study.planning.material import Material, read_material
 from study.planning.other_python import check_script, script_record
 from study.planning.votes import check_source
+from study.records.find_place import find_place
 from study.records.folder import (
     CHANGED_CODE,
     ENDED,
@@ -57,7 +58,7 @@ from study.records.folder import (
     space_record,
     write_study,
 )
-from study.records.place import Place, find_place
+from study.records.place import Place
 from study.search.deadline import Deadline
 from study.search.selection import COUNTED_EPOCHS
 from study.watching.logs import watchers

@@ -438,6 +438,7 @@ def test_the_page_and_its_files_show_the_other_data(made: Path, tmp_path: Path) 
     for name, there in found.elsewhere.items():
         assert f"On {name}: {there.answer}" in page
         assert f"On {name}: Differences between arms" in page
+        assert f"On {name}: One network, and all of an arm together" in page
         assert f"Confusion matrices (the paper's Figure 3) on {name}" in page
     figures = {path.stem for path in tmp_path.glob("*.png")}
     assert {"elsewhere", "confusions", "confusions-lab_7_8", "confusions-wild"} <= figures

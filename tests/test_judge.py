@@ -231,6 +231,18 @@ def test_the_measure_that_is_given_judges(tmp_path: Path) -> None:
         judge([str(tmp_path / "answers.csv"), "--measure", "accuracy", "--out", str(tmp_path / "other")])
 
 
+def test_results_may_stand_in_a_table_of_many_columns(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"arm": ["a", "a", "b", "b"], "seed": [1, 2, 1, 2], "accuracy": [0.5, 0.52, 0.6, 0.61]})
+    expected = judged(rows, tmp_path)
+    file = tmp_path / "export.csv"
+    rows.rename(columns={"accuracy": "test/acc", "arm": "model"}).assign(note="a, b", lr=0.1).to_csv(
+        file, index=False
+    )
+    options = ("--column", "accuracy=test/acc", "--column", "arm=model")
+    assert judge([str(file), *options, "--out", str(tmp_path / "other")]) == 0
+    same(find([tmp_path / "other"])[0], expected)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -274,6 +286,8 @@ def test_judging_more_trainings_of_the_same_is_one_more_look(tmp_path: Path) -> 
     more = judged(frame, tmp_path)
     assert more.evidence.looks == 2
     assert more.comparisons[0].difference.looks == 2
+    with pytest.raises(InputError, match="arm a, seed 0 was judged there before, and is lacking now"):
+        judged(frame[frame["seed"] > 0], tmp_path)
     once = judged(frame, tmp_path / "once").comparisons[0]
     assert more.comparisons[0].p_corrected == pytest.approx(min(4 * once.p_corrected, 1.0))
 

@@ -15,7 +15,10 @@ STUDY = (  # likewise, what lies in study/
     *("analysis", "report", "judge", "export", "arguments", "planning", "check", "spaces", "run"),
 )
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
-KERAS = (*NETWORK, "adam", "by_class", "compiled", "passes", "loops_jax", "loops_tensorflow", "training")
+KERAS = (
+    *NETWORK,
+    *("adam", "by_class", "compiled", "examples", "passes", "loops_jax", "loops_tensorflow", "training"),
+)
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {
     "ray": {f"study/cluster/{name}.py" for name in ("connection", "runner", "tune_parts", "trial")},

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from fer_core.errors import InputError
+from study.records.find_place import find_place
 from study.records.object_store import ObjectStore, below
 from study.records.parquet import read_table
-from study.records.place import Place, find_place
+from study.records.place import Place
 from study.records.store_place import RECORDS, StorePlace
 from study.records.tables import Tables
 from tests.conftest import Finished, FinishedStudy, run_module

@@ -14,8 +14,9 @@ from fer_core import compiled
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning
+from fer_core.examples import Examples
 from fer_core.loops_jax import answering, mapped, scanned, training_step, variables
-from fer_core.passes import Examples, Metrics, Passes
+from fer_core.passes import Metrics, Passes
 from fer_core.targets import one_hot
 from fer_core.training import class_weights
 from tests.conftest import ROOT

@@ -61,10 +61,19 @@ def test_searches_share_no_seed_and_no_starting_point_but_the_papers() -> None:
 def test_what_cannot_be_searched_again_is_refused() -> None:
     with pytest.raises(InputError, match="--searches 2: the space paper tunes nothing"):
         plan("paper", searches=2)
-    assert plan(seed=94, searches=42).searches == 42
-    for seed, searches in ((95, 43), (4294, 1)):
-        with pytest.raises(InputError, match="must be less than 4294"):
-            plan(seed=seed, searches=searches)
+    with pytest.raises(InputError, match="--seed 4294: expected less than 4294"):
+        plan(seed=4294)
+    with pytest.raises(InputError, match="--searches 2148: expected at most 2147"):
+        plan(searches=2148)
+
+
+@pytest.mark.parametrize("seed", [0, 95, 4293])
+def test_every_one_of_many_searches_has_seeds_of_its_own(seed: int) -> None:
+    p = plan(seed=seed, searches=2147)
+    own = [p.of_search(n).seed for n in range(2147)]
+    assert len(set(own)) == 2147
+    assert max(p.of_search(n).confirm_seeds[-1] for n in range(2147)) < 2**32
+    assert [p.of_search(n).seed for n in range(40)] == [(seed + 100 * n) % 4294 for n in range(40)]
 
 
 def test_the_full_budget_trains_the_papers_configuration_as_it_stands() -> None:

@@ -5,7 +5,10 @@ Modules that take long to import are imported where they are first needed.
 
 import re
 import shlex
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _progress(text: str):  # type: ignore[no-untyped-def]
+def _progress(text: str) -> AbstractContextManager[object]:
     from rich.console import Console
 
     return Console(stderr=True).status(text)
@@ -137,8 +140,6 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
 
 
 def _with_baseline(given: "Trainings", baseline: str | None) -> "Trainings":
-    from dataclasses import replace
-
     if baseline is None:
         return given
     if baseline not in given.arms:
@@ -157,7 +158,7 @@ def _claim(text: str | None, arms: Sequence[str], measure: str) -> Claim | None:
         raise InputError(f"--claim {text}: expected ARM=POINTS, an ARM of {', '.join(others) or 'two at least'}.")
     try:
         gain = positive(points)
-    except Exception:
+    except ArgumentTypeError:
         raise InputError(f"--claim {text}: '{points}', expected a number of points above 0.") from None
     return Claim(arm, arms[0], gain, measure)
 
@@ -165,10 +166,12 @@ def _claim(text: str | None, arms: Sequence[str], measure: str) -> Claim | None:
 def _question(arms: Sequence[str], claim: Claim | None) -> str:
     if claim is not None:
         return f"Is {claim.arm} better than {claim.baseline} by {claim.points:g} points?"
-    if len(arms) == 1:
-        return f"How good is {arms[0]}?"
-    others = " and ".join([", ".join(arms[1:-1])] * (len(arms) > 2) + [arms[-1]])
-    return f"How do {others} do beside {arms[0]}?" if len(arms) > 2 else f"Is {others} better than {arms[0]}?"
+    baseline, *others = arms
+    if not others:
+        return f"How good is {baseline}?"
+    if len(others) == 1:
+        return f"Is {others[0]} better than {baseline}?"
+    return f"How do {', '.join(others[:-1])} and {others[-1]} do beside {baseline}?"
 
 
 if __name__ == "__main__":

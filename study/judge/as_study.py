@@ -96,9 +96,16 @@ def _fingerprint(given: Trainings, name: str) -> str:
 
 
 def _looks(before: Mapping[str, Any], record: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
+    """What had been tested whenever these trainings were judged there and there were fewer of them."""
     if JUDGED not in before or before["fingerprint"] != record["fingerprint"]:
         what = "other examples" if JUDGED in before else "a study that ran here"
         raise InputError(f"{folder}: holds {what}. Choose another --out.")
+    for arm, seeds in before[JUDGED].items():
+        if lacking := [seed for seed in seeds if seed not in record[JUDGED].get(arm, [])]:
+            raise InputError(
+                f"{folder}: arm {arm}, seed {lacking[0]} was judged there before, and is lacking now. "
+                "Choose another --out."
+            )
     fewer = _most_seeds(before) < _most_seeds(record)
     size = {"trials": 0, "searches": 1, "seeds": _most_seeds(before)}
     return with_look(before, size, folder) if fewer else list(before.get(LOOKS, []))

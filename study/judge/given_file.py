@@ -28,7 +28,8 @@ from fer_core.data.csv_file import read_header, read_rows
 from fer_core.errors import InputError
 from search_spaces.space import MEASURES
 
-COLUMNS = ("arm", "seed", "fold", "example", "label", "predicted", "subject")
+TEXTS = ("arm", "seed", "fold", "example", "label", "predicted", "subject")
+COLUMNS = (*TEXTS, *MEASURES)
 PROBABILITY = "p_"
 
 
@@ -80,16 +81,18 @@ def read_given(paths: Sequence[Path], columns: Mapping[str, str], files: re.Patt
 
 def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None) -> Part:
     try:
-        table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+        table = _parquet(path) if path.suffix == ".parquet" else _csv(path, columns)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except (OSError, EOFError) as problem:
         raise InputError(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}).") from None
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
-    found = _by_file_name(path, files, table.num_rows) | _named(path, table, columns)
+    found = _by_file_name(path, files, table.num_rows)
+    for name, column in _named(path, table.column_names, columns).items():
+        found[name] = (_fractions if name in MEASURES else _texts)(path, column, table[column])
     for name in table.column_names:
-        if name.startswith(PROBABILITY) or name in MEASURES:
+        if name.startswith(PROBABILITY):
             found[name] = _fractions(path, name, table[name])
     _check_columns(path, table.column_names, found)
     return Part(path, pa.table(found))
@@ -102,23 +105,21 @@ def _parquet(path: Path) -> pa.Table:
         raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0][:200]}).") from None
 
 
-def _csv(path: Path) -> pa.Table:
+def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         header = read_header(path, file)  # type: ignore[arg-type]
-        texts = [name for name in header if not name.startswith(PROBABILITY) and name not in MEASURES]
-        return read_rows(path, file, texts)  # type: ignore[arg-type]
+        named = _named(path, header, columns)
+        return read_rows(path, file, [named[name] for name in TEXTS if name in named])  # type: ignore[arg-type]
 
 
-def _named(path: Path, table: pa.Table, columns: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
-    known = {name.strip().lower(): name for name in reversed(table.column_names)}
-    found = {}
-    for name in COLUMNS:
-        if name in columns and columns[name] not in table.column_names:
-            there = ", ".join(table.column_names)
-            raise InputError(f"--column {name}={columns[name]}: {path} has the columns {there}.")
-        if (column := columns.get(name) or known.get(name)) is not None:
-            found[name] = _texts(path, column, table[column])
-    return found
+def _named(path: Path, there: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """What those of COLUMNS are called that are there."""
+    for name, column in columns.items():
+        if column not in there:
+            raise InputError(f"--column {name}={column}: {path} has the columns {', '.join(there)}.")
+    known = {name.strip().lower(): name for name in reversed(there)}
+    named = {name: columns.get(name) or known.get(name) for name in COLUMNS}
+    return {name: column for name, column in named.items() if column is not None}
 
 
 def _by_file_name(path: Path, files: re.Pattern[str] | None, rows: int) -> dict[str, pa.ChunkedArray]:

@@ -1,4 +1,4 @@
-"""Where a study lies: in a folder on a disk, or in one on an object store (`store_place.py`)."""
+"""Where a study lies: in a folder on a disk, or in one on an object store."""
 
 import shutil
 from contextlib import AbstractContextManager, nullcontext
@@ -49,20 +49,3 @@ class Place:
     def leased(self) -> AbstractContextManager[None]:
         """Keep the place to this process, its records fetched. On a disk the folder's own lock does so."""
         return nullcontext()
-
-
-def is_uri(name: str) -> bool:
-    """Whether `name` lies on an object store, not on a disk."""
-    return "://" in name
-
-
-def find_place(name: str) -> Place:
-    """The place that a path or a URI names, its records fetched. Raises InputError if it cannot be reached."""
-    name = name.removeprefix("file://")  # which is no object store: folders must be made there
-    if not is_uri(name):
-        return Place(Path(name).resolve())  # workers have other working folders
-    from study.records.store_place import StorePlace  # Arrow takes long to import
-
-    place = StorePlace(name)
-    place.fetch()
-    return place

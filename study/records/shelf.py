@@ -5,8 +5,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from study.records.find_place import is_uri
 from study.records.object_store import ObjectStore
-from study.records.place import is_uri
 
 
 class Shelf:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from fer_core.command_line import Parser, at_least, run_command
 from fer_core.errors import InputError
+from study.records.find_place import find_place
 from study.records.folder import read_study
-from study.records.place import Place, find_place
+from study.records.place import Place
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -69,7 +69,7 @@ def _tables_elsewhere(there: Findings) -> list[PageTable]:
     """What other data says, which was tested, too."""
     name, tested = there.evidence.tested_on, tested_text(there)
     note = f"{tested}, of which none trained or chose; the networks were asked which of these classes."
-    tables = (_effects(there), _comparisons(there), _arms(there), _fixed(there))
+    tables = (_effects(there), _comparisons(there), _arms(there), _ensembles(there), _fixed(there))
     return [replace(one, title=f"On {name}: {one.title}", note=f"{note} {one.note}") for one in tables]
 
 
