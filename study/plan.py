@@ -353,7 +353,7 @@ def make_plan(
             f"--searches {searches}: the space {space.name} tunes nothing. --seeds repeats its trainings."
         )
     if seed >= MOST_STUDIES:
-        raise InputError(f"--seed {seed}: expected less than {MOST_STUDIES}.")
+        raise InputError(f"--seed {seed}: must be less than {MOST_STUDIES}.")
     if searches > MOST_SEARCHES:
         option = "--searches" if folds is None else "--folds"
         raise InputError(f"{option} {searches}: expected at most {MOST_SEARCHES}.")

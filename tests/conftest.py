@@ -77,6 +77,10 @@ def run_module(module: str, *arguments: object, cwd: Path = ROOT, **environment:
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
+# A worker imports TensorFlow and traces every network, in seconds: where two modules run side by side, one worker for
+# all of a study's trials is the faster way, and of no influence on what comes out.
+ONE_WORKER = ("--max-concurrent", "1")
+
 # Small enough for seconds, and still every phase in every arm.
 SMALL_STUDY = shlex.split(
     "--space se_placement --data synthetic --budget quick --trials 3 --epochs 3 --seeds 2 "

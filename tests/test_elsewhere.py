@@ -26,7 +26,7 @@ from study.planning.elsewhere import find_others
 from study.records.rows import elsewhere_rows
 from study.report.tables import COLUMNS, arm_rows, comparison_rows
 from study.report.write import Request, write_report
-from tests.conftest import SMALL_STUDY, Finished, FinishedStudy, run_module
+from tests.conftest import ONE_WORKER, SMALL_STUDY, Finished, FinishedStudy, run_module
 from tests.made import make_study
 from tests.test_readers import write_csv
 
@@ -177,7 +177,8 @@ def shared_files(lab: Path) -> list[Path]:
 def tested(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     """The study that all modules' tests share, but tested on other faces, too."""
     folder = tmp_path_factory.mktemp("elsewhere") / "study"
-    return FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, "--also-test", lab, r"^S\d", "--out", folder))
+    given = ("--also-test", lab, r"^S\d", *ONE_WORKER, "--out", folder)
+    return FinishedStudy(folder, run_module("study.run", *SMALL_STUDY, *given))
 
 
 def answers_of(folder: Path) -> pd.DataFrame:
@@ -318,7 +319,7 @@ def later(
     folder = tmp_path_factory.mktemp("later") / "study"
     shutil.copytree(finished_study.folder, folder)
     kept = sorted(path.stem for path in (folder / "models").iterdir())
-    given = ("--also-test", lab, r"^S\d", "--keep-networks", "all")
+    given = ("--also-test", lab, r"^S\d", "--keep-networks", "all", *ONE_WORKER)
     return FinishedStudy(folder, run_module("study.run", "--resume", "--out", folder, *given)), kept
 
 

@@ -30,7 +30,7 @@ from study.cluster.probe import batches
 from study.plan import Plan, make_plan
 from study.planning.inputs import check_alike, check_finite, check_inputs
 from study.report.write import Request, write_report
-from tests.conftest import ROOT, FinishedStudy, run_module
+from tests.conftest import ONE_WORKER, ROOT, FinishedStudy, run_module
 from tests.test_own_trainer import Guess
 
 EXAMPLE = ROOT / "docs" / "examples" / "landmarks.py"
@@ -373,7 +373,17 @@ def own_study(points: Path, tmp_path_factory: pytest.TempPathFactory) -> Finishe
     base = tmp_path_factory.mktemp("features")
     other = write_points(base / "others.npz", seed=5)
     command = run_module(
-        "study.run", "--space", EXAMPLE, "--data", points, "--also-test", other, *SMALL, "--out", base / "study"
+        "study.run",
+        "--space",
+        EXAMPLE,
+        "--data",
+        points,
+        "--also-test",
+        other,
+        *SMALL,
+        *ONE_WORKER,
+        "--out",
+        base / "study",
     )
     return FinishedStudy(base / "study", command)
 

@@ -38,7 +38,7 @@ from study.report.write import Request, write_report
 from study.search.deadline import Deadline
 from study.search.sampler import Sampler
 from tests import driven
-from tests.conftest import Finished, run_module
+from tests.conftest import ONE_WORKER, Finished, run_module
 from tests.driven import Clock, plan
 from tests.driven import run as run_engine
 from tests.made import make_study
@@ -443,7 +443,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     done = run_module(
         "study.run", "--space", folder / "own.py", "--data", folder / "tints", "--subjects", PATTERN,
         "--folds", "3", "--also-test", folder / "wild", "--budget", "quick", "--trials", "1", "--epochs", "2",
-        "--seeds", "1", *(f"--set={setting}" for setting in SMALL), "--out", folder / "study",
+        "--seeds", "1", *(f"--set={setting}" for setting in SMALL), *ONE_WORKER, "--out", folder / "study",
     )  # fmt: skip
     return folder, done
 
@@ -505,7 +505,7 @@ def test_it_goes_on_in_as_many_folds(study: tuple[Path, Finished]) -> None:
     assert other.status == 2
     assert "holds a study with data.folds 3, this one has 4" in other.err
     before = read_table(folder / "study", "trials")
-    more = run_module("study.run", "--resume", "--out", folder / "study", "--seeds", 2)
+    more = run_module("study.run", "--resume", "--out", folder / "study", "--seeds", 2, *ONE_WORKER)
     assert more.status == 0, more.err
     after = read_table(folder / "study", "trials")
     assert set(before["trial"]) < set(after["trial"])

@@ -31,7 +31,7 @@ from study.report.figures.classes import confusions
 from study.report.figures.outcome import table_1
 from study.report.figures.style import Subject
 from study.report.write import Request, write_report
-from tests.conftest import Finished, run_module
+from tests.conftest import ONE_WORKER, Finished, run_module
 from tests.made import make_study
 from tests.test_other_data import COLOURS, SMALL, tinted, write_classes
 
@@ -194,7 +194,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     write_classes(folder / "tints", COLOURS, {"": 60})
     (folder / "sides.py").write_text(SPACE)
     effort = ("--budget", "quick", "--trials", "2", "--epochs", "3", "--seeds", "2", "--set", "train.batch_size=8")
-    given = ("--space", folder / "sides.py", "--data", folder / "tints", "--out", folder / "study")
+    given = ("--space", folder / "sides.py", "--data", folder / "tints", *ONE_WORKER, "--out", folder / "study")
     return folder, run_module("study.run", *given, *effort)
 
 
@@ -251,7 +251,7 @@ def test_its_network_classifies_files_of_any_size(study: tuple[Path, Finished], 
 
 def test_it_goes_on_with_more_seeds_on_the_same_images(study: tuple[Path, Finished]) -> None:
     folder, _ = study
-    more = run_module("study.run", "--resume", "--out", folder / "study", "--seeds", "3")
+    more = run_module("study.run", "--resume", "--out", folder / "study", "--seeds", "3", *ONE_WORKER)
     assert more.status == 0, more.err
     trials = pd.read_parquet(folder / "study" / "trials.parquet")
     assert (trials["phase"] == "confirm").sum() == 6

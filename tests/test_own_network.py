@@ -20,7 +20,7 @@ from fer_core.training import Training
 from search_spaces.catalogue import load_space
 from search_spaces.space import Float, Space
 from study import check
-from tests.conftest import ROOT, FinishedStudy, run_module
+from tests.conftest import ONE_WORKER, ROOT, FinishedStudy, run_module
 from tests.test_own_trainer import Guess
 
 EXAMPLE = ROOT / "docs" / "examples" / "separable.py"
@@ -124,7 +124,7 @@ def test_the_check_finds_a_setting_that_a_network_never_asks_for(parts: tuple[Le
 def own_study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     folder = tmp_path_factory.mktemp("own") / "study"
     arguments = ("--space", EXAMPLE, "--data", "synthetic", "--budget", "quick", "--trials", "2", "--epochs", "2")
-    small = ("--seeds", "1", "--set", "data.train_images=320", "--set", "data.val_images=100")
+    small = ("--seeds", "1", "--set", "data.train_images=320", "--set", "data.val_images=100", *ONE_WORKER)
     return FinishedStudy(folder, run_module("study.run", *arguments, *small, "--out", folder))
 
 

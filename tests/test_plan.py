@@ -61,7 +61,7 @@ def test_searches_share_no_seed_and_no_starting_point_but_the_papers() -> None:
 def test_what_cannot_be_searched_again_is_refused() -> None:
     with pytest.raises(InputError, match="--searches 2: the space paper tunes nothing"):
         plan("paper", searches=2)
-    with pytest.raises(InputError, match="--seed 4294: expected less than 4294"):
+    with pytest.raises(InputError, match="--seed 4294: must be less than 4294"):
         plan(seed=4294)
     with pytest.raises(InputError, match="--searches 2148: expected at most 2147"):
         plan(searches=2148)

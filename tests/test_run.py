@@ -21,7 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fer_core.data.synthetic import synthetic_faces
-from tests.conftest import ROOT, SMALL_STUDY, FinishedStudy, run_module
+from tests.conftest import ONE_WORKER, ROOT, SMALL_STUDY, FinishedStudy, run_module
 
 PLANNED = {("none", "fixed"): 1, ("block", "fixed"): 1} | {
     (arm, phase): count for arm in ("none", "block", "conv") for phase, count in (("search", 3), ("confirm", 2))
@@ -213,7 +213,8 @@ def test_what_failed_on_a_broken_node_is_trained_again_as_if_nothing_had_happene
 def test_the_paper_space_runs_in_both_protocols_and_says_what_choosing_adds(tmp_path: Path) -> None:
     folder = tmp_path / "paper"
     small = ("--epochs", 2, "--seeds", 2, "--set", "model.width=0.0625", "--set", "data.train_images=320")
-    done = run_module("study.run", "--space", "paper", "--data", "synthetic", *small, "--out", folder)
+    arguments = ("--space", "paper", "--data", "synthetic", *small, *ONE_WORKER)
+    done = run_module("study.run", *arguments, "--out", folder)
     assert done.status == 0, done.err
     arms = ("none-paper", "none-challenge", "block-paper", "block-challenge")
     planned = {(arm, "confirm"): 2 for arm in arms} | {("none-paper", "fixed"): 1, ("block-paper", "fixed"): 1}

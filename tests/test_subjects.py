@@ -31,7 +31,7 @@ from study.records.rows import prediction_rows
 from study.report.summary import interval
 from study.report.tables import comparison_rows
 from study.report.write import Request, write_report
-from tests.conftest import Finished, run_module
+from tests.conftest import ONE_WORKER, Finished, run_module
 from tests.made import make_study
 from tests.test_other_data import COLOURS, SMALL, tinted, write_hub
 
@@ -393,7 +393,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     done = run_module(
         "study.run", "--space", "se_placement", "--data", folder / "tints", "--subjects", PATTERN,
         "--budget", "quick", "--trials", "1", "--epochs", "2", "--seeds", "2",
-        *(f"--set={setting}" for setting in settings), "--out", folder / "study",
+        *(f"--set={setting}" for setting in settings), *ONE_WORKER, "--out", folder / "study",
     )  # fmt: skip
     return folder, done
 

@@ -18,7 +18,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.space import Choice, Space
 from study.plan import make_plan
 from study.planning.votes import as_needed
-from tests.conftest import FinishedStudy, run_module
+from tests.conftest import ONE_WORKER, FinishedStudy, run_module
 from tests.test_readers import write_csv
 
 KINDS = ("label", "distribution", "drawn")
@@ -157,7 +157,7 @@ SMALL = ("--budget", "quick", "--trials", "1", "--epochs", "2", "--seeds", "1", 
 @pytest.fixture(scope="module")
 def study(voted_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     folder = tmp_path_factory.mktemp("targets") / "study"
-    arguments = ("--space", "soft_labels", "--data", voted_faces, *SMALL)
+    arguments = ("--space", "soft_labels", "--data", voted_faces, *SMALL, *ONE_WORKER)
     return FinishedStudy(folder, run_module("study.run", *arguments, "--out", folder))
 
 
