@@ -82,6 +82,19 @@ def test_as_many_folds_as_people_leave_one_out_each() -> None:
     assert images_by_part(data.listing, FOLDS, Fold(0, 6)) == {"train": 20, "validate": 5, "tested": 5}
 
 
+@pytest.mark.parametrize(("count", "choose"), [(3, 1), (14, 1), (16, 2), (30, 3)])
+def test_a_tenth_of_many_folds_chooses(count: int, choose: int) -> None:
+    data = of_people(*(f"person {n}" for n in range(count) for _ in range(4)))
+    assert data.subjects is not None
+    every = folds(data.listing, count)
+    for number in range(count):
+        learning, testing = split(data, FOLDS, Fold(number, count))
+        following = np.concatenate([every[(number + 1 + k) % count] for k in range(choose)])
+        assert {image.tobytes() for image in learning.val_images} == {data.images[row].tobytes() for row in following}
+        assert len(learning.train_images) == 4 * (count - 1 - choose)
+        assert len({*testing.subjects}) == 1
+
+
 @pytest.mark.parametrize(
     ("data", "count", "complaint"),
     [

@@ -6,8 +6,8 @@ holdout    a stratified tenth of Training chooses; all test images are tested, o
            tenth of Training. For data without the marks. Where subjects are known, these tenths are of subjects:
            nobody is in two of them.
 folds      all images, whatever part of the data they came in, are divided into stratified parts, of subjects where
-           those are known; one part is tested, the next one chooses, the others train. A study goes through all
-           of them, so that every image is tested once.
+           those are known; one part is tested, the next tenth of them, one at least, chooses, the others train. A
+           study goes through all of them, so that every image is tested once.
 """
 
 import warnings
@@ -150,7 +150,8 @@ def _rows(data: Listing, protocol: str, fold: Fold | None = None) -> tuple[Indic
     elif protocol == FOLDS:
         assert fold is not None
         every = folds(data, fold.of)
-        test, val = every[fold.number], every[(fold.number + 1) % fold.of]
+        following = (fold.number + 1 + np.arange(max(1, round(fold.of * HOLDOUT_SHARE)))) % fold.of
+        test, val = every[fold.number], np.sort(np.concatenate([every[part] for part in following]))
         train = np.setdiff1d(np.arange(len(data.labels)), np.concatenate([val, test]))
     else:
         raise InputError(f"protocol {protocol}: expected challenge, paper, holdout or {FOLDS}.")
