@@ -82,7 +82,9 @@ def test_intervals_over_searches_cover_what_tuning_is_worth(searches: int) -> No
     assert np.mean(of_one) < 0.85
 
 
-@pytest.mark.parametrize(("people", "each", "folds", "seeds"), [(30, 15, 5, 3), (10, 21, 10, 3), (100, 8, 10, 3)])
+@pytest.mark.parametrize(
+    ("people", "each", "folds", "seeds"), [(30, 15, 5, 3), (10, 21, 10, 3), (30, 15, 30, 1), (100, 8, 10, 3)]
+)
 def test_intervals_over_folds_cover_an_arm_and_are_wide_for_a_difference(
     people: int, each: int, folds: int, seeds: int
 ) -> None:
