@@ -213,6 +213,18 @@ def test_results_alone_are_judged_by_students_t_over_the_pairs(tmp_path: Path) -
     assert "balanced accuracy" not in page
 
 
+@pytest.mark.parametrize("by", ["seed", "fold"])
+def test_results_that_all_say_the_same_decide_nothing(by: str, tmp_path: Path) -> None:
+    rows = [
+        {"arm": arm, by: n, "accuracy": more + n / 100} for arm, more in (("a", 0.68), ("b", 0.69)) for n in range(3)
+    ]
+    (pair,) = judged(pd.DataFrame(rows), tmp_path).comparisons
+    assert pair.p_corrected == 1
+    assert pair.verdict == f"undecided: all {by}s say the same, which shows no spread"
+    assert report([str(tmp_path / "study")]) == 0
+    assert "no spread seen" in (tmp_path / "study" / "report" / "index.html").read_text(encoding="utf-8")
+
+
 def test_results_of_folds_allow_for_the_examples_that_they_share(tmp_path: Path) -> None:
     gains = np.array([0.01, 0.03, 0.02, 0.05, 0.02])
     rows = [{"arm": "a", "fold": n, "accuracy": 0.6} for n in range(5)]

@@ -66,6 +66,7 @@ from scipy.special import stdtr, stdtrit  # Student's t, without the overhead of
 
 CONFIDENCE = 0.95
 POWER = 0.8
+SAME = 1e-9  # fractions that differ by less do so by rounding alone
 MOST_REPEATS = 1000  # beyond this no number of seeds or searches is worth naming
 
 
@@ -162,6 +163,15 @@ class Estimate:
         return float(np.sqrt(self.repeat_variance + self.image_variance))
 
     @property
+    def without_spread(self) -> bool:
+        """Whether all repeats have the same value, other than 0, and nothing else shows how far it may be off:
+        results that were rounded, or one training counted several times.
+        """
+        if len(self.by_repeat) < 2 or (self.over_images and self.folds is None):
+            return False
+        return float(np.ptp(self.by_repeat)) < SAME < abs(self.value)
+
+    @property
     def low(self) -> float:
         return self.value - self.margin()
 
@@ -170,8 +180,8 @@ class Estimate:
         return self.value + self.margin()
 
     def margin(self, confidence: float = CONFIDENCE) -> float:
-        """Half the width of the interval, at this look; infinite with fewer than two repeats."""
-        if self.repeats < 2:
+        """Half the width of the interval, at this look; infinite with fewer than two repeats or no spread."""
+        if self.repeats < 2 or self.without_spread:
             return float("inf")
         if self.standard_error == 0:
             return 0.0
@@ -182,8 +192,8 @@ class Estimate:
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of the hypothesis that the mean is 0, at this look; 1 with fewer than two repeats."""
-        if self.repeats < 2:
+        """Two-sided, of the hypothesis that the mean is 0, at this look; 1 of less than 2 repeats or no spread."""
+        if self.repeats < 2 or self.without_spread:
             return 1.0
         if self.standard_error == 0:
             return float(self.value == 0)
@@ -198,7 +208,7 @@ class Estimate:
 
     def detectable(self, comparisons: int = 1) -> float:
         """The smallest true mean that such a study finds to differ from 0 in 80 % of cases, after Bonferroni."""
-        if self.repeats < 2:
+        if self.repeats < 2 or self.without_spread:
             return float("inf")
         confidence = 1 - (1 - CONFIDENCE) / comparisons
         return self.margin(confidence) + float(self.standard_error * stdtrit(self._degrees, POWER))

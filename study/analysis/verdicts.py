@@ -60,6 +60,8 @@ def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
 
 
 def _what_would_decide(difference: Estimate, comparisons: int, margin: float) -> str:
+    if difference.without_spread:
+        return f"all {plural(difference.unit)} say the same, which shows no spread"
     if difference.repeats < 2:
         return f"{counted(2 - difference.repeats, difference.unit, ' more')} at least would show any spread"
     size = abs(difference.value)

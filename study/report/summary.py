@@ -114,6 +114,8 @@ def interval(one: Estimate, signed: bool = False) -> str:
         return "-"
     if one.repeats < 2:
         return f"needs 2 {plural(one.unit)}"
+    if one.without_spread:
+        return "no spread seen"
     if signed:
         return f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
     return f"{100 * max(one.low, 0.0):.2f} to {100 * min(one.high, 1.0):.2f}"
