@@ -19,6 +19,7 @@ from study.records.parquet import read_parquet
 from study.records.schemas import SCHEMAS, VERSION_KEY
 from study.report.__main__ import main
 from study.report.figures.registry import FIGURES
+from study.report.summary import tuned_text
 from study.report.tables import COLUMNS
 from study.report.write import Request, write_report
 from tests.conftest import ROOT, FinishedStudy, run_module
@@ -82,6 +83,13 @@ def test_every_file_is_there_and_readable(tmp_path: Path) -> None:
         for command in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert command in latex
     assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_the_winners_of_many_searches_are_told_by_their_range() -> None:
+    few = [{"train.rate": 0.01 * n, "cell": 4} for n in range(1, 4)]
+    assert tuned_text(few, ("train.rate", "cell")) == "rate 0.01, 0.02, 0.03; cell 4, 4, 4"
+    many = [{"train.rate": 0.01 * n, "cell": 4 if n % 3 else 6} for n in range(1, 100)]
+    assert tuned_text(many, ("train.rate", "cell")) == "rate median 0.5 (0.01 to 0.99); cell 4 in 66, 6 in 33"
 
 
 def test_csv_and_parquet_hold_the_same_numbers(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The closing tables of a study in the terminal: its arms, their differences, and what they say of the question."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from study.analysis.looks import level_text, looks_text
 from study.analysis.measures import MEASURES
 from study.analysis.verdicts import plural
 
+MOST_WINNERS = 12  # whose values are told one by one
 SHARED = "allowing for the training images that folds share (Nadeau and Bengio 2003)"
 FOLDS_CHANCE = f"folds: other images, other training sets and other searches, {SHARED}"
 JUDGED_FOLDS_CHANCE = f"folds: other test and training sets, {SHARED}"
@@ -122,14 +124,23 @@ def interval(one: Estimate, signed: bool = False) -> str:
 
 
 def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> str:
-    """The values of the winners' tuned settings in a line, search by search."""
+    """The values of the winners' tuned settings in a line, search by search, or of many searches in what range."""
     if not configs:
         return "-"
     if not tuned:
         return "as given, nothing tuned"
-    values = {name: ", ".join(value_text(config[name]) for config in configs) for name in tuned}
+    values = {name: _values_text([config[name] for config in configs]) for name in tuned}
     between = "; " if len(configs) > 1 else ", "
     return between.join(f"{name.partition('.')[2] or name} {text}" for name, text in values.items())
+
+
+def _values_text(values: Sequence[Any]) -> str:
+    if len(values) <= MOST_WINNERS:
+        return ", ".join(map(value_text, values))
+    if all(isinstance(value, float) for value in values):
+        low, middle, high = np.quantile(values, [0, 0.5, 1], method="nearest")
+        return f"median {value_text(float(middle))} ({value_text(float(low))} to {value_text(float(high))})"
+    return ", ".join(f"{value_text(value)} in {count}" for value, count in Counter(values).most_common())
 
 
 def value_text(value: Any) -> str:
