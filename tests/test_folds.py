@@ -26,6 +26,7 @@ from study.cluster.sharing import Shares
 from study.engine import Engine
 from study.plan import SEARCHES_APART, SEEDS_A_STUDY, TrialSpec
 from study.planning.power import detectable, luck_of
+from study.records.folder import IDENTITY, check_same_study
 from study.records.parquet import read_parquet, read_table
 from study.records.place import Place
 from study.records.shelf import Shelf
@@ -93,6 +94,16 @@ def test_a_tenth_of_many_folds_chooses(count: int, choose: int) -> None:
         assert {image.tobytes() for image in learning.val_images} == {data.images[row].tobytes() for row in following}
         assert len(learning.train_images) == 4 * (count - 1 - choose)
         assert len({*testing.subjects}) == 1
+
+
+def test_a_study_of_many_folds_by_which_one_chose_does_not_go_on(tmp_path: Path) -> None:
+    now = dict.fromkeys(IDENTITY, "a") | {"choosing_folds": 2, "also_tested": None, "settings": {}}
+    before = {**now, "window": 2}
+    check_same_study(before, now, tmp_path)
+    del before["choosing_folds"]
+    check_same_study(before, now | {"choosing_folds": 1}, tmp_path)
+    with pytest.raises(InputError, match="holds a study with choosing_folds 1, this one has 2"):
+        check_same_study(before, now, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def _rows(data: Listing, protocol: str, fold: Fold | None = None) -> tuple[Indic
     elif protocol == FOLDS:
         assert fold is not None
         every = folds(data, fold.of)
-        following = (fold.number + 1 + np.arange(max(1, round(fold.of * HOLDOUT_SHARE)))) % fold.of
+        following = (fold.number + 1 + np.arange(choosing_folds(fold.of))) % fold.of
         test, val = every[fold.number], np.sort(np.concatenate([every[part] for part in following]))
         train = np.setdiff1d(np.arange(len(data.labels)), np.concatenate([val, test]))
     else:
@@ -190,6 +190,11 @@ def _tenths_of_subjects(labels: np.ndarray, subjects: np.ndarray, rows: Indices,
     parts = max(count + 1, min(round(1 / HOLDOUT_SHARE), people, int(np.bincount(labels).max())))
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=SPLIT_SEED)
     return [rows[part] for part in _parts(splitter, labels, subjects)[:count]]
+
+
+def choosing_folds(count: int) -> int:
+    """How many of so many folds choose: a tenth, one at least."""
+    return max(1, round(count * HOLDOUT_SHARE))
 
 
 def folds(data: Listing, count: int) -> list[Indices]:

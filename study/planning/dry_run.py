@@ -83,6 +83,7 @@ def _left(
     options: argparse.Namespace, plan: Plan, place: Place, before: Mapping[str, Any], others: Sequence[str]
 ) -> "Left":
     """What is left of the study. Raises InputError if it is another one than this plan's."""
+    from fer_core.data.protocols import choosing_folds
     from study.planning.left import what_is_left
 
     now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
@@ -90,6 +91,7 @@ def _left(
         "space": plan.space.name,
         "measure": plan.space.measure,
         "protocol": ", ".join(plan.protocols),
+        "choosing_folds": choosing_folds(plan.folds or 1),
         "seed": plan.seed,
     }
     check_same_study(before, {**now, "settings": plan.base.flat()}, place.folder)

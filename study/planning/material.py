@@ -80,12 +80,15 @@ class Material:
 
     def identity(self) -> dict[str, Any]:
         """What makes another study of the same space where it differs. Raises InputError as `fingerprints` does."""
-        own = self.data.fingerprint()
+        from fer_core.data.protocols import choosing_folds
+
+        own, fold = self.data.fingerprint(), next(iter(self.parts)).fold
         return {
             "fingerprint": own,
             "votes": self.data.votes_fingerprint(),  # where trainings are towards these
             "also_tested": fingerprints(self.elsewhere, own),
             "protocol": ", ".join(self.protocols),
+            "choosing_folds": 1 if fold is None else choosing_folds(fold.of),
         }
 
     def record(self) -> dict[str, Any]:

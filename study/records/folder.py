@@ -30,7 +30,8 @@ ENDED = ("complete", "out of time")  # a status with which a study has answered
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
 # may the other data that is tested, too.
-IDENTITY = ("space", "measure", "fingerprint", "votes", "protocol", "seed")
+IDENTITY = ("space", "measure", "fingerprint", "votes", "protocol", "choosing_folds", "seed")
+EARLIER = {"choosing_folds": 1}  # what was so in a study that does not say
 ALSO_TESTED = "also_tested"
 JUDGED = "judged"  # in the record of trainings that ran elsewhere: the seeds of every arm
 # In a study's record: by name of other data the trials that were trained again for it, and came out otherwise.
@@ -74,7 +75,7 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     """
     if "window" not in before:
         raise InputError(f"{folder}: holds a study of an earlier version, which cannot go on. Choose another --out.")
-    there = {name: before.get(name) for name in IDENTITY} | before["settings"]
+    there = {name: before.get(name, EARLIER.get(name)) for name in IDENTITY} | before["settings"]
     here = {name: now[name] for name in IDENTITY} | now.get("settings", before["settings"])
     for name, value in here.items():
         if there.get(name) != value:
