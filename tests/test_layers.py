@@ -82,8 +82,13 @@ def test_the_analysis_draws_nothing() -> None:
         ("run", ("--space", "nothing"), set()),
         ("report.__main__", ("--help",), set()),
         ("report.__main__", ("/nowhere",), set()),
+        ("judge.__main__", ("--help",), set()),
+        ("judge.__main__", ("/nowhere",), set()),
     ],
-    ids=["help", "dry-run", "bad path", "bad space", "report help", "report bad path"],
+    ids=[
+        *("help", "dry-run", "bad path", "bad space"),
+        *("report help", "report bad path", "judge help", "judge bad path"),
+    ],
 )
 def test_nothing_slow_is_imported_before_a_command_starts(
     command: str, arguments: tuple[str, ...], allowed: set[str]

@@ -208,7 +208,7 @@ class Estimate:
 
     def detectable(self, comparisons: int = 1) -> float:
         """The smallest true mean that such a study finds to differ from 0 in 80 % of cases, after Bonferroni."""
-        if self.repeats < 2 or self.without_spread:
+        if self.repeats < 2:
             return float("inf")
         confidence = 1 - (1 - CONFIDENCE) / comparisons
         return self.margin(confidence) + float(self.standard_error * stdtrit(self._degrees, POWER))

@@ -77,7 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     name = options.name or options.files[0].name.partition(".")[0]
-    columns, pattern = _columns(options.column), _pattern(options.pattern)
+    for path in options.files:  # before anything slow is imported
+        if not path.is_file():
+            raise InputError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}.")
+    columns, pattern = _columns(options.column or ()), _pattern(options.pattern)
     folder = options.out or default_folder("judged", name)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a folder.")
@@ -118,10 +121,12 @@ def _progress(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(text)
 
 
-def _columns(texts: Sequence[str] | None) -> dict[str, str]:
+def _columns(texts: Sequence[str]) -> dict[str, str]:
+    if not texts:
+        return {}
     from study.judge.given_file import COLUMNS
 
-    for text in texts or []:
+    for text in texts:
         if text.partition("=")[0] not in COLUMNS or "=" not in text:
             raise InputError(f"--column {text}: expected NAME=COLUMN with a NAME of {', '.join(COLUMNS)}.")
     return assignments(texts)

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.errors import InputError
 from search_spaces.space import MEASURES
+from study.records.parquet import read_file
 
 TEXTS = ("arm", "seed", "fold", "example", "label", "predicted", "subject")
 COLUMNS = (*TEXTS, *MEASURES)
@@ -81,9 +81,7 @@ def read_given(paths: Sequence[Path], columns: Mapping[str, str], files: re.Patt
 
 def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None) -> Part:
     try:
-        table = _parquet(path) if path.suffix == ".parquet" else _csv(path, columns)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
+        table = read_file(path) if path.suffix == ".parquet" else _csv(path, columns)
     except (OSError, EOFError) as problem:
         raise InputError(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}).") from None
     if not table.num_rows:
@@ -96,13 +94,6 @@ def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None)
             found[name] = _fractions(path, name, table[name])
     _check_columns(path, table.column_names, found)
     return Part(path, pa.table(found))
-
-
-def _parquet(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path)
-    except pa.ArrowInvalid as problem:
-        raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0][:200]}).") from None
 
 
 def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:
