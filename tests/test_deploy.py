@@ -1,9 +1,14 @@
-"""What lies in `deploy/`: each file is read by who will read it, its command is one of `study.run`; and the locks."""
+"""What lies in `deploy/`: each file is read by who will read it, its command is one of `study.run`; the wheel; and
+the locks.
+"""
 
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +52,23 @@ def test_the_pods_run_the_ray_that_is_pinned() -> None:
     version = pinned.group(1) or pinned.group(2)
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == version
     assert f"ARG RAY={version}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def test_a_wheel_holds_all_that_the_packages_hold(tmp_path: Path) -> None:
+    def without_caches(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if name == "__pycache__"]
+
+    packages, copy = ("fer_core", "search_spaces", "study"), tmp_path / "copy"
+    for name in packages:  # a build leaves files beside what it builds
+        shutil.copytree(ROOT / name, copy / name, ignore=without_caches)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    every = {str(path.relative_to(copy)) for path in copy.glob("*/**/*") if path.is_file()}
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", tmp_path, copy], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.split("/")[0] in packages}
+    assert held == every
 
 
 OLDEST = ROOT / "requirements-oldest.lock"
