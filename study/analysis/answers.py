@@ -1,6 +1,9 @@
-"""What every tested trial answered to every test image, from `predictions.parquet`."""
+"""What every tested trial answered to every test image, from `predictions.parquet`, or what its answers scored, from
+`scores.parquet`.
+"""
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +31,11 @@ class Answers:
         return self.labels == self.predicted
 
     @property
+    def counts(self) -> np.ndarray:
+        """What every image counts towards the mean: 1 where the answer is right, else 0."""
+        return self.correct
+
+    @property
     def has_probabilities(self) -> bool:
         """Whether it is known how sure it was: not of every training that ran elsewhere."""
         return not np.isnan(self.probabilities).all()
@@ -39,24 +47,36 @@ class Answers:
         return Answers(images, self.labels[at], self.predicted[at], self.probabilities[at], distinct, subjects)
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What one trial's answers to n test images scored, (n,) float; the rest as `Answers` has it."""
+
+    images: np.ndarray
+    scores: np.ndarray
+    subjects: np.ndarray | None = None
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What every image counts towards the mean."""
+        return self.scores
+
+    def on(self, images: np.ndarray) -> "Scores":
+        """Those of `images` alone, all of which it has, in order."""
+        at = np.searchsorted(self.images, images)
+        return Scores(images, self.scores[at], None if self.subjects is None else self.subjects[at])
+
+
 def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
     """The answers of every trial in the table of predictions."""
     if not predictions.num_rows:
         return {}
-    trials = predictions["trial"].combine_chunks().dictionary_encode()
-    codes = trials.indices.to_numpy()
     images, labels, predicted = (predictions[name].to_numpy() for name in ("image", "label", "predicted"))
     probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     distinct = predictions["distinct"].combine_chunks()
     known = None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
-    subject = predictions["subject"].combine_chunks()
-    shown = None if subject.null_count else subject.dictionary_encode().indices.to_numpy()
-    order = np.lexsort((images, codes))
-    bounds = np.searchsorted(codes[order], np.arange(len(trials.dictionary) + 1))
-    found = {}
-    for position, trial in enumerate(trials.dictionary.to_pylist()):
-        rows = order[bounds[position] : bounds[position + 1]]
-        found[trial] = Answers(
+    shown = _subjects(predictions)
+    return {
+        trial: Answers(
             images[rows],
             labels[rows].astype(int),
             predicted[rows].astype(int),
@@ -64,7 +84,36 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
             None if known is None else known[rows],
             None if shown is None else shown[rows],
         )
-    return found
+        for trial, rows in _rows_by_trial(predictions).items()
+    }
+
+
+def scores_by_trial(table: pa.Table) -> dict[str, Scores]:
+    """What every trial's answers scored, of those of which it is known image by image."""
+    known = table.filter(pc.is_valid(table["image"]))
+    if not known.num_rows:
+        return {}
+    images, scores, shown = known["image"].to_numpy(), known["score"].to_numpy(), _subjects(known)
+    return {
+        trial: Scores(images[rows], scores[rows], None if shown is None else shown[rows])
+        for trial, rows in _rows_by_trial(known).items()
+    }
+
+
+def _subjects(table: pa.Table) -> np.ndarray | None:
+    """A number for whom every row's image shows, where all of them are known."""
+    subject = table["subject"].combine_chunks()
+    return None if subject.null_count else subject.dictionary_encode().indices.to_numpy()
+
+
+def _rows_by_trial(table: pa.Table) -> dict[str, np.ndarray]:
+    """Where the rows of every trial are, in the order of its images."""
+    trials = table["trial"].combine_chunks().dictionary_encode()
+    codes, images = trials.indices.to_numpy(), table["image"].to_numpy()
+    order = np.lexsort((images, codes))
+    bounds = np.searchsorted(codes[order], np.arange(len(trials.dictionary) + 1))
+    every = enumerate(trials.dictionary.to_pylist())
+    return {trial: order[bounds[position] : bounds[position + 1]] for position, trial in every}
 
 
 @dataclass(frozen=True)
@@ -112,7 +161,10 @@ def joined(folds: list[Answers]) -> Answers:
     return Answers(**{field.name: together(field.name) for field in fields(Answers)})  # type: ignore[arg-type]
 
 
-def aligned(answers: list[Answers]) -> list[Answers]:
+A = TypeVar("A", Answers, Scores)
+
+
+def aligned(answers: list[A]) -> list[A]:
     """All of them on the images that every one of them answered."""
     if not answers:
         return []

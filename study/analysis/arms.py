@@ -13,7 +13,7 @@ from study.analysis.answers import aligned
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
 from study.analysis.folds import FOLD, by_fold
-from study.analysis.measures import MEASURES, Measure, filled
+from study.analysis.measures import Measure, filled
 from study.plan import study_seed
 from study.records.folder import settings_in
 from study.search.selection import best_winner, winners
@@ -99,7 +99,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
         confirmations=ended,
         failed_confirmations=len(chosen) - len(ended),
         learned=_learned(evidence, ended),
-        estimates={name: estimate(observe(evidence, ended, measure)) for name, measure in MEASURES.items()},
+        estimates={name: estimate(observe(evidence, ended, measure)) for name, measure in evidence.measures.items()},
         parameters=int(parameters.iloc[0]) if len(parameters) else None,
         seconds=float(ended["seconds"].mean()),
         folds=None if evidence.folds is None else int(ended[FOLD].nunique()),
@@ -139,7 +139,7 @@ def searches_of(confirmations: pd.DataFrame) -> pd.Index:
 
 def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure) -> list[Observed]:
     trials = [trial for rows in arms for trial in rows["trial"]]
-    found = [evidence.answers.get(trial) for trial in trials]
+    found = [evidence.tested.get(trial) for trial in trials]
     answers = aligned([one for one in found if one is not None])
     if not answers or len(answers) < len(trials) or not measure.can_tell(answers):
         if measure.column is None or all(rows[measure.column].isna().all() for rows in arms):
@@ -153,7 +153,7 @@ def _observe_all(evidence: Evidence, arms: list[pd.DataFrame], measure: Measure)
 def _observe_folds(evidence: Evidence, rows: pd.DataFrame, measure: Measure) -> Observed:
     """Of arms with the same seeds in the same folds the values have the same places."""
     trials = by_fold(rows).to_numpy()
-    table = [[evidence.answers.get(trial) for trial in of_seed] for of_seed in trials]
+    table = [[evidence.tested.get(trial) for trial in of_seed] for of_seed in trials]
     answers = [one for of_seed in table for one in of_seed if one is not None]
     if answers and len(answers) == len(rows) and measure.can_tell(answers):
         return measure.observe_folds(table)

@@ -47,7 +47,7 @@ def compare_arms(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Compar
     by_name = {findings.arm: findings for findings in arms}
     pairs = [pair for group in evidence.comparable for pair in itertools.combinations(group, 2)]
     found = [_compare(evidence, by_name[baseline], by_name[arm]) for baseline, arm in pairs]
-    return judged([one for one in found if one is not None], evidence.margin)
+    return judged([one for one in found if one is not None], evidence.margin, evidence.judged_by)
 
 
 def in_common(arm: ArmFindings, baseline: ArmFindings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -66,7 +66,7 @@ def _compare(evidence: Evidence, baseline: ArmFindings, arm: ArmFindings) -> Com
     ours, theirs = in_common(arm, baseline)
     if ours.empty:
         return None
-    differences = {name: difference(evidence, ours, theirs, measure) for name, measure in MEASURES.items()}
+    differences = {name: difference(evidence, ours, theirs, measure) for name, measure in evidence.measures.items()}
     if not differences[evidence.measure].seeds:
         return None
     return Comparison(arm.arm, baseline.arm, evidence.measure, differences, _by_seed(evidence, ours, theirs))
@@ -100,14 +100,19 @@ class Judgeable(Protocol):
 J = TypeVar("J", bound=Judgeable)
 
 
-def judged(found: list[J], margin: float = MARGIN) -> list[J]:
-    """With Holm's (1979) correction over all of them and the verdicts that follow. margin: what `verdict` takes."""
+def judged(found: list[J], margin: float = MARGIN, measure: Measure = MEASURES["accuracy"]) -> list[J]:
+    """With Holm's (1979) correction over all of them and the verdicts that follow. margin: what `verdict` takes.
+    measure: what they are differences of.
+    """
     if not found:
         return []
     p_values = [one.difference.p_value for one in found]
     corrected = multipletests(p_values, alpha=1 - CONFIDENCE, method="holm")[1]
     family = len(found)
-    verdicts = [verdict(one.difference, float(p), family, margin) for one, p in zip(found, corrected, strict=True)]
+    way = measure.higher_is_better, measure.scale
+    verdicts = [
+        verdict(one.difference, float(p), family, margin, *way) for one, p in zip(found, corrected, strict=True)
+    ]
     return [
         replace(one, p_corrected=float(p), family=family, verdict=text)  # type: ignore[type-var]
         for one, p, text in zip(found, corrected, verdicts, strict=True)

@@ -18,7 +18,6 @@ from study.analysis.arms import ArmFindings, observe_all
 from study.analysis.comparisons import judged
 from study.analysis.estimate import Estimate, Observed, estimate
 from study.analysis.evidence import Evidence
-from study.analysis.measures import MEASURES
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def find_effects(evidence: Evidence, arms: Sequence[ArmFindings]) -> list[Effect
             difference = estimate(means[value].minus(means[baseline]), evidence.looks)
             if difference.seeds:
                 found.append(Effect(factor, value, baseline, len(rows[value]), difference))
-    return judged(found, evidence.margin)
+    return judged(found, evidence.margin, evidence.judged_by)
 
 
 def level_means(evidence: Evidence, arms: Sequence[ArmFindings], factor: str) -> dict[str, Estimate]:
@@ -81,7 +80,7 @@ def _in_common(
 
 def _means(evidence: Evidence, rows: Mapping[str, list[pd.DataFrame]]) -> dict[str, Observed]:
     """The measure at every value, the mean of its arms."""
-    arms, measure = [one for of_value in rows.values() for one in of_value], MEASURES[evidence.measure]
+    arms, measure = [one for of_value in rows.values() for one in of_value], evidence.judged_by
     observed = iter(observe_all(evidence, arms, measure))
     return {value: _mean([next(observed) for _ in of_value]) for value, of_value in rows.items()}
 

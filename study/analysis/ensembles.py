@@ -23,7 +23,7 @@ from study.analysis.column import Column, column
 from study.analysis.comparisons import Comparison
 from study.analysis.estimate import Observed
 from study.analysis.evidence import Evidence
-from study.analysis.measures import MEASURES, Measure
+from study.analysis.measures import Measure
 
 ONE, TOGETHER = "one network, on the mean", "all confirmations together"
 
@@ -43,7 +43,7 @@ def find_ensembles(
     images = len(np.unique(np.concatenate([one.images for one in answers])))
     alone = {arm.arm: arm.estimates[evidence.measure] for arm in arms if arm.seeds}
     gaps = {(one.arm, one.baseline): one.difference for one in comparisons}
-    measure = of_ensembles(MEASURES[evidence.measure])
+    measure = of_ensembles(evidence.judged_by)
     return [
         Column(ONE, images, alone, gaps),
         column(evidence, TOGETHER, images, measure, arms, comparisons),

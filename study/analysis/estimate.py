@@ -144,6 +144,10 @@ class Estimate:
     in_folds: bool = False
     looks: int = 1
 
+    def __neg__(self) -> "Estimate":
+        """Of the same with its sign turned."""
+        return replace(self, value=-self.value, by_repeat=tuple(-value for value in self.by_repeat))
+
     @property
     def unit(self) -> str:
         """What was repeated."""

@@ -18,9 +18,10 @@ from fer_core.features import Features, noun
 from fer_core.form import Form
 from search_spaces.catalogue import load_space
 from search_spaces.claim import Claim
-from study.analysis.answers import Answers, Elsewhere
+from study.analysis.answers import Answers, Elsewhere, Scores
 from study.analysis.folds import whole
 from study.analysis.looks import earlier_looks, this_look
+from study.analysis.measures import Measure, measures_of
 from study.plan import study_seed
 from study.records.folder import ENDED, JUDGED, space_record
 
@@ -30,8 +31,9 @@ class Evidence:
     """Studies pooled. `trials` and `epochs` are their tables below one another, `study` the position of the folder.
 
     answers: by trial. missing: what was not there or could not be read, in words. elsewhere: by name other data that
-    was tested, too, with the answers to it. tested_on: the name of the other data whose answers `answers`
-    are; None where they are those to the data's own test images. likeness: as `study/analysis/likeness.py` has it,
+    was tested, too, with the answers to it. scores: by trial what its answers scored, where a score judges.
+    tested_on: the name of the other data whose answers `answers` are; None where they are those to the data's own
+    test images. likeness: as `study/analysis/likeness.py` has it,
     by test image; None where it is not known.
     """
 
@@ -42,6 +44,7 @@ class Evidence:
     answers: dict[str, Answers]
     missing: tuple[str, ...]
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
+    scores: Mapping[str, Scores] = field(default_factory=dict)
     tested_on: str | None = None
     likeness: pd.DataFrame | None = None
 
@@ -67,7 +70,22 @@ class Evidence:
 
     @property
     def measure(self) -> str:
+        """The name of what judges, among `measures`."""
         return self.record["measure"]
+
+    @cached_property
+    def measures(self) -> Mapping[str, Measure]:
+        """All that is measured of its trainings."""
+        return measures_of(self.record)
+
+    @property
+    def judged_by(self) -> Measure:
+        return self.measures[self.measure]
+
+    @property
+    def tested(self) -> Mapping[str, Any]:
+        """By trial what is known of its test, image by image: Answers, or where a score judges Scores."""
+        return self.scores or self.answers
 
     @property
     def synthetic(self) -> bool:
@@ -138,7 +156,7 @@ class Evidence:
     @property
     def knows_subjects(self) -> bool:
         """Whether it is known whom the test images show, so that people are what is counted."""
-        return any(one.subjects is not None for one in self.answers.values())
+        return any(one.subjects is not None for one in self.tested.values())
 
     @property
     def units(self) -> str:
@@ -189,8 +207,14 @@ class Evidence:
 
     @property
     def margin(self) -> float:
-        """What counts as no difference, a fraction: less than what is claimed, or than the paper's gain."""
-        return paper.REPORTED_GAIN if self._claim is None else self._claim.gain
+        """What counts as no difference, in the unit of what is recorded: less than was said, or is claimed, or than
+        the paper's gain; of a score nothing, where neither was said.
+        """
+        if (given := self.record.get("margin")) is not None:
+            return given
+        if self._claim is not None:
+            return self._claim.gain
+        return 0.0 if self.judged_by.of_scores else paper.REPORTED_GAIN
 
     @property
     def form(self) -> Form:

@@ -18,6 +18,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence
 from study.analysis.optimism import Optimism, optimism
 from study.analysis.reading import read_evidence
+from study.analysis.scale import Scale
 from study.analysis.seen import by_what_was_seen
 from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
 
@@ -114,7 +115,13 @@ def _claim(evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequenc
         return None
     if any(not arm.learned for arm in arms if arm.arm in evidence.claim.pair):
         return UNDECIDED
-    return claim_verdict(pair.differences[evidence.claim.measure], evidence.claim.gain)
+    return claim_verdict(_gain(evidence, pair, evidence.claim.measure), evidence.claim.gain)
+
+
+def _gain(evidence: Evidence, pair: Comparison, measure: str) -> Estimate:
+    """By how much the arm of the pair is better."""
+    difference = pair.differences[measure]
+    return difference if evidence.measures[measure].higher_is_better else -difference
 
 
 def _claimed(evidence: Evidence, comparisons: Sequence[Comparison]) -> Comparison | None:
@@ -127,7 +134,7 @@ def _answer(found: Findings) -> str:
     evidence = found.evidence
     if not found.comparisons:
         if len(evidence.arms) == 1:
-            return _alone(found.arms[0])
+            return _alone(found.arms[0], evidence)
         return "No two arms have been tested with a common seed yet, so there is no answer."
     text = _of_effects(found) if found.effects else _of_pairs(found)
     if constant := [arm.arm for arm in found.arms if not arm.learned]:
@@ -151,7 +158,7 @@ def _of_pairs(found: Findings) -> str:
         baselines = dict.fromkeys(found.evidence.in_words(one.baseline) for one in against)
         return f"No arm can be told from {' or '.join(baselines)} with {_seeds(against)}"
     return f"With {_seeds(against)}, " + "; ".join(
-        _in_words(found.evidence.in_words(one.arm), one) for one in against
+        _in_words(found.evidence.in_words(one.arm), one, found.evidence.judged_by.scale) for one in against
     )
 
 
@@ -164,7 +171,8 @@ def _of_effects(found: Findings) -> str:
     if not any(is_decided(one.verdict) for one in against):
         baselines = " or ".join(dict.fromkeys(f"{one.factor} {one.baseline}" for one in against))
         return f"Nothing can be told from {baselines} {mean}"
-    words = [_in_words(f"{one.factor} {one.value}", one) for one in against if is_decided(one.verdict)]
+    scale, decided = found.evidence.judged_by.scale, [one for one in against if is_decided(one.verdict)]
+    words = [_in_words(f"{one.factor} {one.value}", one, scale) for one in decided]
     undecided: dict[tuple[str, str], list[str]] = {}
     for one in against:
         if not is_decided(one.verdict):
@@ -206,24 +214,25 @@ def _alone_decided(found: Findings) -> str:
         return ""
     if found.evidence.measure != claim.measure:  # whose p this is
         return ""
-    gain = pair.differences[claim.measure]
+    gain, scale = _gain(found.evidence, pair, claim.measure), found.evidence.judged_by.scale
     return (
-        f" by this one pair's interval, {100 * gain.low:+.2f} to {100 * gain.high:+.2f} "
+        f" by this one pair's interval, {scale.gap(gain.low)} to {scale.gap(gain.high)} "
         f"(p = {pair.p_corrected:.3f} once corrected for all pairs)"
     )
 
 
-def _alone(arm: ArmFindings) -> str:
-    tested = arm.estimates["accuracy"]
+def _alone(arm: ArmFindings, evidence: Evidence) -> str:
+    tested, measure = arm.estimates[evidence.measure], evidence.judged_by
     if not tested.seeds:
         return "Its only arm has not been tested yet."
-    return f"One arm, nothing to compare: test accuracy {100 * tested.value:.2f} %, mean of {repeats_text([tested])}."
+    value, repeats = measure.scale.value(tested.value), repeats_text([tested])
+    return f"One arm, nothing to compare: test {measure.title} {value}, mean of {repeats}."
 
 
-def _in_words(name: str, one: Comparison | Effect) -> str:
+def _in_words(name: str, one: Comparison | Effect, scale: Scale) -> str:
     """What is said of the arm or the value `name`."""
     if not is_decided(one.verdict):
         return f"{name} cannot be told from {one.baseline}"
     if one.verdict in ("better", "worse"):
-        return f"{name} is {one.verdict} than {one.baseline} ({100 * one.difference.value:+.2f} points)"
+        return f"{name} is {one.verdict} than {one.baseline} ({scale.in_unit(scale.gap(one.difference.value))})"
     return f"{name} is shown to have {one.verdict} to {one.baseline}"

@@ -9,15 +9,19 @@ left out at a time, of all measures: an accuracy is the ratio of two sums over s
 
 Where the images were tested in turn, fold by fold, counts add up over the folds, so that a measure is of all images,
 and a fold is left out at a time.
+
+A score that somebody else has given to every example is a mean over examples as an accuracy is, of any numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from study.analysis.answers import Answers
+from study.analysis.answers import Answers, Scores
 from study.analysis.estimate import Observed
+from study.analysis.scale import SHARES, Scale, scores_in
 
 GROUPS = 100  # of images, for the jackknife
 BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
@@ -27,7 +31,8 @@ BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
 class Measure:
     """How to observe it in the answers of several seeds to the same images, in what words, and what is better.
 
-    column: where the table of trials has it, None if it follows from the predictions alone. observe_folds: how in
+    column: where the table of trials has it, None if it follows from the predictions alone. observe: in Answers by
+    seed, or where it is `of_scores` in Scores. observe_folds: how in
     answers by seed and fold, None where a training is lacking; it then counts as the mean of its fold's others.
     of_twins: whether it must be known which images have a twin in training. of_probabilities: whether it must be
     known how sure the answers are.
@@ -35,24 +40,29 @@ class Measure:
 
     title: str
     column: str | None
-    observe: Callable[[Sequence[Answers]], Observed]
-    observe_folds: Callable[[Sequence[Sequence[Answers | None]]], Observed]
+    observe: Callable[[Sequence[Any]], Observed]
+    observe_folds: Callable[[Sequence[Sequence[Any]]], Observed]
     higher_is_better: bool = True
     of_twins: bool = False
     of_probabilities: bool = False
+    of_scores: bool = False
+    scale: Scale = SHARES
 
-    def can_tell(self, answers: Sequence[Answers]) -> bool:
+    def can_tell(self, answers: Sequence[Any]) -> bool:
         """Whether they say what it is a measure of."""
+        if self.of_scores:
+            return True
         if self.of_twins and any(one.distinct is None for one in answers):
             return False
         return not self.of_probabilities or all(one.has_probabilities for one in answers)
 
 
-def _accuracy(answers: Sequence[Answers]) -> Observed:
+def _mean(answers: Sequence[Answers | Scores]) -> Observed:
+    """Of what every image counts."""
     if answers[0].subjects is not None:
-        return _accuracy_of_subjects(answers)
-    correct = np.array([one.correct for one in answers], float)
-    return Observed(correct.mean(axis=1), correct)
+        return _mean_over_subjects(answers)
+    counts = np.array([one.counts for one in answers], float)
+    return Observed(counts.mean(axis=1), counts)
 
 
 def _accuracy_of(
@@ -62,12 +72,12 @@ def _accuracy_of(
 
     def observe(answers: Sequence[Answers]) -> Observed:
         chosen = [choose(one) for one in answers]
-        return _accuracy(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
+        return _mean(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
 
     def observe_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
         alone = [[None if one is None else choose(one) for one in row] for row in table]
         some = any(len(one.images) for row in alone for one in row if one is not None)
-        return _accuracy_of_folds(alone) if some else Observed(np.empty(0))
+        return _mean_over_folds(alone) if some else Observed(np.empty(0))
 
     return Measure(title, column, observe, observe_folds, of_twins=of_twins)
 
@@ -82,14 +92,14 @@ def accuracy_on(images: np.ndarray) -> Measure:
     return _accuracy_of("accuracy", None, lambda answers: answers.on(np.intersect1d(answers.images, images)))
 
 
-Count = Callable[[Answers, np.ndarray], np.ndarray]
+Count = Callable[[Any, np.ndarray], np.ndarray]
 Value = Callable[[np.ndarray], np.ndarray]
 
 
-def _in_folds(count: Count, value: Value) -> Callable[[Sequence[Sequence[Answers | None]]], Observed]:
+def _in_folds(count: Count, value: Value) -> Callable[[Sequence[Sequence[Any]]], Observed]:
     """Arguments as of `_jackknifed`."""
 
-    def observe(table: Sequence[Sequence[Answers | None]]) -> Observed:
+    def observe(table: Sequence[Sequence[Answers | Scores | None]]) -> Observed:
         counted = [[None if one is None else _total(count, one) for one in row] for row in table]
         nothing = np.full_like(next(cell for row in counted for cell in row if cell is not None), np.nan)
         counts = filled(np.array([[nothing if cell is None else cell for cell in row] for row in counted]))
@@ -105,16 +115,16 @@ def filled(table: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(table), np.nanmean(table, axis=0), table)
 
 
-def _total(count: Count, answers: Answers) -> np.ndarray:
+def _total(count: Count, answers: Answers | Scores) -> np.ndarray:
     return count(answers, np.zeros(len(answers.images), int))[0]
 
 
-def _jackknifed(count: Count, value: Value, most: int | None = GROUPS) -> Callable[[Sequence[Answers]], Observed]:
+def _jackknifed(count: Count, value: Value, most: int | None = GROUPS) -> Callable[[Sequence[Any]], Observed]:
     """count: (groups, ...) sums over an answer's images; value: the measure of such sums, over their last axes; most:
     how many groups there are at most.
     """
 
-    def observe(answers: Sequence[Answers]) -> Observed:
+    def observe(answers: Sequence[Answers | Scores]) -> Observed:
         group = _groups(answers[0], most)
         groups = int(group.max(initial=0)) + 1
         counts = np.array([count(one, group) for one in answers])
@@ -127,7 +137,7 @@ def _jackknifed(count: Count, value: Value, most: int | None = GROUPS) -> Callab
     return observe
 
 
-def _groups(answers: Answers, most: int | None) -> np.ndarray:
+def _groups(answers: Answers | Scores, most: int | None) -> np.ndarray:
     """Which group every image belongs to, (n,): all images of a subject to the same one."""
     if answers.subjects is None:
         members = np.arange(len(answers.images))
@@ -136,18 +146,18 @@ def _groups(answers: Answers, most: int | None) -> np.ndarray:
     return members if most is None else members % most
 
 
-def _hits(answers: Answers, group: np.ndarray) -> np.ndarray:
-    """(groups, 2): right answers and images."""
-    sums = [np.bincount(group, weights, minlength=1) for weights in (answers.correct, None)]
+def _sums(answers: Answers | Scores, group: np.ndarray) -> np.ndarray:
+    """(groups, 2): what their images count together, and how many there are."""
+    sums = [np.bincount(group, weights, minlength=1) for weights in (answers.counts, None)]
     return np.stack(sums, axis=-1).astype(float)
 
 
-def _share(hits: np.ndarray) -> np.ndarray:
-    return _ratio(hits[..., 0], hits[..., 1])
+def _by_image(sums: np.ndarray) -> np.ndarray:
+    return _ratio(sums[..., 0], sums[..., 1])
 
 
-_accuracy_of_subjects = _jackknifed(_hits, _share, most=None)
-_accuracy_of_folds = _in_folds(_hits, _share)
+_mean_over_subjects = _jackknifed(_sums, _by_image, most=None)
+_mean_over_folds = _in_folds(_sums, _by_image)
 
 
 def _confusions(answers: Answers, group: np.ndarray) -> np.ndarray:
@@ -200,7 +210,7 @@ def _of_counts(title: str, column: str | None, count: Count, value: Value) -> Me
 
 
 MEASURES = {
-    "accuracy": Measure("accuracy", "test_accuracy", _accuracy, _accuracy_of_folds),
+    "accuracy": Measure("accuracy", "test_accuracy", _mean, _mean_over_folds),
     "accuracy_distinct": _accuracy_of(
         "accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True
     ),
@@ -212,3 +222,33 @@ MEASURES = {
         of_probabilities=True,
     ),
 }
+
+
+@dataclass(frozen=True)
+class GivenScore:
+    """What somebody else's score is called, in which unit it is, and which way it is better."""
+
+    title: str
+    unit: str
+    higher_is_better: bool
+
+    @property
+    def measure(self) -> Measure:
+        return Measure(
+            self.title,
+            f"test_{SCORE}",
+            _mean,
+            _mean_over_folds,
+            self.higher_is_better,
+            of_scores=True,
+            scale=scores_in(self.unit),
+        )
+
+
+SCORE = "score"  # what it is called in a study's record and in tables, whatever its title
+
+
+def measures_of(record: Mapping[str, Any]) -> Mapping[str, Measure]:
+    """By what the trainings of the study with this record are measured."""
+    given = record.get(SCORE)
+    return MEASURES if given is None else {SCORE: GivenScore(**given).measure}

@@ -13,17 +13,18 @@ import pandas as pd
 import pyarrow as pa
 
 from fer_core.errors import InputError
-from study.analysis.answers import Answers, Elsewhere, answers_by_trial, answers_elsewhere
+from study.analysis.answers import Answers, Elsewhere, Scores, answers_by_trial, answers_elsewhere, scores_by_trial
 from study.analysis.evidence import Evidence
 from study.analysis.likeness import read_likeness
+from study.analysis.measures import SCORE
 from study.analysis.missing import begun_later, not_tested, other_networks, ran_elsewhere, unfinished
 from study.records.folder import JUDGED, current_status, read_study
 from study.records.parquet import read_parquet, read_table
-from study.records.schemas import SCHEMAS
+from study.records.schemas import SCHEMAS, SCORES
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
-SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", "arms", "settings")
+SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", "score", "arms", "settings")
 # What a report cannot show without each table.
 WITHOUT = {
     "trials": "no trial has a row",
@@ -50,11 +51,17 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     missing = ran_elsewhere(studies)
     frames: dict[str, list[pd.DataFrame]] = {"trials": [], "epochs": []}
     answers: dict[str, Answers] = {}
+    scores: dict[str, Scores] = {}
     elsewhere: dict[str, Elsewhere] = {}
     for position, (folder, record) in enumerate(studies):
         for name, parts in frames.items():
             parts.append(_table(folder, name, record, missing).assign(study=position))
-        answers |= _answers(folder, record, missing)
+        if SCORE in record:
+            given = read_parquet(folder, SCORES)
+            frames["trials"][-1] = _with_scores(frames["trials"][-1], given)
+            scores |= scores_by_trial(given)
+        else:
+            answers |= _answers(folder, record, missing)
         for name in record.get("also_tested") or ():
             elsewhere.setdefault(name, Elsewhere((), {}))
         for name, found in _elsewhere(folder, record, missing).items():
@@ -68,7 +75,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
     missing += [*unfinished(studies, trials), *not_tested(trials, elsewhere), *other_networks(studies)]
     missing += begun_later(studies)
     likeness = _likeness(folders, missing)
-    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere, likeness=likeness)
+    return Evidence(folders, records, trials, epochs, answers, tuple(missing), elsewhere, scores, likeness=likeness)
 
 
 def _table(folder: Path, name: str, record: Mapping[str, Any], missing: list[str]) -> pd.DataFrame:
@@ -90,6 +97,12 @@ def _answers(folder: Path, record: Mapping[str, Any], missing: list[str]) -> dic
             "older version; the interval of that accuracy is over seeds alone."
         )
     return answers_by_trial(table)
+
+
+def _with_scores(trials: pd.DataFrame, scores: pa.Table) -> pd.DataFrame:
+    """The trials with what each scored on the mean; nothing was seen of it that chose."""
+    means = scores.to_pandas().groupby("trial")["score"].mean()
+    return trials.assign(**{f"val_{SCORE}": float("nan"), f"test_{SCORE}": trials["trial"].map(means)})
 
 
 def _elsewhere(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Elsewhere]:

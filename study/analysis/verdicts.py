@@ -4,8 +4,8 @@ Between two arms, and between two values of a factor on the mean over the others
 
 better, worse                        p < 0.05 after Holm's correction over all pairs of the study, or all its effects
 no difference larger than x          else, if the whole 95 % interval lies within the claimed gain of zero, or where
-                                     nothing is claimed within the paper's, 1.03 points; x is the end of the interval
-                                     that lies farther from it
+                                     nothing is claimed within the paper's, 1.03 points (of a score within what was
+                                     said to count as none); x is the end of the interval that lies farther from it
 undecided: about n more seeds ...    else; n is how many would bring one of the two if the estimate stayed as it is;
                                      searches, where every arm was searched more than once; where all images were
                                      tested, in folds, about n times the data; nothing where the networks of folds
@@ -27,22 +27,30 @@ import math
 
 from fer_core import paper
 from study.analysis.estimate import CONFIDENCE, Estimate
+from study.analysis.scale import SHARES, Scale
 
 UNDECIDED = "undecided"
 MOST_DATA = 100  # times what there is: beyond this no number is worth naming
 MARGIN = paper.REPORTED_GAIN
 
 
-def verdict(difference: Estimate, p_corrected: float, comparisons: int, margin: float = MARGIN) -> str:
+def verdict(
+    difference: Estimate,
+    p_corrected: float,
+    comparisons: int,
+    margin: float = MARGIN,
+    higher_is_better: bool = True,
+    scale: Scale = SHARES,
+) -> str:
     """The verdict on an arm whose `difference` to its baseline is one of `comparisons` in the study.
 
-    margin: what counts as no difference, a fraction.
+    margin: what counts as no difference, a fraction, or so much of a score; 0 where nothing does.
     """
     if p_corrected < 1 - CONFIDENCE:
-        return "better" if difference.value > 0 else "worse"
+        return "better" if (difference.value > 0) == higher_is_better else "worse"
     bound = max(abs(difference.low), abs(difference.high))
     if bound <= margin:
-        return f"no difference larger than {math.ceil(round(1e4 * bound, 6)) / 100:.2f} points"
+        return f"no difference larger than {scale.bound(bound)}"
     return f"{UNDECIDED}: {_what_would_decide(difference, comparisons, margin)}"
 
 
@@ -51,7 +59,9 @@ def is_decided(text: str) -> bool:
 
 
 def claim_verdict(gain: Estimate, claimed: float = paper.REPORTED_GAIN) -> str:
-    """What the gain of one arm over another says of the claim that it is `claimed`, a fraction above zero."""
+    """What the gain of one arm over another says of the claim that it is `claimed`, a fraction or so much of a score,
+    above zero. Where less is better, a gain is less.
+    """
     if gain.high < claimed:
         return "contradicted"
     if gain.low > claimed:

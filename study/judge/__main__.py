@@ -5,8 +5,8 @@ Modules that take long to import are imported where they are first needed.
 
 import re
 import shlex
-from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from fer_core.command_line import Parser, assignments, positive, run_command
 from fer_core.errors import InputError
-from search_spaces.claim import Claim
+from search_spaces.claim import POINTS, Claim
 from search_spaces.space import MEASURES
 from study.records.folder import default_folder
 
 if TYPE_CHECKING:
+    from study.analysis.measures import GivenScore
     from study.judge.trainings import Trainings
 
 EXAMPLES = r"""a row is one training's answer to one test example, in CSV or parquet:
@@ -35,11 +36,15 @@ with p_CLASS, a column a class, it also tells how sure they are; with `fold`, ex
   plain,1,0.6801
   se,1,0.6904
 
+Where it is no class that is answered, `score` says how good an answer was, or a training: any number, such as an
+error, an overlap, a return.
+
 examples:
   python -m study.judge answers.csv
   python -m study.judge answers.csv --baseline plain --claim 1.03        was it a gain of 1.03 points?
   python -m study.judge runs.parquet --column arm=model --column seed=run
   python -m study.judge runs/*.csv --files '(?P<arm>\w+)-(?P<seed>\d+)\.csv'
+  python -m study.judge ages.csv --column score=error --lower-is-better --unit years --margin 0.1
 
 Exit status: 0 done, 2 the command or its input is wrong, 130 interrupted."""
 
@@ -63,8 +68,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--baseline", metavar="ARM", help="what others are held against (default: the first arm)")
     parser.add_argument(
-        "--claim", metavar="[ARM=]POINTS", help="by how many points ARM is said to be better than the baseline"
+        "--claim",
+        metavar="[ARM=]POINTS",
+        help="by how many points ARM is said to be better than the baseline, or by how much of a score",
     )
+    parser.add_argument(
+        "--margin",
+        metavar="POINTS",
+        help="what counts as no difference, in points or so much of a score (default: less than the claimed gain, or "
+        "1.03 points; of a score nothing)",
+    )
+    parser.add_argument("--lower-is-better", action="store_true", help="of a score that is an error or a cost")
+    parser.add_argument("--unit", metavar="TEXT", help="that a score is in, such as years")
     parser.add_argument("--measure", choices=MEASURES, help="what judges (default: the first of these that is given)")
     parser.add_argument("--name", help="what it is called (default: as the file)")
     parser.add_argument("--question", metavar="TEXT", help="what the report asks")
@@ -97,9 +112,12 @@ def main(arguments: list[str] | None = None) -> int:
         measure = options.measure or given.measured[0]
         if measure not in given.measured:
             raise InputError(f"--measure {measure}: of the trainings {', '.join(given.measured)} is given.")
-        claim = _claim(options.claim, given.arms, measure)
+        score = _score(options, measure, columns)
+        unit = POINTS if score is None else score.unit
+        claim = _claim(options.claim, given.arms, measure, unit)
+        margin = None if options.margin is None else _amount("--margin", options.margin, options.margin, unit)
         text = options.question or _question(given.arms, claim)
-        write_as_study(given, Question(name, text, measure, claim), folder)
+        write_as_study(given, Question(name, text, measure, claim, score, margin), folder)
     with _progress("judging"):
         from study.analysis.findings import find
         from study.report.summary import print_summary
@@ -152,25 +170,44 @@ def _with_baseline(given: "Trainings", baseline: str | None) -> "Trainings":
     return replace(given, arms=[baseline, *(arm for arm in given.arms if arm != baseline)])
 
 
-def _claim(text: str | None, arms: Sequence[str], measure: str) -> Claim | None:
+def _score(options: Namespace, measure: str, columns: Mapping[str, str]) -> "GivenScore | None":
+    """What judges where that is a score."""
+    from study.analysis.measures import SCORE, GivenScore
+
+    if measure == SCORE:
+        return GivenScore(columns.get(SCORE, SCORE), options.unit or "", not options.lower_is_better)
+    for option, given in (("--lower-is-better", options.lower_is_better), ("--unit", options.unit)):
+        if given:
+            raise InputError(f"{option}: is of a score, and judged is {measure}. Name one by --column score=COLUMN.")
+    return None
+
+
+def _claim(text: str | None, arms: Sequence[str], measure: str, unit: str) -> Claim | None:
     if text is None:
         return None
-    arm, equals, points = text.rpartition("=")
+    arm, equals, amount = text.rpartition("=")
     others = arms[1:]
     if not equals and len(others) == 1:
         arm = others[0]
     if arm not in others:
         raise InputError(f"--claim {text}: expected ARM=POINTS, an ARM of {', '.join(others) or 'two at least'}.")
+    gain = _amount("--claim", text, amount, unit)
+    return Claim(arm, arms[0], 100 * gain if unit == POINTS else gain, measure, unit=unit)
+
+
+def _amount(option: str, given: str, text: str, unit: str) -> float:
+    """So many points as a fraction, or so much of a score."""
     try:
-        gain = positive(points)
+        amount = positive(text)
     except ArgumentTypeError:
-        raise InputError(f"--claim {text}: '{points}', expected a number of points above 0.") from None
-    return Claim(arm, arms[0], gain, measure)
+        what = "a number of points" if unit == POINTS else "a number"
+        raise InputError(f"{option} {given}: '{text}', expected {what} above 0.") from None
+    return round(amount / 100, 6) if unit == POINTS else amount
 
 
 def _question(arms: Sequence[str], claim: Claim | None) -> str:
     if claim is not None:
-        return f"Is {claim.arm} better than {claim.baseline} by {claim.points:g} points?"
+        return f"Is {claim.arm} better than {claim.baseline} by {f'{claim.points:g} {claim.unit}'.rstrip()}?"
     baseline, *others = arms
     if not others:
         return f"How good is {baseline}?"

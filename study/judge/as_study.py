@@ -16,24 +16,29 @@ from fer_core.errors import InputError
 from fer_core.evaluation import measure
 from search_spaces.claim import Claim
 from study.analysis.looks import LOOKS, with_look
+from study.analysis.measures import SCORE, GivenScore
 from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
 from study.records.folder import JUDGED, environment_record, now, read_study, write_study
 from study.records.parquet import write_parquet
 from study.records.rows import prediction_rows
-from study.records.schemas import SCHEMAS, Row
+from study.records.schemas import SCHEMAS, SCORES, SCORES_SCHEMA, Row, S
 
 UNKNOWN = "unknown"  # a protocol, where nothing is known of what trained and what chose
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the trainings. name: what they are called together; measure: what judges."""
+    """What is asked of the trainings. name: what they are called together. measure: what judges. score: where that is
+    a score, what it is. margin: what counts as no difference, in the unit of what is recorded, if that was said.
+    """
 
     name: str
     text: str
     measure: str
     claim: Claim | None
+    score: GivenScore | None = None
+    margin: float | None = None
 
 
 def write_as_study(given: Trainings, question: Question, folder: Path) -> None:
@@ -62,6 +67,8 @@ def _record(given: Trainings, question: Question) -> dict[str, Any]:
         "space": question.name,
         "question": question.text,
         "measure": question.measure,
+        **({} if question.score is None else {SCORE: asdict(question.score)}),
+        **({} if question.margin is None else {"margin": question.margin}),
         "data": question.name,
         "fingerprint": _fingerprint(given, question.name),
         "protocol": protocol,
@@ -84,14 +91,14 @@ def _record(given: Trainings, question: Question) -> dict[str, Any]:
 
 def _fingerprint(given: Trainings, name: str) -> str:
     """Of what was tested: the examples, their classes and folds, or where these are not known what it is called."""
-    labels = {
-        (one.fold, int(example)): int(label)
-        for one in given.every
-        if one.answered is not None
-        for example, label in zip(one.answered.examples, one.answered.labels, strict=True)
-    }
-    tested = sorted((*key, label) for key, label in labels.items()) or name
-    known = [given.examples, given.classes, given.folds, tested]
+    tested: set[tuple[Any, ...]] = set()
+    for one in given.every:
+        if one.answered is not None:
+            answered = zip(one.answered.examples.tolist(), one.answered.labels.tolist(), strict=True)
+            tested |= {(one.fold, *of_example) for of_example in answered}
+        if one.scored is not None:
+            tested |= {(one.fold, example) for example in one.scored.examples.tolist()}
+    known = [given.examples, given.classes, given.folds, sorted(tested) or name]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
@@ -120,6 +127,7 @@ def _tables(given: Trainings, fingerprint: str) -> dict[str, pa.Table]:
     places = _places(given)
     rows: list[Row] = []
     answers: list[pa.Table] = []
+    scores: list[pa.Table] = []
     for one in given.every:
         fold = 0 if given.folds is None or one.fold is None else given.folds.index(one.fold)
         seed = fold * SEARCHES_APART * SEEDS_A_STUDY + CONFIRM_SEEDS + places[one.arm, one.seed]
@@ -129,12 +137,27 @@ def _tables(given: Trainings, fingerprint: str) -> dict[str, pa.Table]:
         if (said := one.answered) is not None:
             shown = (said.examples, said.labels, said.probabilities, None, said.subjects)
             answers.append(prediction_rows(trial, *shown, predicted=said.predicted))
+        if given.measured == [SCORE]:
+            scores.append(_score_rows(trial, one))
     empty = dict.fromkeys(SCHEMAS["trials"].names)
     return {
+        **({SCORES: pa.concat_tables(scores)} if scores else {}),
         "predictions": pa.concat_tables(answers) if answers else SCHEMAS["predictions"].empty_table(),
         "epochs": SCHEMAS["epochs"].empty_table(),
         "trials": pa.Table.from_pylist([empty | row for row in rows], schema=SCHEMAS["trials"]),
     }
+
+
+def _score_rows(trial: str, training: Training) -> pa.Table:
+    """A row an example, or where only the training's own score is known, one of no example."""
+    said, rows = training.scored, SCORES_SCHEMA.names
+    if said is None:
+        assert training.results is not None
+        own = dict(zip(rows, (trial, None, training.results[SCORE], None), strict=True))
+        return pa.Table.from_pylist([own], schema=SCORES_SCHEMA)
+    subjects = pa.nulls(len(said.examples), S) if said.subjects is None else pa.array(said.subjects.tolist(), S)
+    columns = [pa.array([trial] * len(said.examples)), said.examples.astype(np.int32), said.scores, subjects]
+    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=SCORES_SCHEMA)
 
 
 def _places(given: Trainings) -> dict[tuple[str, str], int]:
@@ -166,7 +189,7 @@ def _digest(fingerprint: str, training: Training, fold: int) -> str:
 def _tested(training: Training) -> dict[str, float]:
     """The test columns of its row."""
     results = training.results if training.answered is None else _measured(training.answered)
-    return {f"test_{name}": value for name, value in (results or {}).items()}
+    return {f"test_{name}": value for name, value in (results or {}).items() if name != SCORE}
 
 
 def _measured(answered: Answered) -> dict[str, float]:

@@ -12,6 +12,7 @@ the names of COLUMNS or those that the user gives them:
     p_CLASS     and how probable each class was to it: a column a class, all or none; then `predicted` may be left out
     subject     whom it is of, where several examples are of one person
     accuracy, macro_f1, balanced_accuracy   or one or more of these of all examples, in place of the five above
+    score       or in place of all these a number that says how good an answer, or a training, was in any other way
 """
 
 import gzip
@@ -26,11 +27,13 @@ import pyarrow.compute as pc
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.errors import InputError
 from search_spaces.space import MEASURES
+from study.analysis.measures import SCORE
 from study.records.parquet import read_file
 
 TEXTS = ("arm", "seed", "fold", "example", "label", "predicted", "subject")
-COLUMNS = (*TEXTS, *MEASURES)
+COLUMNS = (*TEXTS, *MEASURES, SCORE)
 PROBABILITY = "p_"
+CLASSES = ("label", "predicted")  # what tells of classes, with the probabilities
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,23 @@ def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None)
         raise InputError(f"{path}: cannot be read ({getattr(problem, 'strerror', None) or problem}).") from None
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
+    named = _of_scores_or_classes(_named(path, table.column_names, columns), by_score=SCORE in columns)
     found = _by_file_name(path, files, table.num_rows)
-    for name, column in _named(path, table.column_names, columns).items():
-        found[name] = (_fractions if name in MEASURES else _texts)(path, column, table[column])
-    for name in table.column_names:
-        if name.startswith(PROBABILITY):
-            found[name] = _fractions(path, name, table[name])
+    for name, column in named.items():
+        read = _fractions if name in MEASURES else _numbers if name == SCORE else _texts
+        found[name] = read(path, column, table[column])
+    if SCORE not in named:
+        sure = [name for name in table.column_names if name.startswith(PROBABILITY)]
+        found |= {name: _fractions(path, name, table[name]) for name in sure}
     _check_columns(path, table.column_names, found)
     return Part(path, pa.table(found))
+
+
+def _of_scores_or_classes(named: Mapping[str, str], by_score: bool) -> dict[str, str]:
+    """What is read of the columns: of a table that has both, its classes, unless the user has said what scores."""
+    if SCORE in named and (by_score or not {*CLASSES} & {*named}):
+        return {name: column for name, column in named.items() if name not in (*CLASSES, *MEASURES)}
+    return {name: column for name, column in named.items() if name != SCORE}
 
 
 def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:
@@ -141,23 +153,34 @@ def _texts(path: Path, column: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _fractions(path: Path, column: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return _numbers(path, column, cells, 0.0, 1.0)
+
+
+def _numbers(
+    path: Path, column: str, cells: pa.ChunkedArray, lowest: float | None = None, highest: float | None = None
+) -> pa.ChunkedArray:
+    between = "" if lowest is None else f" from {lowest:g} to {highest:g}"
     if not (pa.types.is_floating(cells.type) or pa.types.is_integer(cells.type)):
-        raise InputError(f"{path}: the column {column} is {cells.type}, expected numbers from 0 to 1.")
+        raise InputError(f"{path}: the column {column} is {cells.type}, expected numbers{between}.")
     found = pc.cast(cells, pa.float64())
-    inside = pc.fill_null(pc.and_(pc.greater_equal(found, 0), pc.less_equal(found, 1)), False)
-    if (row := pc.index(inside, False).as_py()) >= 0:
-        raise InputError(f"{path}, row {row + 1}: {column} is {cells[row]}, expected a number from 0 to 1.")
+    inside = pc.is_finite(found)
+    if lowest is not None:
+        inside = pc.and_(inside, pc.and_(pc.greater_equal(found, lowest), pc.less_equal(found, highest)))
+    if (row := pc.index(pc.fill_null(inside, False), False).as_py()) >= 0:
+        what = cells[row] if cells[row].is_valid else "empty"
+        raise InputError(f"{path}, row {row + 1}: {column} is {what}, expected a number{between}.")
     return found
 
 
 def _check_columns(path: Path, names: Sequence[str], found: Mapping[str, pa.ChunkedArray]) -> None:
     """That it says which training a row is of, and what the training answered or came to."""
     needed = ["arm", *([] if "fold" in found else ["seed"])]
-    if "label" in found or not any(name in found for name in MEASURES):
+    if "label" in found or not any(name in found for name in (*MEASURES, SCORE)):
         sure = any(name.startswith(PROBABILITY) for name in found)
         needed += ["example", "label", *([] if sure else ["predicted"])]
     if lacking := [name for name in needed if name not in found]:
-        instead = f", or {' or '.join(MEASURES)} of each training" if "label" in lacking else ""
+        others = f", or {' or '.join(MEASURES)} of each training, or {SCORE} of each or each answer"
+        instead = others if "label" in lacking else ""
         way = ", or by --files" if {*lacking} <= {"arm", "seed"} else ""
         raise InputError(
             f"{path}: no column {' nor '.join(lacking)} among {', '.join(names)}. Say which it is by "

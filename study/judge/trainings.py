@@ -1,6 +1,6 @@
 """The trainings that a table tells of, checked: each with its answers to the same test examples, or its results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from fer_core.data.classes import MOST_CLASSES, in_order
 from fer_core.errors import InputError
 from search_spaces.space import MEASURES
+from study.analysis.measures import SCORE
 from study.judge.given_file import PROBABILITY, GivenTable
 
 SUM_TOLERANCE = 0.01  # of probabilities that were written with few digits
@@ -33,15 +34,25 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What a training's answers to n examples scored, (n,) float; the rest as `Answered` has it."""
+
+    examples: np.ndarray
+    scores: np.ndarray
+    subjects: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Training:
-    """One training of an arm, tested on a fold, or on all examples (None). results: what is given of MEASURES,
-    fractions from 0 to 1, where its answers are not.
+    """One training of an arm, tested on a fold, or on all examples (None). answered, scored: what is known of its
+    answers. results: where nothing is, what is given of MEASURES, fractions from 0 to 1, or its score.
     """
 
     arm: str
     seed: str
     fold: str | None
     answered: Answered | None = None
+    scored: Scored | None = None
     results: Mapping[str, float] | None = None
 
 
@@ -57,7 +68,9 @@ class Trainings:
 
     @property
     def measured(self) -> list[str]:
-        """Which of MEASURES are known of them: of answers all."""
+        """Which of MEASURES are known of them, of answers all; or that it is a score."""
+        if any(one.scored is not None or SCORE in (one.results or ()) for one in self.every):
+            return [SCORE]
         return [name for name in MEASURES if all(one.results is None or name in one.results for one in self.every)]
 
     def seeds_of(self, arm: str) -> list[str]:
@@ -74,7 +87,8 @@ def trainings(given: GivenTable) -> Trainings:
             "fold": table["fold"].to_pandas() if "fold" in table.column_names else "",
         }
     )
-    read = _with_answers if "label" in table.column_names else _with_results
+    by_example = _with_answers if "label" in table.column_names else _with_scores
+    read = by_example if "example" in table.column_names else _with_results
     found = read(given, table, frame)
     _check_folds(frame)
     return found
@@ -84,7 +98,7 @@ def _with_results(given: GivenTable, table: pa.Table, frame: pd.DataFrame) -> Tr
     if (twice := frame.duplicated(TRAINING)).any():
         row = int(twice.idxmax())
         raise InputError(f"{given.where(row)}: {_name(*frame.loc[row, TRAINING])} stands there before.")
-    measured = {name: table[name].to_pylist() for name in MEASURES if name in table.column_names}
+    measured = {name: table[name].to_pylist() for name in (*MEASURES, SCORE) if name in table.column_names}
     every = [
         Training(arm, seed, fold or None, results={name: values[row] for name, values in measured.items()})
         for row, (arm, seed, fold) in enumerate(frame.itertuples(index=False))
@@ -96,25 +110,47 @@ def _with_answers(given: GivenTable, table: pa.Table, frame: pd.DataFrame) -> Tr
     classes, probabilities = _classes(given, table)
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise InputError(f"{given.path}: {len(classes)} classes, expected 2 to {MOST_CLASSES}.")
-    examples = in_order(pc.unique(table["example"]).to_pylist())
-    frame["example"], frame["label"] = _places(table["example"], examples), _places(table["label"], classes)
+    examples = _examples(table, frame)
+    frame["label"] = _places(table["label"], classes)
     if "predicted" in table.column_names:
         frame["predicted"] = _places(table["predicted"], classes)
     elif probabilities is not None:
         frame["predicted"] = probabilities.argmax(axis=1)
-    if "subject" in table.column_names:
-        frame["subject"] = table["subject"].to_pandas()
     _check_once(given, frame, examples)
     _check_same(given, frame, "label", "labelled", examples, classes)
-    _check_same(given, frame, "fold", "in fold", examples)
-    if "subject" in frame:
-        _check_same(given, frame, "subject", "of subject", examples)
-    _check_whole(frame, examples)
-    every = []
-    for (arm, seed, fold), part in frame.groupby(TRAINING, sort=False):  # type: ignore[misc]
-        answered = _answered(part.sort_values("example"), probabilities, len(classes))
-        every.append(Training(arm, seed, fold or None, answered))
+    _check_examples(given, frame, examples)
+    every = [
+        Training(*training, answered=_answered(part, probabilities, len(classes)))
+        for training, part in _by_training(frame)
+    ]
     return Trainings(_arms(frame), _folds(frame), every, examples, classes)
+
+
+def _with_scores(given: GivenTable, table: pa.Table, frame: pd.DataFrame) -> Trainings:
+    examples = _examples(table, frame)
+    frame["score"] = table["score"].to_numpy()
+    _check_once(given, frame, examples)
+    _check_examples(given, frame, examples)
+    every = [
+        Training(*training, scored=Scored(part["example"].to_numpy(), part["score"].to_numpy(), _subjects(part)))
+        for training, part in _by_training(frame)
+    ]
+    return Trainings(_arms(frame), _folds(frame), every, examples)
+
+
+def _examples(table: pa.Table, frame: pd.DataFrame) -> list[str]:
+    """The names of the examples; the frame gets which one every row is of, and of whom if that is given."""
+    examples = in_order(pc.unique(table["example"]).to_pylist())
+    frame["example"] = _places(table["example"], examples)
+    if "subject" in table.column_names:
+        frame["subject"] = table["subject"].to_pandas()
+    return examples
+
+
+def _by_training(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str | None], pd.DataFrame]]:
+    """Arm, seed and fold of every training with its rows, in the order of the examples."""
+    for (arm, seed, fold), part in frame.groupby(TRAINING, sort=False):  # type: ignore[misc]
+        yield (arm, seed, fold or None), part.sort_values("example")
 
 
 def _arms(frame: pd.DataFrame) -> list[str]:
@@ -157,8 +193,12 @@ def _answered(part: pd.DataFrame, probabilities: np.ndarray | None, classes: int
         labels=part["label"].to_numpy(),
         predicted=part["predicted"].to_numpy(),
         probabilities=unknown if probabilities is None else probabilities[part.index].astype(np.float32),
-        subjects=part["subject"].to_numpy(str) if "subject" in part else None,
+        subjects=_subjects(part),
     )
+
+
+def _subjects(part: pd.DataFrame) -> np.ndarray | None:
+    return part["subject"].to_numpy(str) if "subject" in part else None
 
 
 def _check_once(given: GivenTable, frame: pd.DataFrame, examples: Sequence[str]) -> None:
@@ -188,6 +228,14 @@ def _check_same(
         now, before = (one[row] if values is None else values[one[row]] for one in (frame[column], first))
         example = examples[frame["example"][row]]
         raise InputError(f"{given.where(row)}: example {example} is {what} {now}, and {before} elsewhere.")
+
+
+def _check_examples(given: GivenTable, frame: pd.DataFrame, examples: Sequence[str]) -> None:
+    """That an example is in one fold and of one subject, and every training has answered what others did."""
+    _check_same(given, frame, "fold", "in fold", examples)
+    if "subject" in frame:
+        _check_same(given, frame, "subject", "of subject", examples)
+    _check_whole(frame, examples)
 
 
 def _check_whole(frame: pd.DataFrame, examples: Sequence[str]) -> None:

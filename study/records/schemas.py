@@ -60,6 +60,8 @@ SCHEMAS = {
     "predictions": _schema(trial=S, **ANSWER),
     "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
+SCORES = "scores"  # of trainings that ran elsewhere and are judged by a score: a table of no study that ran here
+SCORES_SCHEMA = _schema(trial=S, image=pa.int32(), score=F, subject=S)
 ANSWERS = ("predictions", "elsewhere")  # written when a trial is tested, before it has a row
 # In the order in which they are written: a trial has no row before its answers and epochs are there, and rows go from
 # the pending ones into the parquet files, never back. Whoever reads or copies them meanwhile takes the reverse.

@@ -46,7 +46,7 @@ def _facts_of_judged(found: Findings) -> list[tuple[str, str]]:
         *([("pooled", f"{len(records)} studies")] if len(records) > 1 else []),
         ("trainings", f"{len(evidence.trials):,}, which ran elsewhere"),
         *([("folds", f"{folds}, each tested in turn")] if folds is not None else []),
-        *([("examples", f"{tested_text(found)} ({evidence.record['fingerprint']})")] if evidence.answers else []),
+        *([("examples", f"{tested_text(found)} ({evidence.record['fingerprint']})")] if evidence.tested else []),
     ]
 
 

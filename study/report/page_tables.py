@@ -1,6 +1,6 @@
 """The tables of the page: their headings, notes and cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text, looks_text
-from study.analysis.measures import MEASURES
+from study.analysis.measures import Measure
+from study.analysis.scale import Scale
 from study.report.summary import (
     ENSEMBLES,
     FOLDS_CHANCE,
@@ -79,14 +80,16 @@ def _arms(found: Findings) -> PageTable:
     measures = _measures_of(found)
     for arm in found.arms:
         cells = [Cell(arm.arm), *(Cell(str(getattr(arm, name)), getattr(arm, name)) for name in repeated)]
-        for name in measures:
+        for name, measure in measures.items():
             one = arm.estimates[name]
-            cells.append(Cell(_with_interval(one), _number(one.value)))
+            cells.append(Cell(_with_interval(one, measure.scale), _number(one.value)))
         rows.append(cells)
-    headings = ["arm", *repeated, *(MEASURES[name].title for name in measures)]
-    calibration = " Calibration error: the smaller the better." if "calibration_error" in measures else ""
+    headings = ["arm", *repeated, *(measure.title for measure in measures.values())]
+    less = [measure.title for measure in measures.values() if not measure.higher_is_better]
+    better = f" The less {' and '.join(less)} the better." if less else ""
     if found.evidence.only_judged:
-        note = f"Means over the seeds, intervals over {chance(found)}, in per cent.{calibration}"
+        unit = "" if found.evidence.judged_by.of_scores else ", in per cent"
+        note = f"Means over the seeds, intervals over {chance(found)}{unit}.{better}"
         return PageTable("Test results", note, headings, rows)
     over = {
         "folds": FOLDS_CHANCE,
@@ -96,66 +99,72 @@ def _arms(found: Findings) -> PageTable:
     each = found.evidence.noun
     note = (
         f"Means over the seeds of the confirmation, intervals over {over}, in per cent. Without "
-        f"twins: on the test {each}s with no identical {each} in training.{calibration}"
+        f"twins: on the test {each}s with no identical {each} in training.{better}"
     )
     return PageTable("Test results of the winners", note, headings, rows)
 
 
-def _measures_of(found: Findings) -> list[str]:
+def _measures_of(found: Findings) -> Mapping[str, Measure]:
     """All measures, or those that the answers of trainings that ran elsewhere could tell."""
+    every = found.evidence.measures
     if not found.evidence.only_judged:
-        return list(MEASURES)
-    return [name for name in MEASURES if any(arm.estimates[name].seeds for arm in found.arms)]
+        return every
+    return {name: how for name, how in every.items() if any(arm.estimates[name].seeds for arm in found.arms)}
 
 
 def _comparisons(found: Findings) -> PageTable:
+    evidence, measure = found.evidence, found.evidence.judged_by
+    scale, beside = measure.scale, [name for name in ("macro_f1",) if name in evidence.measures]
     rows = [
         [
             Cell(f"{one.arm} - {one.baseline}"),
-            *_judged_cells(one),
-            Cell(f"{100 * one.difference.detectable(one.family):.2f}" if one.difference.repeats > 1 else "-"),
-            Cell(points(one.differences["macro_f1"].value), _number(one.differences["macro_f1"].value)),
-            Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-"),
+            *_judged_cells(one, scale),
+            Cell(scale.size(one.difference.detectable(one.family)) if one.difference.repeats > 1 else "-"),
+            *(Cell(points(one.differences[name].value), _number(one.differences[name].value)) for name in beside),
+            *([] if measure.of_scores else [Cell(", ".join(f"{p:.2g}" for p in one.mcnemar.values()) or "-")]),
             Cell(str(one.difference.seeds), one.difference.seeds),
         ]
         for one in found.comparisons
     ]
-    measure = MEASURES[found.evidence.measure].title
     headings = [
         "pair",
-        measure,
+        measure.title,
         f"{level_text(found.evidence.looks)} interval",
         "p, Holm",
         "verdict",
         "could have seen",
-        "macro F1",
+        *(evidence.measures[name].title for name in beside),
+        *([] if measure.of_scores else ["McNemar, by seed"]),
+        "seeds",
     ]
+    within = scale.in_unit(scale.size(evidence.margin))
+    alike = f"No difference larger than x: the whole interval within {within} of zero. " if evidence.margin else ""
     note = (
-        f"Differences in test {measure} in points, paired by {paired_by(found)}; p corrected over all {len(rows)} "
-        "pairs of the study. Better or worse: corrected p below 0.05. No difference larger than x: the whole "
-        f"interval within {100 * found.evidence.margin:.2f} points of zero. Could have seen: the smallest true "
+        f"Differences in test {measure.title}{scale.phrase}, paired by {paired_by(found)}; p corrected over all "
+        f"{len(rows)} pairs of the study. Better or worse: corrected p below 0.05"
+        f"{'' if measure.higher_is_better else ', less being better'}. {alike}Could have seen: the smallest true "
         "difference that such a study finds in four of five cases. What would decide is told for the next look, "
-        f"which is judged more strictly. {_of_mcnemar(found)}"
+        f"which is judged more strictly.{'' if measure.of_scores else _of_mcnemar(found)}"
     )
     if found.evidence.repeats != "seeds":
         note += " " + luck_text(found)
     if found.evidence.earlier_looks:
         note += " " + looks_text(found.evidence.earlier_looks)
-    return PageTable("Differences between arms", note, [*headings, "McNemar, by seed", "seeds"], rows)
+    return PageTable("Differences between arms", note, headings, rows)
 
 
 def _of_mcnemar(found: Findings) -> str:
     if found.evidence.folds is not None:
-        return "McNemar's test is left out: it takes every pair of networks alone."
+        return " McNemar's test is left out: it takes every pair of networks alone."
     if found.evidence.knows_subjects:
-        return f"McNemar's test is left out: it takes every {found.evidence.noun} for evidence of its own."
-    return "McNemar: the exact p of each seed's pair of networks alone, which says nothing of other seeds."
+        return f" McNemar's test is left out: it takes every {found.evidence.noun} for evidence of its own."
+    return " McNemar: the exact p of each seed's pair of networks alone, which says nothing of other seeds."
 
 
-def _judged_cells(one: Comparison | Effect) -> list[Cell]:
+def _judged_cells(one: Comparison | Effect, scale: Scale) -> list[Cell]:
     return [
-        Cell(points(one.difference.value), _number(one.difference.value)),
-        Cell(interval(one.difference, signed=True)),
+        Cell(scale.gap(one.difference.value), _number(one.difference.value)),
+        Cell(interval(one.difference, True, scale)),
         Cell(f"{one.p_corrected:.3f}", one.p_corrected),
         Cell(one.verdict),
     ]
@@ -165,15 +174,15 @@ def _effects(found: Findings) -> PageTable:
     rows = [
         [
             Cell(effect_text(one)),
-            *_judged_cells(one),
+            *_judged_cells(one, found.evidence.judged_by.scale),
             Cell(str(one.pairs), one.pairs),
             Cell(str(one.difference.seeds), one.difference.seeds),
         ]
         for one in found.effects
     ]
-    measure = MEASURES[found.evidence.measure].title
+    measure, phrase = found.evidence.judged_by.title, found.evidence.judged_by.scale.phrase
     note = (
-        f"Differences in test {measure} in points between two values of what is compared, on the mean over all pairs "
+        f"Differences in test {measure}{phrase} between two values of what is compared, on the mean over all pairs "
         f"of arms that differ in these alone; p corrected over these {len(rows)}, verdicts as for pairs of arms."
     )
     level = level_text(found.evidence.looks)
@@ -192,7 +201,7 @@ def _column_cells(columns: Sequence[Column]) -> list[list[Cell]]:
 
 
 def _ensembles(found: Findings) -> PageTable:
-    measure = MEASURES[found.evidence.measure].title
+    measure = found.evidence.judged_by.title
     note = (
         f"Test {measure}: the mean over an arm's confirmations, as above, and what they have when they answer "
         "together, by the mean of their probabilities (Lakshminarayanan et al. 2017). Intervals likewise, by the "
@@ -308,8 +317,8 @@ def _fixed(found: Findings) -> PageTable:
     return PageTable("Configurations run as they were given", note, headings, rows)
 
 
-def _with_interval(one: Estimate) -> str:
-    return percent(one.value) + (f" ({interval(one)})" if one.repeats >= 2 else "")
+def _with_interval(one: Estimate, scale: Scale) -> str:
+    return scale.value(one.value) + (f" ({interval(one, scale=scale)})" if one.repeats >= 2 else "")
 
 
 def _number(value: float) -> float | None:

@@ -18,6 +18,7 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text, looks_text
 from study.analysis.measures import MEASURES
+from study.analysis.scale import SHARES, Scale
 from study.analysis.verdicts import plural
 
 MOST_WINNERS = 12  # whose values are told one by one
@@ -71,7 +72,7 @@ def print_summary(console: Console, found: Findings) -> None:
 
 def and_units(found: Findings) -> str:
     """What intervals are over beside what was repeated: what was tested on, where the answers to it are known."""
-    known = all(arm.estimates["accuracy"].over_images for arm in found.arms if arm.seeds)
+    known = all(arm.estimates[found.evidence.measure].over_images for arm in found.arms if arm.seeds)
     return f" and {found.evidence.units}" if known else ""
 
 
@@ -88,39 +89,27 @@ def chance(found: Findings) -> str:
 
 def luck_text(found: Findings) -> str:
     """How far seeds and searches, or folds, move a difference."""
-    luck = found.luck
+    luck, scale = found.luck, found.evidence.judged_by.scale
     winners = "" if found.evidence.only_judged else " of the same winners"
-    seeds = f"by other seeds{winners} {_size(luck.seed)}"
-    others = f", by other searches {_size(luck.search)} points" if found.evidence.folds is None else " points"
-    others += f", from fold to fold {_size(luck.fold)}" if found.evidence.folds else ""
+    seeds, unit = f"by other seeds{winners} {scale.size(luck.seed)}", f" {scale.unit}".rstrip()
+    others = f", by other searches {scale.size(luck.search)}{unit}" if found.evidence.folds is None else unit
+    others += f", from fold to fold {scale.size(luck.fold)}" if found.evidence.folds else ""
     return f"Luck, as the standard deviation of a difference over all pairs: {seeds}{others}."
 
 
-def _size(fraction: float) -> str:
-    return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
+percent, points = SHARES.value, SHARES.gap  # of fractions, whatever judges
 
 
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """A fraction as a percentage, `-` where there is none."""
-    return "-" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.{digits}f} %"
-
-
-def points(fraction: float) -> str:
-    """A difference of fractions in points, with its sign."""
-    return "-" if math.isnan(fraction) else f"{100 * fraction:+.2f}"
-
-
-def interval(one: Estimate, signed: bool = False) -> str:
-    """The interval in points, or what it lacks. signed: of a difference; else of a share, from 0 to 1."""
+def interval(one: Estimate, signed: bool = False, scale: Scale = SHARES) -> str:
+    """The interval, or what it lacks. signed: of a difference."""
     if not one.seeds:
         return "-"
     if one.repeats < 2:
         return f"needs 2 {plural(one.unit)}"
     if one.without_spread:
         return "no spread seen"
-    if signed:
-        return f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
-    return f"{100 * max(one.low, 0.0):.2f} to {100 * min(one.high, 1.0):.2f}"
+    written = scale.gap if signed else scale.bare
+    return f"{written(one.low)} to {written(one.high)}"
 
 
 def tuned_text(configs: Sequence[Mapping[str, Any]], tuned: tuple[str, ...]) -> str:
@@ -149,13 +138,13 @@ def value_text(value: Any) -> str:
 
 def _arms_table(found: Findings) -> Table:
     evidence = found.evidence
-    measure, distinct = MEASURES[evidence.measure].title, MEASURES["accuracy_distinct"].title
+    judged_by, distinct = evidence.judged_by, MEASURES["accuracy_distinct"].title
     without = "without twins" if evidence.measure == "accuracy" else distinct
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
     repeated = dict.fromkeys((evidence.repeats, "seeds"))
     before, after = (("trials", "epochs", "validation"), (without,)) if not evidence.only_judged else ((), ())
-    for heading in (*before, f"test {measure}", "95 % interval", *after, *repeated):
+    for heading in (*before, f"test {judged_by.title}", "95 % interval", *after, *repeated):
         table.add_column(heading, justify="right")
     for arm in found.arms:
         tested = arm.estimates[evidence.measure]
@@ -163,8 +152,8 @@ def _arms_table(found: Findings) -> Table:
         table.add_row(
             arm.arm,
             *(search if before else ()),
-            percent(tested.value),
-            interval(tested),
+            judged_by.scale.value(tested.value),
+            interval(tested, scale=judged_by.scale),
             *((percent(arm.estimates["accuracy_distinct"].value),) if after else ()),
             *(str(getattr(arm, name)) for name in repeated),
         )
@@ -177,8 +166,7 @@ def _winners_lines(found: Findings) -> list[str]:
 
 
 def _effects_table(found: Findings) -> Table:
-    measure = MEASURES[found.evidence.measure].title
-    title = f"Differences in test {measure}, points, on the mean over what else is compared"
+    title = f"Differences in test {_what_differs(found)}, on the mean over what else is compared"
     return _judged_table(found, title, "values", {effect_text(one): one for one in found.effects})
 
 
@@ -187,9 +175,14 @@ def effect_text(one: Effect) -> str:
 
 
 def _differences_table(found: Findings) -> Table:
-    measure = MEASURES[found.evidence.measure].title
-    title = f"Differences in test {measure}, points, paired by {paired_by(found)}"
+    title = f"Differences in test {_what_differs(found)}, paired by {paired_by(found)}"
     return _judged_table(found, title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
+
+
+def _what_differs(found: Findings) -> str:
+    measure = found.evidence.judged_by
+    less = "" if measure.higher_is_better else " (less is better)"
+    return f"{measure.title}{less}{measure.scale.heading}"
 
 
 def paired_by(found: Findings) -> str:
@@ -205,14 +198,15 @@ def _judged_table(found: Findings, title: str, heading: str, rows: Mapping[str, 
     for name in ("difference", f"{level_text(found.evidence.looks)} interval", "p, corrected"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
+    scale = found.evidence.judged_by.scale
     for text, one in rows.items():
-        gap = one.difference
-        table.add_row(text, points(gap.value), interval(gap, signed=True), f"{one.p_corrected:.3f}", one.verdict)
+        value, between = scale.gap(one.difference.value), interval(one.difference, True, scale)
+        table.add_row(text, value, between, f"{one.p_corrected:.3f}", one.verdict)
     return table
 
 
 def _elsewhere_table(found: Findings) -> Table:
-    measure = MEASURES[found.evidence.measure].title
+    measure = found.evidence.judged_by.title
     title = f"Test {measure} on other data, which trained and chose nothing, by the classes that both have"
     table = Table(title=title, title_justify="left")
     table.add_column("arm")
@@ -227,13 +221,13 @@ def _elsewhere_table(found: Findings) -> Table:
 
 def tested_text(found: Findings) -> str:
     """How many images of how many classes were tested, and of how many subjects where that is known."""
-    every = list(found.evidence.answers.values())
+    every = list(found.evidence.tested.values())
     if not every:
         return "not tested yet"
     every = every if found.evidence.folds is not None else every[:1]
-    images, classes = len(_together([one.images for one in every])), every[0].probabilities.shape[1]
+    images, classes = len(_together([one.images for one in every])), len(found.evidence.record["class_names"])
     people = [one.subjects for one in every if one.subjects is not None]
-    counted = f"{images:,} {found.evidence.noun}s, {classes} classes"
+    counted = f"{images:,} {found.evidence.noun}s" + (f", {classes} classes" if classes else "")
     return counted + (f", {len(_together(people)):,} subjects" if people else "")
 
 
@@ -243,7 +237,7 @@ def _together(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _differences_elsewhere_table(found: Findings) -> Table:
-    measure = MEASURES[found.evidence.measure].title
+    measure = found.evidence.judged_by.title
     title = f"Differences in test {measure} there, points; p corrected for the pairs on the same data"
     rows = {
         f"{one.arm} - {one.baseline} on {name}": one

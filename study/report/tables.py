@@ -20,8 +20,9 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
+from study.analysis.scale import SHARES, Scale
 from study.records.schemas import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
-from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, percent, points, seen_heading
+from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, seen_heading
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
@@ -153,37 +154,40 @@ def ensemble_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
 
 def arms_latex(found: Sequence[Findings]) -> str:
     """The arms as a table for a paper, with booktabs."""
-    measures = {name: m.title for name, m in MEASURES.items()}
     rows = [
         {
             **_study_cell(found, one),
             "arm": arm.arm,
             "trials": str(arm.effort.trials),
             **{name: str(getattr(arm, name)) for name in (one.evidence.repeats, "seeds")},
-            **{title: _with_margin(arm.estimates[name]) for name, title in measures.items()},
+            **{
+                how.title: _with_margin(arm.estimates[name], how.scale) for name, how in one.evidence.measures.items()
+            },
         }
         for one in found
         for arm in one.arms
     ]
-    return _latex(rows, "Test results in per cent, mean over seeds with the margin of the 95 % interval.")
+    unit = "" if any(one.evidence.judged_by.of_scores for one in found) else " in per cent"
+    return _latex(rows, f"Test results{unit}, mean over seeds with the margin of the 95 % interval.")
 
 
 def comparisons_latex(found: Sequence[Findings]) -> str:
     """The comparisons likewise."""
     rows = [
-        {**_study_cell(found, one), "pair": f"{pair.arm} - {pair.baseline}", **_latex_cells(pair)}
+        {**_study_cell(found, one), "pair": f"{pair.arm} - {pair.baseline}", **_latex_cells(one, pair)}
         for one in found
         for pair in one.comparisons
     ]
     levels = " or ".join(dict.fromkeys(level_text(one.evidence.looks) for one in found))
     paired = " or ".join(dict.fromkeys(map(paired_by, found)))
-    return _latex(rows, f"Differences in points, paired by {paired}, with {levels} interval and Holm's correction.")
+    units = " or ".join(dict.fromkeys(one.evidence.judged_by.scale.unit or "the score's unit" for one in found))
+    return _latex(rows, f"Differences in {units}, paired by {paired}, with {levels} interval and Holm's correction.")
 
 
 def effects_latex(found: Sequence[Findings]) -> str:
     """The effects likewise."""
     rows = [
-        {**_study_cell(found, one), "values": effect_text(effect), **_latex_cells(effect)}
+        {**_study_cell(found, one), "values": effect_text(effect), **_latex_cells(one, effect)}
         for one in found
         for effect in one.effects
     ]
@@ -210,7 +214,7 @@ def _columns_latex(
     for one in found:
         headings = [heading(each) for each in columns(one)]
         for name, cells in column_lines(columns(one)):
-            texts = [_with_margin(estimate, value) for value, estimate, _ in cells]
+            texts = [_with_margin(estimate, SHARES, value) for value, estimate, _ in cells]
             rows.append({**_study_cell(found, one), "arm, or pair": name, **dict(zip(headings, texts, strict=True))})
     return _latex(rows, f"{title}, in per cent and in points, with the margin of the interval.")
 
@@ -342,13 +346,14 @@ def _judged_row(one: Comparison | Effect) -> dict[str, Any]:
     }
 
 
-def _latex_cells(one: Comparison | Effect) -> dict[str, str]:
-    gap = one.difference
+def _latex_cells(found: Findings, one: Comparison | Effect) -> dict[str, str]:
+    gap, scale = one.difference, found.evidence.judged_by.scale
+    known = gap.repeats > 1 and not gap.without_spread
     return {
         "seeds": str(gap.seeds),
-        "difference": points(gap.value),
-        "low": points(gap.low) if gap.repeats > 1 else "-",
-        "high": points(gap.high) if gap.repeats > 1 else "-",
+        "difference": scale.gap(gap.value),
+        "low": scale.gap(gap.low) if known else "-",
+        "high": scale.gap(gap.high) if known else "-",
         "p, corrected": f"{one.p_corrected:.3f}",
         "verdict": one.verdict,
     }
@@ -372,9 +377,9 @@ def _study_cell(all_found: Sequence[Findings], one: Findings) -> dict[str, str]:
     return elsewhere | ({"study": label(one)} if len({label(each) for each in all_found}) > 1 else {})
 
 
-def _with_margin(one: Estimate, value: str | None = None) -> str:
-    text = (value or percent(one.value)).removesuffix(" %")
-    return text if one.repeats < 2 else f"{text} ± {100 * one.margin():.2f}"
+def _with_margin(one: Estimate, scale: Scale, value: str | None = None) -> str:
+    text = (value or scale.value(one.value)).removesuffix(scale.sign)
+    return text if one.repeats < 2 or one.without_spread else f"{text} ± {scale.size(one.margin())}"
 
 
 def _latex(rows: list[dict[str, str]], caption: str) -> str:

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from study.analysis.answers import Answers, aligned
 from study.analysis.ensembles import together
-from study.analysis.measures import MEASURES, Measure
+from study.analysis.measures import Measure
 from study.report.figures.classes import answers_of
 from study.report.figures.style import Subject, legend_above, panels, percent_axis, style_of
 
@@ -19,13 +19,13 @@ def ensembles(subject: Subject) -> Figure | None:
     found = subject.found
     if not found.ensembles:
         return None
-    name = found.evidence.measure
+    measure = found.evidence.judged_by
     figure, (axes,) = panels(1, 1, width=6.2, height=3.6)
     for arm in subject.confirmed:
-        values = _by_number(answers_of(subject, arm), MEASURES[name])
+        values = _by_number(answers_of(subject, arm), measure)
         axes.plot(range(1, len(values) + 1), values, label=arm.arm, **style_of(subject, arm.arm).line)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="networks that answer together", ylabel=f"test {MEASURES[name].title}")
+    axes.set(xlabel="networks that answer together", ylabel=f"test {measure.title}")
     percent_axis(axes)
     legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure

@@ -9,7 +9,6 @@ from fer_core import paper
 from study.analysis.comparisons import Comparison
 from study.analysis.effects import level_means
 from study.analysis.looks import level_text
-from study.analysis.measures import MEASURES
 from study.analysis.verdicts import is_decided
 from study.report.figures.style import COLOURS, INK, Subject, legend_above, panels, percent_axis, style_of
 
@@ -26,8 +25,9 @@ def differences(subject: Subject) -> Figure | None:
     _intervals(subject, axes, {f"{one.arm} - {one.baseline}": one for one in pairs})
     claim = found.evidence.claim
     if claim is not None and found.evidence.measure == claim.measure:
-        label = f"{claim.whose} gain, {claim.points:+.2f}"
-        axes.axvline(claim.points, color=INK, linestyle=":", linewidth=1.2, label=label)
+        measure = found.evidence.judged_by
+        at = measure.scale.times * (claim.gain if measure.higher_is_better else -claim.gain)
+        axes.axvline(at, color=INK, linestyle=":", linewidth=1.2, label=f"{claim.whose} gain, {claim.amount}")
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
     return figure
 
@@ -57,17 +57,18 @@ def _intervals(subject: Subject, axes: Axes, rows: Mapping[str, Comparison]) -> 
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     evidence = subject.found.evidence
-    measure, level = MEASURES[evidence.measure].title, level_text(evidence.looks)
-    axes.set_xlabel(f"difference in test {measure}, points, with {level} interval")
+    measure, level = evidence.judged_by, level_text(evidence.looks)
+    less = "" if measure.higher_is_better else " (less is better)"
+    axes.set_xlabel(f"difference in test {measure.title}{less}{measure.scale.heading}, with {level} interval")
     axes.grid(axis="y", visible=False)
 
 
 def _interval(subject: Subject, axes: Axes, row: int, one: Comparison) -> None:
-    gap, style = one.difference, style_of(subject, one.arm)
-    axes.plot([100 * gap.low, 100 * gap.high], [row, row], color=style.colour, linewidth=2)
-    axes.plot([100 * value for value in gap.by_repeat], [row + 0.25] * gap.repeats, "|", color=style.colour)
+    gap, style, times = one.difference, style_of(subject, one.arm), subject.found.evidence.judged_by.scale.times
+    axes.plot([times * gap.low, times * gap.high], [row, row], color=style.colour, linewidth=2)
+    axes.plot([times * value for value in gap.by_repeat], [row + 0.25] * gap.repeats, "|", color=style.colour)
     filled = style.colour if is_decided(one.verdict) else "white"
-    axes.plot(100 * gap.value, row, style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
+    axes.plot(times * gap.value, row, style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
 
 
 def factors(subject: Subject) -> Figure | None:
@@ -89,7 +90,7 @@ def factors(subject: Subject) -> Figure | None:
             markersize=7, capsize=4,
         )  # fmt: skip
         panel.set_xticks(places, of_values, rotation=30 if max(map(len, of_values)) > 8 else 0)
-        panel.set(xlabel=factor, ylabel=f"test {MEASURES[evidence.measure].title}")
+        panel.set(xlabel=factor, ylabel=f"test {evidence.judged_by.title}")
         panel.grid(axis="x", visible=False)
         percent_axis(panel)
     return figure

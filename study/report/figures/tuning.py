@@ -10,7 +10,6 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from study.analysis.arms import ArmFindings
 from study.analysis.importance import importances
-from study.analysis.measures import MEASURES
 from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
 from study.report.summary import value_text
 
@@ -127,4 +126,4 @@ def _measured(subject: Subject, rows: pd.DataFrame) -> pd.Series:
 
 
 def _axis(subject: Subject) -> str:
-    return f"validation {MEASURES[subject.found.evidence.measure].title}"
+    return f"validation {subject.found.evidence.judged_by.title}"
