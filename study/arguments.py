@@ -210,7 +210,8 @@ def make_parser() -> Parser:
         "--stalled-after",
         type=duration,
         metavar="10m",
-        help="end a trial that has been silent for so long and try it again (default: ten epochs and two minutes)",
+        help="end a trial that has been silent for so long and try it again (default: ten epochs and two minutes, "
+        "and at the start three times as long as others took)",
     )
     add("--max-concurrent", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
     watch = parser.add_argument_group("watching")

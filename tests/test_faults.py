@@ -75,6 +75,7 @@ class Driver:
             cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.family: dict[int, psutil.Process] = {}
+        self._rested: dict[int, int] = {}
 
     def until(self, condition: Callable[[], object], seconds: float = 240) -> None:
         """Wait for `condition`, looking often. Fails if the driver ends first or it takes too long."""
@@ -97,6 +98,13 @@ class Driver:
         """The processes that train."""
         self.remember()
         return [p for p in self.family.values() if _command(p).startswith("ray::ResourceTrainable")]
+
+    def resting(self, looks: int) -> list[psutil.Process]:
+        """The processes that have trained and have had nothing to do for so many looks in a row, by Ray's title."""
+        self.remember()
+        idle = {p.pid: p for p in self.family.values() if _command(p).strip() == "ray::TrialRun"}
+        self._rested = {pid: self._rested.get(pid, 0) + 1 for pid in idle}
+        return [idle[pid] for pid, count in self._rested.items() if count >= looks]
 
     def epochs(self) -> int:
         return len(read_table(self.folder, "epochs")) if (self.folder / "study.json").exists() else 0
@@ -178,6 +186,80 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStu
         study.end()
     same_as(study.folder, finished_study.folder)
     assert read_table(study.folder, "trials")["attempts"].max() == 2
+
+
+HANGS = """
+import time
+from pathlib import Path
+
+import numpy as np
+from fer_core.trainer import Trainer
+from search_spaces.space import Float, Space
+
+HERE = Path(__file__).parent
+
+
+class Guess(Trainer):
+    def __init__(self, settings, seed, images, labels, classes):
+        self.seed, self.classes = seed, len(classes)
+        if HANGS == "where it is made" and not (HERE / "made").exists():
+            (HERE / "made").touch()
+            wait_for_ever()
+
+    def train_epoch(self, number):
+        while HANGS == "at rest" and self.seed == 100_000 and not (HERE / "go").exists():
+            time.sleep(0.05)
+
+    def predict(self, images):
+        return np.full((len(images), self.classes), 1 / self.classes)
+
+    def save(self, path):
+        path.touch()
+
+    def load(self, path):
+        pass
+
+
+def wait_for_ever():
+    while True:
+        time.sleep(1)
+
+
+SPACE = Space(
+    name="hangs",
+    question="Is it noticed?",
+    trainer=Guess,
+    nuisance={"rate": Float(0.1, 1.0)},
+)
+"""
+
+
+def hanging(folder: Path, where: str, stalled_after: str) -> list[str]:
+    """A search of six trials of two epochs, of which the first waits for the file `go`, or hangs where it is made."""
+    (folder / "space.py").write_text(HANGS.replace("HANGS ==", f'"{where}" =='))
+    space = ["--space", str(folder / "space.py"), "--data", "synthetic", "--trials", "6", "--epochs", "2"]
+    at_a_time = "2" if where == "at rest" else "1"
+    return [*space, "--seeds", "2", "--max-concurrent", at_a_time, "--stalled-after", stalled_after]
+
+
+@pytest.mark.faults
+def test_a_worker_that_hangs_while_it_rests_is_noticed_when_a_trial_comes(tmp_path: Path) -> None:
+    with driver(tmp_path / "study", study=hanging(tmp_path, "at rest", "40s")) as study:
+        study.until(lambda: study.resting(looks=20))
+        study.resting(looks=1)[0].suspend()
+        (tmp_path / "go").touch()
+        study.end()
+    trials = read_table(study.folder, "trials")
+    assert set(trials["status"]) == {"completed"}
+    assert sorted(trials["attempts"].unique()) == [1, 2]
+
+
+def test_a_trainer_that_hangs_where_it_is_made_is_tried_again(tmp_path: Path) -> None:
+    with driver(tmp_path / "study", study=hanging(tmp_path, "where it is made", "10s")) as study:
+        study.end()
+    trials = read_table(study.folder, "trials")
+    assert set(trials["status"]) == {"completed"}
+    assert sorted(trials["attempts"].unique()) == [1, 2]
 
 
 def kill_over_and_over(folder: Path, times: int, arguments: Sequence[str]) -> list[psutil.Process]:

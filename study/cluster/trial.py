@@ -80,27 +80,21 @@ class TrialRun(tune.Trainable):
         self._gpu = config["gpu"]
         if not self._by_trainer:
             device_memory.limit(self._gpu)
-        self._enter(config)
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._enter(new_config)
+        """Take up another trial. It begins with its first step: before that it does not run yet, to Ray, and nobody
+        would notice that it hangs.
+        """
+        self._next: dict[str, Any] | None = new_config
+        self._testing, self._keep = new_config.get("testing"), new_config.get("keep", False)
         return True
-
-    def _enter(self, config: dict[str, Any]) -> None:
-        """Begin the trial, or note that there is not even room for its network."""
-        self._starved = False
-        try:
-            self._begin(config)
-        except Exception as problem:
-            if not self._lacks_memory(problem):
-                raise
-            self._starved = True
 
     def _lacks_memory(self, problem: Exception) -> bool:
         return self._gpu > 0 and device_memory.is_exhausted(problem)
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._testing, self._keep = config.get("testing"), config.get("keep", False)
+        self._next = None
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
         self._checkpoint = f"{config['trial']}.npz"
         self._network = network_file(config["trial"], self._by_trainer)
@@ -134,8 +128,9 @@ class TrialRun(tune.Trainable):
         may not have heard of the last one, and may want to stop the trial there.
         """
         try:
-            if not self._starved:
-                return self._step()
+            if self._next is not None:
+                self._begin(self._next)
+            return self._step()
         except Exception as problem:
             if not self._lacks_memory(problem):
                 raise

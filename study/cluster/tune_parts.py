@@ -315,12 +315,19 @@ class Watchdog(Callback):
         if time.monotonic() - self._looked < self.EVERY:
             return
         self._looked = time.monotonic()
-        running = {(t.trial_id, t.num_failures): t for t in trials if t.status == Trial.RUNNING}
+        running = {(t.trial_id, t.num_failures): t for t in trials if _has_worker(t)}
         arms = [(attempt, self.link.spec(trial).arm) for attempt, trial in running.items()]
         for attempt in self.stalls.stalled(arms, time.monotonic()):
             actor = running[attempt].temporary_state.ray_actor
             if actor is not None:
                 ray.kill(actor)
+
+
+def _has_worker(trial: Any) -> bool:
+    """Whether it runs, or is to be taken up by a worker that rests: that one may hang, too."""
+    if trial.status == Trial.PENDING:
+        return trial.temporary_state.ray_actor is not None
+    return trial.status == Trial.RUNNING
 
 
 def _cause(trial: Any, own: bool) -> str:
