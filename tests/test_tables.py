@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fer_core.config import TrialConfig
-from study.records.parquet import read_table
+from study.records.parquet import read_pending, read_table
 from study.records.rows import prediction_rows, trial_row
 from study.records.schemas import PENDING, SCHEMAS
 from study.records.tables import Tables
@@ -63,6 +63,23 @@ def test_a_trial_that_failed_at_once_has_a_row_with_its_error(tmp_path: Path) ->
     assert stored["status"] == "failed"
     assert stored["error"] == "OutOfMemory"
     assert np.isnan(stored["val_accuracy"])
+
+
+def test_no_more_epochs_than_a_reader_can_bear_wait_for_the_parquet_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the last writing took."""
+    monkeypatch.setattr("study.records.tables.PAUSE", float("inf"))
+    monkeypatch.setattr("study.records.tables.MOST_WAITING", 20)
+    tables, waiting = Tables(tmp_path), []
+    for number in range(1, 31):
+        for n in (1, 2, 3):
+            tables.add_epoch({"trial": f"t{number}", **epoch(n)})
+        tables.add_trial(row(f"t{number}"))
+        waiting.append(sum(name == "epochs" for name, _ in read_pending(tmp_path)))
+    assert 3 * 6 <= max(waiting) <= 20
+    assert len(read_table(tmp_path, "epochs")) == 90
+    tables.close()
 
 
 def test_tables_are_readable_at_any_moment(tmp_path: Path) -> None:

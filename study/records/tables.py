@@ -22,6 +22,8 @@ from study.records.schemas import ANSWERS, FER2013_CLASSES, PENDING, SCHEMAS, SE
 
 # Pause between two writings of the parquet files, in units of what the last one took.
 PAUSE = 20
+# But no more epochs than these wait for it: whoever reads a running study reads them line by line, in half a second.
+MOST_WAITING = 50_000
 
 
 class Tables:
@@ -100,7 +102,8 @@ class Tables:
         self._take("trials", row)
         self._append("trials", row)
         os.fsync(self._pending.fileno())
-        if time.monotonic() - self._last_write >= PAUSE * self._write_cost:
+        rested = time.monotonic() - self._last_write >= PAUSE * self._write_cost
+        if rested or len(self._new["epochs"]) > MOST_WAITING:
             self.write()
 
     def add_elsewhere(self, trial: str, elsewhere: pa.Table | None) -> None:
