@@ -75,11 +75,10 @@ class TrialRun(tune.Trainable):
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
         self._checkpoints, self._models = Shelf(checkpoints), Shelf(models)
         self._training: Training | OwnTraining | None = None
-        self._brought = None if brought is None else brought.unpack()
+        self._carried = brought
+        self._brought: Any = None
         self._by_trainer = TRAINER in config["settings"]
-        self._gpu = config["gpu"]
-        if not self._by_trainer:
-            device_memory.limit(self._gpu)
+        self._gpu, self._prepared = config["gpu"], False
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -93,7 +92,17 @@ class TrialRun(tune.Trainable):
     def _lacks_memory(self, problem: Exception) -> bool:
         return self._gpu > 0 and device_memory.is_exhausted(problem)
 
+    def _prepare(self) -> None:
+        """What a worker does once: both may import whatever there is."""
+        if self._carried is not None:
+            self._brought = self._carried.unpack()
+        if not self._by_trainer:
+            device_memory.limit(self._gpu)
+        self._prepared = True
+
     def _begin(self, config: dict[str, Any]) -> None:
+        if not self._prepared:
+            self._prepare()
         self._next = None
         settings, seed = TrialConfig.from_flat(config["settings"]), config["seed"]
         self._checkpoint = f"{config['trial']}.npz"
