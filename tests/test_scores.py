@@ -91,6 +91,28 @@ def test_a_score_in_another_unit_has_the_same_verdict(tmp_path: Path) -> None:
     assert days.comparisons[0].verdict.startswith("no difference larger than")
 
 
+@pytest.mark.parametrize("size", [1e-10, 1.0, 1e8])
+def test_scores_of_any_size_are_told_apart_by_their_spread(size: float, tmp_path: Path) -> None:
+    rows = [
+        {"arm": arm, "seed": n, "score": size * (more + n)}
+        for arm, more in (("a", 0.3), ("b", 0.4))
+        for n in range(3)
+    ]
+    (alike,) = judged(pd.DataFrame(rows), tmp_path / "alike").comparisons
+    assert alike.verdict == "undecided: all seeds say the same, which shows no spread"
+    rows[0]["score"] += size / 1000
+    (spread,) = judged(pd.DataFrame(rows), tmp_path / "spread").comparisons
+    assert spread.verdict == "better"
+
+
+def test_without_its_scores_a_study_has_no_result_and_says_so(tmp_path: Path) -> None:
+    judged(errors(), tmp_path, *ERROR)
+    (tmp_path / "study" / "scores.parquet").write_bytes(b"no table")
+    (found,) = find([tmp_path / "study"])
+    assert not found.comparisons
+    assert any("scores.parquet: cannot be read" in text and "So no result" in text for text in found.evidence.missing)
+
+
 def test_without_a_margin_no_score_is_said_to_make_no_difference(tmp_path: Path) -> None:
     found = judged(errors(gain=0.0), tmp_path, *ERROR)
     assert found.evidence.margin == 0

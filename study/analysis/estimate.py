@@ -66,7 +66,7 @@ from scipy.special import stdtr, stdtrit  # Student's t, without the overhead of
 
 CONFIDENCE = 0.95
 POWER = 0.8
-SAME = 1e-9  # fractions that differ by less do so by rounding alone
+SAME = 1e-9  # values that differ by less of their mean do so by rounding alone
 MOST_REPEATS = 1000  # beyond this no number of seeds or searches is worth naming
 
 
@@ -173,7 +173,7 @@ class Estimate:
         """
         if len(self.by_repeat) < 2 or (self.over_images and self.folds is None):
             return False
-        return float(np.ptp(self.by_repeat)) < SAME < abs(self.value)
+        return self.value != 0 and float(np.ptp(self.by_repeat)) <= SAME * abs(self.value)
 
     @property
     def low(self) -> float:

@@ -31,11 +31,10 @@ BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
 class Measure:
     """How to observe it in the answers of several seeds to the same images, in what words, and what is better.
 
-    column: where the table of trials has it, None if it follows from the predictions alone. observe: in Answers by
-    seed, or where it is `of_scores` in Scores. observe_folds: how in
-    answers by seed and fold, None where a training is lacking; it then counts as the mean of its fold's others.
-    of_twins: whether it must be known which images have a twin in training. of_probabilities: whether it must be
-    known how sure the answers are.
+    column: where the table of trials has it, None if it follows from the predictions alone. observe: how in Answers
+    by seed, or where it is `of_scores` in Scores. observe_folds: how in these by seed and fold, None where a training
+    is lacking; it then counts as the mean of its fold's others. of_twins: whether it must be known which images have
+    a twin in training. of_probabilities: whether it must be known how sure the answers are. scale: how it is written.
     """
 
     title: str

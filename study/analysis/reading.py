@@ -20,7 +20,7 @@ from study.analysis.measures import SCORE
 from study.analysis.missing import begun_later, not_tested, other_networks, ran_elsewhere, unfinished
 from study.records.folder import JUDGED, current_status, read_study
 from study.records.parquet import read_parquet, read_table
-from study.records.schemas import SCHEMAS, SCORES
+from study.records.schemas import SCHEMAS, SCORES, schema_of
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
@@ -30,6 +30,7 @@ WITHOUT = {
     "trials": "no trial has a row",
     "epochs": "no curves over epochs",
     "predictions": "no confusion, no calibration, and intervals over seeds alone",
+    SCORES: "no result of any training",
     "elsewhere": "nothing of the other data that was to be tested, too",
 }
 
@@ -57,7 +58,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
         for name, parts in frames.items():
             parts.append(_table(folder, name, record, missing).assign(study=position))
         if SCORE in record:
-            given = read_parquet(folder, SCORES)
+            given = _rows_of(folder, SCORES, missing)
             frames["trials"][-1] = _with_scores(frames["trials"][-1], given)
             scores |= scores_by_trial(given)
         else:
@@ -128,7 +129,7 @@ def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
         table = read_parquet(folder, name)
     except InputError as problem:
         missing.append(f"{problem} So {WITHOUT[name]}.")
-        return SCHEMAS[name].empty_table()
+        return schema_of(name).empty_table()
     if not table.num_rows:
         missing.append(f"{folder.name}: no rows of {name}, so {WITHOUT[name]}.")
     return table

@@ -62,6 +62,13 @@ SCHEMAS = {
 }  # fmt: skip
 SCORES = "scores"  # of trainings that ran elsewhere and are judged by a score: a table of no study that ran here
 SCORES_SCHEMA = _schema(trial=S, image=pa.int32(), score=F, subject=S)
+
+
+def schema_of(name: str) -> pa.Schema:
+    """That of the table called so."""
+    return SCORES_SCHEMA if name == SCORES else SCHEMAS[name]
+
+
 ANSWERS = ("predictions", "elsewhere")  # written when a trial is tested, before it has a row
 # In the order in which they are written: a trial has no row before its answers and epochs are there, and rows go from
 # the pending ones into the parquet files, never back. Whoever reads or copies them meanwhile takes the reverse.
