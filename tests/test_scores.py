@@ -160,6 +160,14 @@ def test_classes_are_judged_where_a_table_has_both_unless_a_score_is_named(tmp_p
     assert judged(frame, tmp_path / "scores", "--column", "score=score").evidence.measure == "score"
 
 
+def test_what_judges_is_not_changed_where_it_was_judged_before(tmp_path: Path) -> None:
+    frame = errors()
+    judged(frame, tmp_path, *ERROR)
+    judged(frame, tmp_path, *ERROR)
+    with pytest.raises(InputError, match="was judged there by error in years, less being better, and not by error"):
+        judged(frame, tmp_path, "--column", "score=error")
+
+
 def test_studies_by_different_scores_are_not_pooled(tmp_path: Path) -> None:
     frame = errors()
     judged(frame, tmp_path / "one", *ERROR)

@@ -16,7 +16,7 @@ from fer_core.errors import InputError
 from fer_core.evaluation import measure
 from search_spaces.claim import Claim
 from study.analysis.looks import LOOKS, with_look
-from study.analysis.measures import SCORE, GivenScore
+from study.analysis.measures import SCORE, GivenScore, measures_of
 from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
 from study.records.folder import JUDGED, environment_record, now, read_study, write_study
@@ -107,6 +107,9 @@ def _looks(before: Mapping[str, Any], record: Mapping[str, Any], folder: Path) -
     if JUDGED not in before or before["fingerprint"] != record["fingerprint"]:
         what = "other examples" if JUDGED in before else "a study that ran here"
         raise InputError(f"{folder}: holds {what}. Choose another --out.")
+    was, now_is = (_judge_of(one) for one in (before, record))
+    if was != now_is:
+        raise InputError(f"{folder}: was judged there by {was}, and not by {now_is}. Choose another --out.")
     for arm, seeds in before[JUDGED].items():
         if lacking := [seed for seed in seeds if seed not in record[JUDGED].get(arm, [])]:
             raise InputError(
@@ -116,6 +119,13 @@ def _looks(before: Mapping[str, Any], record: Mapping[str, Any], folder: Path) -
     fewer = _most_seeds(before) < _most_seeds(record)
     size = {"trials": 0, "searches": 1, "seeds": _most_seeds(before)}
     return with_look(before, size, folder) if fewer else list(before.get(LOOKS, []))
+
+
+def _judge_of(record: Mapping[str, Any]) -> str:
+    """What judges, in words."""
+    measure = measures_of(record)[record["measure"]]
+    better = "" if measure.higher_is_better else ", less being better"
+    return f"{measure.title}{measure.scale.phrase}{better}"
 
 
 def _most_seeds(record: Mapping[str, Any]) -> int:
