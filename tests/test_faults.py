@@ -254,8 +254,9 @@ def test_a_worker_that_hangs_while_it_rests_is_noticed_when_a_trial_comes(tmp_pa
     assert sorted(trials["attempts"].unique()) == [1, 2]
 
 
+@pytest.mark.faults
 def test_a_trainer_that_hangs_where_it_is_made_is_tried_again(tmp_path: Path) -> None:
-    with driver(tmp_path / "study", study=hanging(tmp_path, "where it is made", "10s")) as study:
+    with driver(tmp_path / "study", study=hanging(tmp_path, "where it is made", "40s")) as study:
         study.end()
     trials = read_table(study.folder, "trials")
     assert set(trials["status"]) == {"completed"}
