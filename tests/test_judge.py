@@ -247,9 +247,9 @@ def test_results_may_stand_in_a_table_of_many_columns(tmp_path: Path) -> None:
     rows = pd.DataFrame({"arm": ["a", "a", "b", "b"], "seed": [1, 2, 1, 2], "accuracy": [0.5, 0.52, 0.6, 0.61]})
     expected = judged(rows, tmp_path)
     file = tmp_path / "export.csv"
-    rows.rename(columns={"accuracy": "test/acc", "arm": "model"}).assign(note="a, b", lr=0.1).to_csv(
-        file, index=False
-    )
+    rows.rename(columns={"accuracy": "test/acc", "arm": "model"}).assign(
+        note="a, b", example="no", score=lambda frame: -frame.index, lr=0.1
+    ).to_csv(file, index=False)
     options = ("--column", "accuracy=test/acc", "--column", "arm=model")
     assert judge([str(file), *options, "--out", str(tmp_path / "other")]) == 0
     same(find([tmp_path / "other"])[0], expected)

@@ -102,8 +102,10 @@ def _read(path: Path, columns: Mapping[str, str], files: re.Pattern[str] | None)
 
 
 def _of_scores_or_classes(named: Mapping[str, str], by_score: bool) -> dict[str, str]:
-    """What is read of the columns: of a table that has both, its classes, unless the user has said what scores."""
-    if SCORE in named and (by_score or not {*CLASSES} & {*named}):
+    """What is read of the columns: of a table that has both, classes or measures, unless the user has said what
+    scores.
+    """
+    if SCORE in named and (by_score or not {*CLASSES, *MEASURES} & {*named}):
         return {name: column for name, column in named.items() if name not in (*CLASSES, *MEASURES)}
     return {name: column for name, column in named.items() if name != SCORE}
 

@@ -87,8 +87,8 @@ def trainings(given: GivenTable) -> Trainings:
             "fold": table["fold"].to_pandas() if "fold" in table.column_names else "",
         }
     )
-    by_example = _with_answers if "label" in table.column_names else _with_scores
-    read = by_example if "example" in table.column_names else _with_results
+    there = {*table.column_names}
+    read = _with_answers if "label" in there else _with_scores if {"example", SCORE} <= there else _with_results
     found = read(given, table, frame)
     _check_folds(frame)
     return found
