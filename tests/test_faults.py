@@ -188,7 +188,7 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStu
     assert read_table(study.folder, "trials")["attempts"].max() == 2
 
 
-HANGS = """
+HANGS_SOMEWHERE = """
 import time
 from pathlib import Path
 
@@ -236,7 +236,7 @@ SPACE = Space(
 
 def hanging(folder: Path, where: str, stalled_after: str) -> list[str]:
     """A search of six trials of two epochs, of which the first waits for the file `go`, or hangs where it is made."""
-    (folder / "space.py").write_text(HANGS.replace("HANGS ==", f'"{where}" =='))
+    (folder / "space.py").write_text(f"HANGS = {where!r}\n{HANGS_SOMEWHERE}")
     space = ["--space", str(folder / "space.py"), "--data", "synthetic", "--trials", "6", "--epochs", "2"]
     at_a_time = "2" if where == "at rest" else "1"
     return [*space, "--seeds", "2", "--max-concurrent", at_a_time, "--stalled-after", stalled_after]

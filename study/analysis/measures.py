@@ -22,6 +22,7 @@ import numpy as np
 from study.analysis.answers import Answers, Scores
 from study.analysis.estimate import Observed
 from study.analysis.scale import SHARES, Scale, scores_in
+from study.records.schemas import SCORE
 
 GROUPS = 100  # of images, for the jackknife
 BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
@@ -46,6 +47,12 @@ class Measure:
     of_probabilities: bool = False
     of_scores: bool = False
     scale: Scale = SHARES
+
+    @property
+    def differences(self) -> str:
+        """What stands above differences of it."""
+        less = "" if self.higher_is_better else " (less is better)"
+        return f"{self.title}{less}{self.scale.heading}"
 
     def can_tell(self, answers: Sequence[Any]) -> bool:
         """Whether they say what it is a measure of."""
@@ -242,9 +249,6 @@ class GivenScore:
             of_scores=True,
             scale=scores_in(self.unit),
         )
-
-
-SCORE = "score"  # what it is called in a study's record and in tables, whatever its title
 
 
 def measures_of(record: Mapping[str, Any]) -> Mapping[str, Measure]:

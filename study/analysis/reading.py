@@ -16,11 +16,10 @@ from fer_core.errors import InputError
 from study.analysis.answers import Answers, Elsewhere, Scores, answers_by_trial, answers_elsewhere, scores_by_trial
 from study.analysis.evidence import Evidence
 from study.analysis.likeness import read_likeness
-from study.analysis.measures import SCORE
 from study.analysis.missing import begun_later, not_tested, other_networks, ran_elsewhere, unfinished
 from study.records.folder import JUDGED, current_status, read_study
 from study.records.parquet import read_parquet, read_table
-from study.records.schemas import SCHEMAS, SCORES, schema_of
+from study.records.schemas import SCHEMAS, SCORE, SCORES, schema_of
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.

@@ -172,7 +172,8 @@ def _with_baseline(given: "Trainings", baseline: str | None) -> "Trainings":
 
 def _score(options: Namespace, measure: str, columns: Mapping[str, str]) -> "GivenScore | None":
     """What judges where that is a score."""
-    from study.analysis.measures import SCORE, GivenScore
+    from study.analysis.measures import GivenScore
+    from study.records.schemas import SCORE
 
     if measure == SCORE:
         return GivenScore(columns.get(SCORE, SCORE), options.unit or "", not options.lower_is_better)

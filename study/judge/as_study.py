@@ -16,13 +16,13 @@ from fer_core.errors import InputError
 from fer_core.evaluation import measure
 from search_spaces.claim import Claim
 from study.analysis.looks import LOOKS, with_look
-from study.analysis.measures import SCORE, GivenScore, measures_of
+from study.analysis.measures import GivenScore, measures_of
 from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
 from study.records.folder import JUDGED, environment_record, now, read_study, write_study
 from study.records.parquet import write_parquet
 from study.records.rows import prediction_rows
-from study.records.schemas import SCHEMAS, SCORES, SCORES_SCHEMA, Row, S
+from study.records.schemas import SCHEMAS, SCORE, SCORES, SCORES_SCHEMA, Row, S
 
 UNKNOWN = "unknown"  # a protocol, where nothing is known of what trained and what chose
 

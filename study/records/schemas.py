@@ -60,6 +60,7 @@ SCHEMAS = {
     "predictions": _schema(trial=S, **ANSWER),
     "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
+SCORE = "score"  # what a score is called in a study's record and in tables, whatever its title
 SCORES = "scores"  # of trainings that ran elsewhere and are judged by a score: a table of no study that ran here
 SCORES_SCHEMA = _schema(trial=S, image=pa.int32(), score=F, subject=S)
 

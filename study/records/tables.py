@@ -22,7 +22,7 @@ from study.records.schemas import ANSWERS, FER2013_CLASSES, PENDING, SCHEMAS, SE
 
 # Pause between two writings of the parquet files, in units of what the last one took.
 PAUSE = 20
-# But no more epochs than these wait for it: whoever reads a running study reads them line by line, in half a second.
+# But no more epochs than these wait for it: whoever reads a running study reads them line by line, in under a second.
 MOST_WAITING = 50_000
 
 

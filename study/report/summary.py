@@ -166,7 +166,7 @@ def _winners_lines(found: Findings) -> list[str]:
 
 
 def _effects_table(found: Findings) -> Table:
-    title = f"Differences in test {_what_differs(found)}, on the mean over what else is compared"
+    title = f"Differences in test {found.evidence.judged_by.differences}, on the mean over what else is compared"
     return _judged_table(found, title, "values", {effect_text(one): one for one in found.effects})
 
 
@@ -175,14 +175,8 @@ def effect_text(one: Effect) -> str:
 
 
 def _differences_table(found: Findings) -> Table:
-    title = f"Differences in test {_what_differs(found)}, paired by {paired_by(found)}"
+    title = f"Differences in test {found.evidence.judged_by.differences}, paired by {paired_by(found)}"
     return _judged_table(found, title, "pair", {f"{one.arm} - {one.baseline}": one for one in found.comparisons})
-
-
-def _what_differs(found: Findings) -> str:
-    measure = found.evidence.judged_by
-    less = "" if measure.higher_is_better else " (less is better)"
-    return f"{measure.title}{less}{measure.scale.heading}"
 
 
 def paired_by(found: Findings) -> str:

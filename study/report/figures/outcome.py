@@ -57,9 +57,9 @@ def _intervals(subject: Subject, axes: Axes, rows: Mapping[str, Comparison]) -> 
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     evidence = subject.found.evidence
-    measure, level = evidence.judged_by, level_text(evidence.looks)
-    less = "" if measure.higher_is_better else " (less is better)"
-    axes.set_xlabel(f"difference in test {measure.title}{less}{measure.scale.heading}, with {level} interval")
+    axes.set_xlabel(
+        f"difference in test {evidence.judged_by.differences}, with {level_text(evidence.looks)} interval"
+    )
     axes.grid(axis="y", visible=False)
 
 
