@@ -94,8 +94,13 @@ class Driver:
             return
         self.family |= {child.pid: child for child in children}
 
-    def workers(self) -> list[psutil.Process]:
-        """The processes that train."""
+    def worker(self) -> psutil.Process:
+        """One that trains, as soon as there is one: between two trials a worker rests."""
+        training: list[psutil.Process] = []
+        self.until(lambda: training.extend(self._training()) or training)
+        return training[0]
+
+    def _training(self) -> list[psutil.Process]:
         self.remember()
         return [p for p in self.family.values() if _command(p).startswith("ray::ResourceTrainable")]
 
@@ -157,8 +162,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_epoch(
 ) -> None:
     with driver(tmp_path / "study") as study:
         study.until(lambda: study.epochs() >= 4)
-        for worker in study.workers()[:1]:
-            worker.kill()
+        study.worker().kill()
         study.end()
     same_as(study.folder, finished_study.folder)
     trials = read_table(study.folder, "trials")
@@ -182,7 +186,7 @@ def test_a_driver_that_is_asked_to_end_does_so_as_at_ctrl_c(tmp_path: Path) -> N
 def test_a_trial_that_hangs_is_ended_and_tried_again(finished_study: FinishedStudy, tmp_path: Path) -> None:
     with driver(tmp_path / "study", "--stalled-after", "40s") as study:
         study.until(lambda: study.epochs() >= 4)
-        study.workers()[0].suspend()  # it neither works nor dies
+        study.worker().suspend()  # it neither works nor dies
         study.end()
     same_as(study.folder, finished_study.folder)
     assert read_table(study.folder, "trials")["attempts"].max() == 2
