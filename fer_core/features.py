@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,13 @@ def features_of(shape: tuple[int, ...], dtype: np.dtype) -> Features | None:
 def noun(features: Features | None) -> str:
     """What one of the examples is called."""
     return "image" if features is None else "example"
+
+
+def learned_text(classes: int, targets: Sequence[str]) -> str:
+    """What is learned of them, in words: which of so many classes each is of, or else these targets."""
+    if not targets:
+        return f"{classes} classes"
+    return f"target{'s' if len(targets) > 1 else ''} {', '.join(targets)}"
 
 
 def seen_as(features: Features | None, forms: Iterable[Form]) -> str:

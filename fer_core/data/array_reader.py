@@ -3,8 +3,9 @@
 `x_train`, `y_train`, `x_test`, `y_test`, also `x_val`, `y_val`; or `train_images`, `train_labels` and so on. Images
 are (n, height, width), (n, height, width, 1) or (n, height, width, 3), uint8. Any other numbers (n, ...), and texts
 (n,), are features, alike in all parts, and taken as they are. Labels are (n,) or (n, 1), whole numbers from 0, or
-(n, classes), votes for each class or their shares. An array `classes` names them. Whom the images show may stand
-beside them, (n,), under a name such as `person_train` or `train_person`.
+(n, classes), votes for each class or their shares. An array `classes` names them. Or they are numbers that are to be
+learned, such as valence and arousal: (n,) with a fraction, or any (n, k) that an array `targets` names. Whom the
+images show may stand beside them, (n,), under a name such as `person_train` or `train_person`.
 """
 
 import zipfile
@@ -29,7 +30,7 @@ Header = tuple[tuple[int, ...], np.dtype]  # an array's shape and the type of it
 
 NAMES = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 PARTS = ("train", "val", "test")
-CLASSES = "classes"
+CLASSES, TARGETS = "classes", "targets"  # the arrays with their names
 
 
 def read_arrays(path: Path, subjects: str | None, form: Form) -> Dataset:
@@ -89,7 +90,14 @@ def _listed(
     features = _features(path, dict(zip((images for images, _ in parts.values()), headers, strict=True)))
     counts = [shape[0] for shape, _ in headers]
     given = {part: arrays[name] for part, (_, name) in parts.items()}
-    usages = np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), counts)
+    usages = in_halves(np.repeat(np.array([SPLITS[part] for part in parts], np.uint8), counts))
+    people = None if subjects is None else _subjects(path, arrays, dict(zip(parts, counts, strict=True)), subjects)
+    if TARGETS in arrays or all(of.dtype.kind == "f" and of.size == len(of) for of in given.values()):
+        targets = np.concatenate(
+            [_targets(path, part, of, n) for (part, of), n in zip(given.items(), counts, strict=True)]
+        )
+        labels, names = np.zeros(len(targets), np.uint8), _target_names(path, arrays, targets.shape[1])
+        return Listing(path.stem, labels, usages, names, people, features=features, targets=targets)
     if any(labels.ndim == 2 and labels.shape[1] > 1 for labels in given.values()):
         shares = _shares(path, given, counts)
         labels, classes = shares.argmax(axis=1), shares.shape[1]
@@ -100,8 +108,7 @@ def _listed(
     names, new = named(_names(path, arrays, classes))
     if shares is not None:
         shares = shares[:, np.argsort(new)]
-    people = None if subjects is None else _subjects(path, arrays, dict(zip(parts, counts, strict=True)), subjects)
-    return Listing(path.stem, np.array(new, np.uint8)[labels], in_halves(usages), names, people, shares, features)
+    return Listing(path.stem, np.array(new, np.uint8)[labels], usages, names, people, shares, features)
 
 
 def _subjects(path: Path, arrays: Any, counts: Mapping[str, int], name: str) -> np.ndarray:
@@ -159,6 +166,24 @@ def _labels(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:
             f"from 0, below {MOST_CLASSES}."
         )
     return labels.astype(int)
+
+
+def _targets(path: Path, part: str, given: np.ndarray, count: int) -> np.ndarray:
+    """(n, k) float32."""
+    table = given.reshape(count, -1) if given.shape[:1] == (count,) and given.ndim <= 2 else given[:0]
+    if given.dtype.kind not in "biuf" or len(table) != count or not np.isfinite(table).all():
+        raise InputError(
+            f"{path}: the targets of {part} are {given.dtype} {given.shape}, expected ({count},) or ({count}, k) of "
+            "finite numbers."
+        )
+    return table.astype(np.float32)
+
+
+def _target_names(path: Path, arrays: Any, count: int) -> tuple[str, ...]:
+    names = tuple(map(str, arrays[TARGETS].reshape(-1))) if TARGETS in arrays else ("target",)
+    if len(names) != count:
+        raise InputError(f"{path}: names the targets {', '.join(names)}, but has {count} of them.")
+    return names
 
 
 def _shares(path: Path, given: Mapping[str, np.ndarray], counts: Sequence[int]) -> np.ndarray:

@@ -29,7 +29,8 @@ KNOWN_FER2013: dict[str, tuple[int, ...]] = {
 class Audit:
     """The findings. Rows are positions in the data set; a group is a set of rows whose images are identical.
 
-    form: in which images were compared. classes: what labels stand for. counts: images by usage, then by class.
+    form: in which images were compared. classes: what labels stand for. counts: images by usage, then by class; under
+    `all` where there are targets instead. targets: of each, by its name, the least, the mean and the largest.
     is_fer2013: whether they are those of the original.
     distinct: how many images differ. groups: every group of two or more. contradicting: those of them with more
     than one label. across: for every pair of usages, the rows of the second that have a twin in the first.
@@ -48,6 +49,7 @@ class Audit:
     features: Features | None
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]
+    targets: dict[str, tuple[float, float, float]]
     is_fer2013: bool
     distinct: int
     groups: list[list[int]]
@@ -83,10 +85,11 @@ def audit(
         features=dataset.features,
         classes=dataset.classes,
         counts=_counts(dataset),
+        targets=_targets(dataset),
         is_fer2013=_counts(dataset) == _named(EMOTIONS, KNOWN_FER2013),
         distinct=len(dataset.labels) - sum(len(group) - 1 for group in groups),
         groups=groups,
-        contradicting=[group for group in groups if len(set(dataset.labels[group].tolist())) > 1],
+        contradicting=[group for group in groups if _differ(dataset, group)],
         across=_across(dataset, groups),
         constant=[] if dataset.features else _constant(dataset.images),
         not_finite=np.flatnonzero(~dataset.finite).tolist(),
@@ -110,6 +113,19 @@ def _votes_for_the_label(dataset: Dataset) -> np.ndarray | None:
     return dataset.distributions[np.arange(len(dataset.labels)), dataset.labels]
 
 
+def _differ(dataset: Dataset, group: list[int]) -> bool:
+    """Whether these images have several labels, or targets."""
+    known = dataset.labels if dataset.targets is None else dataset.targets
+    return len(np.unique(known[group], axis=0)) > 1
+
+
+def _targets(dataset: Dataset) -> dict[str, tuple[float, float, float]]:
+    if dataset.targets is None:
+        return {}
+    columns = zip(dataset.classes, dataset.targets.T.astype(float), strict=True)
+    return {name: (float(column.min()), float(column.mean()), float(column.max())) for name, column in columns}
+
+
 def _constant(images: np.ndarray) -> list[int]:
     return np.flatnonzero((np.ptp(images, axis=(1, 2)) == 0).reshape(len(images), -1).all(1)).tolist()
 
@@ -126,11 +142,12 @@ def _subjects(dataset: Dataset) -> dict[str, set[str]]:
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    classes = dataset.classes if dataset.targets is None else ("all",)
     by_usage = {
-        usage: np.bincount(dataset.labels[dataset.usages == code], minlength=len(dataset.classes)).tolist()
+        usage: np.bincount(dataset.labels[dataset.usages == code], minlength=len(classes)).tolist()
         for code, usage in enumerate(USAGES)
     }
-    return _named(dataset.classes, {usage: tuple(counts) for usage, counts in by_usage.items() if any(counts)})
+    return _named(classes, {usage: tuple(counts) for usage, counts in by_usage.items() if any(counts)})
 
 
 def _named(classes: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> dict[str, dict[str, int]]:

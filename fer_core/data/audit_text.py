@@ -28,7 +28,8 @@ def audit_text(audit: Audit) -> str:
         *_photographs(audit),
         *_subjects(audit),
         *_votes(audit),
-        f"{len(audit.contradicting):,} groups carry more than one label ({contradicting:,} {each}s).",
+        f"{len(audit.contradicting):,} groups carry more than one {'target' if audit.targets else 'label'} "
+        f"({contradicting:,} {each}s).",
         _suspicious(audit),
         f"{len(audit.unreadable):,} unreadable files" + (":" if audit.unreadable else "."),
         *(f"  {problem}" for problem in audit.unreadable),
@@ -82,6 +83,8 @@ def _votes(audit: Audit) -> list[str]:
 
 
 def _counts_table(audit: Audit) -> list[str]:
+    if audit.targets:
+        return _targets_table(audit)
     if len(audit.classes) > MOST_COLUMNS:
         return _long_table(audit)
     columns = [max(10, len(name) + 1) for name in audit.classes]
@@ -92,6 +95,17 @@ def _counts_table(audit: Audit) -> list[str]:
         + f"{sum(counts.values()):>10,}"
         for usage, counts in audit.counts.items()
     ]
+
+
+def _targets_table(audit: Audit) -> list[str]:
+    """A line a target, below how many there are."""
+    counts = ", ".join(f"{number:,} {usage}" for usage, of in audit.counts.items() for number in of.values())
+    width = max(map(len, audit.targets))
+    spans = [
+        f"  {name:{width}}  {low:.4g} to {high:.4g}, mean {mean:.4g}"
+        for name, (low, mean, high) in audit.targets.items()
+    ]
+    return [f"{counts}; to be learned:", *spans]
 
 
 def _long_table(audit: Audit) -> list[str]:

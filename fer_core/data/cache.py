@@ -23,7 +23,7 @@ VARIABLE = "FER_STUDY_CACHE"
 # Part of every digest: increase it when a reader makes something else of the same bytes.
 VERSION = 2
 ARRAYS = ("images", "labels", "usages")
-WHERE_KNOWN = ("subjects", "distributions")
+WHERE_KNOWN = ("subjects", "distributions", "targets")
 MOST_ENTRIES = 8  # of some 80 MB for FER2013; the one that was not used for the longest time goes first
 
 

@@ -36,6 +36,12 @@ class Listing:
     subjects: np.ndarray | None = None
     distributions: np.ndarray | None = None
     features: Features | None = None
+    targets: np.ndarray | None = None
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """What the targets are of; nothing where there are labels."""
+        return () if self.targets is None else self.classes
 
     def counts(self) -> dict[str, int]:
         """Images by usage, leaving out the usages that have none."""
@@ -47,13 +53,15 @@ class Listing:
         """The data set of these `images`, without those that are not `good`, (n,) bool."""
         if good is not None and not good.all():
             return self.only(good).with_images(images[good])
-        return Dataset(self.name, images, self.labels, self.usages, self.classes, self.subjects, self.distributions)
+        known = (self.classes, self.subjects, self.distributions, self.targets)
+        return Dataset(self.name, images, self.labels, self.usages, *known)
 
     def only(self, good: np.ndarray) -> "Listing":
         """Those of the images that are `good`, (n,) bool."""
-        subjects, distributions = (None if of is None else of[good] for of in (self.subjects, self.distributions))
+        known = (self.subjects, self.distributions, self.targets)
+        subjects, distributions, targets = (None if of is None else of[good] for of in known)
         labels, usages = self.labels[good], self.usages[good]
-        return Listing(self.name, labels, usages, self.classes, subjects, distributions, self.features)
+        return Listing(self.name, labels, usages, self.classes, subjects, distributions, self.features, targets)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ class Dataset:
     subjects: (n,) str, who each image shows; None where that is not known.
     distributions: (n, classes) float32, which share of its annotators' votes each class has, of sum 1; None where
     only labels are known.
+    targets: (n, k) float32, numbers to be learned in the place of labels, such as valence and arousal: then all
+    labels are 0, and `classes` says what each of the k is of. None where there are labels.
     """
 
     name: str
@@ -77,10 +87,11 @@ class Dataset:
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
     distributions: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
     @property
     def listing(self) -> Listing:
-        known = (self.classes, self.subjects, self.distributions, self.features)
+        known = (self.classes, self.subjects, self.distributions, self.features, self.targets)
         return Listing(self.name, self.labels, self.usages, *known)
 
     @property
@@ -96,11 +107,15 @@ class Dataset:
         return np.isfinite(self.images).reshape(len(self.images), -1).all(axis=1)
 
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of the images with their labels, usages and subjects, whatever their order."""
+        """Sixteen hexadecimal digits of the images with their labels or targets, usages and subjects, whatever their
+        order.
+        """
         subjects = np.full(len(self.labels), "") if self.subjects is None else self.subjects
-        rows = zip(self.images, self.labels, self.usages, subjects, strict=True)
+        targets = np.empty((len(self.labels), 0)) if self.targets is None else self.targets
+        rows = zip(self.images, self.labels, self.usages, subjects, targets, strict=True)
         return _digest(
-            image.tobytes() + bytes((label, usage)) + subject.encode() for image, label, usage, subject in rows
+            image.tobytes() + bytes((label, usage)) + subject.encode() + numbers.tobytes()
+            for image, label, usage, subject, numbers in rows
         )
 
     def votes_fingerprint(self) -> str | None:

@@ -1,10 +1,12 @@
 """Images in parquet, as the Hugging Face hub keeps them: files `train-*.parquet`, `test-*.parquet` in a folder.
 
 A row has an image, as the bytes of a file (PNG, JPEG), and a label: a number, whose class the file's schema names, or
-the class itself. Another column may say whom it shows.
+the class itself. In its place may stand numbers that are to be learned, in columns such as `target.valence` and
+`target.arousal`. Another column may say whom it shows.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
 from fer_core.data.image import bring, open_image
 from fer_core.data.parquet_reader import column_names
 from fer_core.data.subjects import OPTION, checked
+from fer_core.data.target_columns import TARGET, target_names, targets_in
 from fer_core.errors import InputError
 from fer_core.form import Form
 
@@ -84,28 +87,41 @@ def list_hub(name: str, files: Sequence[tuple[Path, int]], subjects: str | None)
 def _listed(name: str, opened: Sequence["_Opened"], usages: Sequence[int], subjects: str | None) -> Listing:
     first = opened[0]
     for one in opened:
-        if one.names != first.names:
+        if (one.names, one.targets) != (first.names, first.targets):
             raise InputError(
-                f"{one.path}: its labels are called {one.names}, those of {first.path.name} {first.names}."
+                f"{one.path}: its labels are called {one.names or one.targets}, those of {first.path.name} "
+                f"{first.names or first.targets}."
             )
-    cells = [_label(cell, place, first.names) for cell, place in _cells(opened, "label")]
-    if not cells:
+    counts = [one.file.metadata.num_rows for one in opened]
+    if not sum(counts):
         raise InputError(f"{first.path}: no rows.")
+    shown = targets = None
+    if subjects is not None:
+        shown = checked([_subject(cell, place, subjects) for cell, place in _cells(opened, "subject")], subjects)
+    if first.targets:
+        labels, classes, targets = np.zeros(sum(counts), np.uint8), target_names(first.targets), _targets(opened)
+    else:
+        labels, classes = _labels(opened)
+    parts = in_halves(np.repeat(np.array(usages, np.uint8), counts))
+    return Listing(name, labels, parts, classes, shown, targets=targets)
+
+
+def _labels(opened: Sequence["_Opened"]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(n,) uint8, and the names of the classes."""
+    first = opened[0]
+    cells = [_label(cell, place, first.names) for cell, place in _cells(opened, "label")]
     names = first.names or in_order({str(cell) for cell in cells})
     labels = np.array(cells if first.names is not None else [names.index(str(cell)) for cell in cells])
     if not 2 <= len(names) <= MOST_CLASSES:
         raise InputError(f"{first.path}: {len(names)} classes, expected 2 to {MOST_CLASSES}.")
     classes, new = named(names)
-    shown = None
-    if subjects is not None:
-        shown = checked([_subject(cell, place, subjects) for cell, place in _cells(opened, "subject")], subjects)
-    return Listing(
-        name,
-        np.array(new, np.uint8)[labels],
-        in_halves(np.repeat(np.array(usages, np.uint8), [one.file.metadata.num_rows for one in opened])),
-        classes,
-        shown,
-    )
+    return np.array(new, np.uint8)[labels], classes
+
+
+def _targets(opened: Sequence["_Opened"]) -> np.ndarray:
+    """(n, k) float32."""
+    columns = [[_number(cell, place, name) for cell, place in _cells(opened, name)] for name in opened[0].targets]
+    return np.array(columns, np.float32).T.copy()
 
 
 def _cells(opened: Sequence["_Opened"], part: str) -> Iterator[tuple[Any, str]]:
@@ -118,13 +134,14 @@ def _cells(opened: Sequence["_Opened"], part: str) -> Iterator[tuple[Any, str]]:
 @dataclass(frozen=True)
 class _Opened:
     """A parquet file, what its columns of images, labels and perhaps subjects are called, and its labels, if it says
-    so.
+    so. targets: its columns of numbers in the place of labels.
     """
 
     path: Path
     file: pq.ParquetFile
     columns: dict[str, str]
     names: list[str] | None
+    targets: list[str]
 
     def column(self, part: str) -> Iterator[Any]:
         try:
@@ -142,15 +159,17 @@ def _open(path: Path, subjects: str | None) -> _Opened:
     schema = file.schema_arrow
     found = [next((name for name in schema.names if name in known), None) for known in (IMAGE, LABEL)]
     image, label = found
-    if image is None or label is None:
+    targets = targets_in(schema.names)
+    if image is None or (label is None) == (not targets):
         raise InputError(
             f"{path}: has the columns {', '.join(schema.names)}, expected an image ({', '.join(IMAGE)}) and a label "
-            f"({', '.join(LABEL)})."
+            f"({', '.join(LABEL)}), or numbers ({TARGET}NAME)."
         )
     if subjects is not None and subjects not in schema.names:
         raise InputError(f"{OPTION} {subjects}: {path} has the columns {', '.join(schema.names)}.")
-    columns = {"image": image, "label": label} | ({} if subjects is None else {"subject": subjects})
-    return _Opened(path, file, columns, _names(schema.metadata or {}, label))
+    answers = {name: name for name in targets} if label is None else {"label": label}
+    columns = {"image": image, **answers} | ({} if subjects is None else {"subject": subjects})
+    return _Opened(path, file, columns, None if label is None else _names(schema.metadata or {}, label), targets)
 
 
 def _names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
@@ -173,6 +192,12 @@ def _subject(cell: Any, place: str, column: str) -> str:
     if cell is None or isinstance(cell, (float, list, dict)):
         raise InputError(f"{place}: {column} is {cell}, expected a name or a number.")
     return str(cell)
+
+
+def _number(cell: Any, place: str, column: str) -> float:
+    if not isinstance(cell, int | float) or not math.isfinite(cell):
+        raise InputError(f"{place}: {column} is {cell}, expected a number.")
+    return float(cell)
 
 
 def _label(cell: Any, place: str, names: list[str] | None) -> Any:

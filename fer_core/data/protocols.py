@@ -36,7 +36,9 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Learning:
-    """What a trial may see while it learns: images, labels, distributions as in `Dataset`, and what labels mean."""
+    """What a trial may see while it learns: images, labels, distributions and targets as in `Dataset`, and what these
+    mean.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -44,17 +46,29 @@ class Learning:
     val_labels: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
     train_distributions: np.ndarray | None = None
+    train_targets: np.ndarray | None = None
+    val_targets: np.ndarray | None = None
 
     @property
     def features(self) -> Features | None:
         """What the examples are; None where they are images."""
         return features_of(self.train_images.shape, self.train_images.dtype)
 
+    @property
+    def towards(self) -> np.ndarray:
+        """What a trainer of one's own learns of the images that train: targets where there are any, else labels."""
+        return self.train_labels if self.train_targets is None else self.train_targets
+
+    @property
+    def val_towards(self) -> np.ndarray:
+        """The same of those that validate."""
+        return self.val_labels if self.val_targets is None else self.val_targets
+
 
 @dataclass(frozen=True)
 class Testing:
     """The test images, their rows in the data set, which have no identical twin in Training, and whom they show if
-    that is known. elsewhere: the same of other data that is tested, too, by its name.
+    that is known. elsewhere: the same of other data that is tested, too, by its name. targets: as in `Dataset`.
     """
 
     images: np.ndarray
@@ -63,6 +77,12 @@ class Testing:
     distinct: np.ndarray
     subjects: np.ndarray | None = None
     elsewhere: Mapping[str, "Testing"] = field(default_factory=dict)
+    targets: np.ndarray | None = None
+
+    @property
+    def towards(self) -> np.ndarray:
+        """What is true of each image: its targets where there are any, else its label."""
+        return self.labels if self.targets is None else self.targets
 
 
 def default_protocol(data: Dataset | Listing) -> str:
@@ -77,7 +97,7 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
     Raises InputError where a part would be empty.
     """
     train, val, test = _rows(dataset.listing, protocol, fold)
-    images, labels, subjects, shares = dataset.images, dataset.labels, dataset.subjects, dataset.distributions
+    images, labels = dataset.images, dataset.labels
     known = _known(dataset.listing, test, fold)
     return (
         Learning(
@@ -86,14 +106,17 @@ def split(dataset: Dataset, protocol: str, fold: Fold | None = None) -> tuple[Le
             _take(images, val),
             labels[val],
             dataset.classes,
-            None if shares is None else shares[train],
+            _of(dataset.distributions, train),
+            _of(dataset.targets, train),
+            _of(dataset.targets, val),
         ),
         Testing(
             _take(images, test),
             labels[test],
             test,
             without_twin(images[test], (images[row] for row in known)),
-            None if subjects is None else subjects[test],
+            _of(dataset.subjects, test),
+            targets=_of(dataset.targets, test),
         ),
     )
 
@@ -245,6 +268,10 @@ def stratified(labels: np.ndarray, count: int | None) -> Indices:
     quota = np.floor(exact).astype(int)
     quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1  # largest remainders
     return np.sort(np.concatenate([order[labels[order] == label][:n] for label, n in enumerate(quota)]))
+
+
+def _of(known: np.ndarray | None, rows: Indices) -> np.ndarray | None:
+    return None if known is None else known[rows]
 
 
 def _take(images: np.ndarray, rows: Indices) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Features as one table, an example a row: a CSV or a parquet file with its label and numbers, or a text.
 
-The label stands in a column `label`, or another of LABELS, as text or a whole number; its part, if the file says so,
-in `split`, or another of SPLIT. All columns beside these are what is learned from: numbers, one a feature, in
-their order; or a single column with a text, or with a list of numbers, of one length in all rows.
+The label stands in a column `label`, or another of LABELS, as text or a whole number; numbers that are to be learned
+instead in columns such as `target.valence` and `target.arousal`; an example's part, if the file says so, in `split`,
+or another of SPLIT. All columns beside these are what is learned from: numbers, one a feature, in their order; or a
+single column with a text, or with a list of numbers, of one length in all rows.
 """
 
 import re
@@ -19,6 +20,7 @@ from fer_core.data.classes import MOST_CLASSES, in_order, named
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.data.dataset import SPLITS, TRAINING, USAGES, Dataset, Listing, in_halves
 from fer_core.data.subjects import OPTION, checked
+from fer_core.data.target_columns import hint, target_names, targets_in
 from fer_core.errors import InputError
 
 LABELS = ("label", "labels", "emotion", "expression", "class", "target")
@@ -30,7 +32,8 @@ PART_NAMES = {**SPLITS, **{usage.lower(): code for code, usage in enumerate(USAG
 def is_table(columns: Sequence[str]) -> bool:
     """Whether a file with these columns holds features, and not FER2013's images."""
     names = [name.strip().lower() for name in columns]
-    return _first(LABELS, names) is not None and PIXELS not in names and len({*names} - {*LABELS, *SPLIT}) > 0
+    answers = {*targets_in(names), *(name for name in names if name in LABELS)}
+    return bool(answers) and PIXELS not in names and len({*names} - {*answers, *SPLIT}) > 0
 
 
 def read_csv_table(path: Path, name: str, file: BinaryIO, subjects: str | None) -> Dataset:
@@ -57,19 +60,39 @@ def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Datas
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
     cells = {role: _words(path, column, table[column]) for role, column in roles.items()}
-    names = in_order({*cells["label"]})
-    if not 2 <= len(names) <= MOST_CLASSES:
-        raise InputError(f"{path}: {len(names)} classes in {roles['label']}, expected 2 to {MOST_CLASSES}.")
-    classes, new = named(names)
-    position = dict(zip(names, new, strict=True))
+    if targets := targets_in(table.column_names):
+        labels, classes = np.zeros(table.num_rows, np.uint8), target_names(targets)
+    else:
+        labels, classes = _labels(path, roles["label"], cells["label"])
     listing = Listing(
         name,
-        np.array([position[cell] for cell in cells["label"]], np.uint8),
+        labels,
         _usages(path, roles.get("split"), cells.get("split"), table.num_rows),
         classes,
         None if subjects is None else checked(cells["subject"], subjects),
+        targets=np.column_stack([_target(path, name, table[name]) for name in targets]) if targets else None,
     )
-    return listing.with_images(_features(path, table, {*roles.values()}))
+    return listing.with_images(_features(path, table, {*roles.values(), *targets}))
+
+
+def _target(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """(n,) float32."""
+    if not _is_number(column.type):
+        raise InputError(f"{path}: the column {name} is {_what(column)}, expected numbers that are to be learned.")
+    found = _numbers(column).astype(np.float32)
+    if (wrong := np.flatnonzero(~np.isfinite(found))).size:
+        raise InputError(f"{path}, row {wrong[0] + 1}: {name} is empty or not finite.")
+    return found
+
+
+def _labels(path: Path, column: str, cells: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(n,) uint8, and the names of the classes."""
+    names = in_order({*cells})
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise InputError(f"{path}: {len(names)} classes in {column}, expected 2 to {MOST_CLASSES}. {hint(column)}")
+    classes, new = named(names)
+    position = dict(zip(names, new, strict=True))
+    return np.array([position[cell] for cell in cells], np.uint8), classes
 
 
 def _plain(path: Path, table: pa.Table) -> pa.Table:
@@ -96,14 +119,17 @@ def _roles(path: Path, columns: Sequence[str], subjects: str | None) -> dict[str
                 f"{path}: column {position} has no name, as an index that pandas has written. Leave it out "
                 "(to_csv(index=False)): its numbers would be learned from."
             )
+    targets = targets_in(columns)
     for known in (LABELS, SPLIT):
-        if len(found := [by_name[name] for name in known if name in by_name]) > 1:
-            raise InputError(f"{path}: has the columns {' and '.join(found)}. Leave out all but one of them.")
-    label, split = by_name[str(_first(LABELS, by_name))], _first(SPLIT, by_name)
+        found = [by_name[name] for name in known if name in by_name]
+        if len(found) > 1 or (known is LABELS and found and targets):
+            both = " and ".join([*found, *(targets if known is LABELS else ())])
+            raise InputError(f"{path}: has the columns {both}. Leave out all but one of them.")
+    label, split = _first(LABELS, by_name), _first(SPLIT, by_name)
     if subjects is not None and subjects not in columns:
         raise InputError(f"{OPTION} {subjects}: {path} has the columns {', '.join(columns)}.")
     return {
-        "label": label,
+        **({} if label is None else {"label": by_name[label]}),
         **({} if split is None else {"split": by_name[split]}),
         **({} if subjects is None else {"subject": subjects}),
     }
@@ -116,7 +142,9 @@ def _first(known: Sequence[str], names: Collection[str]) -> str | None:
 def _words(path: Path, column: str, cells: pa.ChunkedArray) -> list[str]:
     """The cells of a column that says what or who something is, as text."""
     if not (_is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_boolean(cells.type)):
-        raise InputError(f"{path}: the column {column} is {cells.type}, expected text or whole numbers.")
+        raise InputError(
+            f"{path}: the column {column} is {cells.type}, expected text or whole numbers. {hint(column)}"
+        )
     found = [str(cell if cell is not None else "").strip() for cell in cells.to_pylist()]
     if "" in found:
         raise InputError(f"{path}, row {found.index('') + 1}: {column} is empty.")
