@@ -57,8 +57,14 @@ class Apart(Trainer):
     def predict(self, images: np.ndarray) -> np.ndarray:
         return self._ask("predict", {}, images=images)["probabilities"]
 
+    def score(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return self._ask("score", {}, images=images, targets=targets)["scores"]
+
     def validated(self, accuracy: float, loss: float) -> None:
         self._ask("validated", {"accuracy": accuracy, "loss": loss})
+
+    def scored(self, score: float) -> None:
+        self._ask("scored", {"score": score})
 
     def save(self, path: Path) -> None:
         for state in self._ask("save", {}).values():

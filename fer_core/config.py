@@ -27,6 +27,7 @@ FOLDS = "folds"  # the protocol in which every image is tested once
 LABEL, DISTRIBUTION, DRAWN = "label", "distribution", "drawn"  # what is trained towards (fer_core.targets)
 TARGETS = "train.targets"
 MONITOR, LAST = "train.monitor", "last"  # what says which epoch is tested, and that none is chosen
+HIGHEST_SCORE, LOWEST_SCORE = "highest_score", "lowest_score"  # that a trainer of the user's own gives, by which way
 
 
 class Fold(NamedTuple):
@@ -183,8 +184,8 @@ class TrainConfig:
     monitor: str = _setting(
         "accuracy",
         "by what an epoch is better, on validation images (section 2.3: accuracy), and the best is tested; "
-        "last: the last is tested, and no training ends early",
-        among=("accuracy", "loss", "macro_f1", "balanced_accuracy", LAST),
+        "last: the last is tested, and no training ends early; a score is of a trainer of one's own",
+        among=("accuracy", "loss", "macro_f1", "balanced_accuracy", LAST, HIGHEST_SCORE, LOWEST_SCORE),
         added=True,
     )
     schedule: str = _setting(

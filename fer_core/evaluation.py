@@ -34,6 +34,17 @@ class Evaluation:
         return self.probabilities.argmax(axis=1).astype(np.int8)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Test results where a score judges: what each image has, (n,) float, in the score's unit."""
+
+    scores: np.ndarray
+
+    @property
+    def score(self) -> float:
+        return float(self.scores.mean())
+
+
 def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
     """What a network says of the test images, as probabilities (n, classes), held against what they show."""
     found = measure(probabilities, test.labels)

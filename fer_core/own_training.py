@@ -17,12 +17,12 @@ from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.config import TrialConfig, Value
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
-from fer_core.evaluation import Evaluation, Measures, evaluate, measure
+from fer_core.evaluation import Evaluation, Scored, evaluate, measure
 from fer_core.script_host import seed_all, seeded
 from fer_core.trainer import Trainer
 
 EPOCHS = "train.epochs"
-BATCH = 512  # images that `predict` is given at a time
+BATCH = 512  # images that `predict` or `score` is given at a time
 SUM_TOLERANCE = 1e-3  # of a row of probabilities, which half precision leaves so far from 1
 
 
@@ -30,7 +30,7 @@ class OwnTraining:
     """The training of `config`, which names a trainer's settings, by that trainer, with `seed`, on `learning`.
 
     Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved there
-    goes on from its last epoch.
+    goes on from its last epoch. by_score: whether a score judges, which the trainer itself gives every example.
     """
 
     def __init__(
@@ -40,26 +40,27 @@ class OwnTraining:
         seed: int,
         learning: Learning,
         checkpoint: Path | None = None,
+        by_score: bool = False,
     ) -> None:
         assert config.own is not None
-        self.config, self.seed, self._name = config, seed, config.own.name
+        self.config, self.seed, self._name, self._by_score = config, seed, config.own.name, by_score
         self.history: list[Epoch] = []
         rows = stratified(learning.train_labels, config.data.train_images)
-        images, labels = learning.train_images[rows], learning.train_labels[rows]
+        images, labels, targets = learning.train_images[rows], learning.train_labels[rows], learning.towards[rows]
         rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = learning.val_images[rows], learning.val_labels[rows]
+        self._val = learning.val_images[rows], learning.val_towards[rows]
         rows = stratified(labels, len(rows))  # a training accuracy for as much work as the validation
-        self._train = images[rows], labels[rows]
+        self._train = images[rows], targets[rows]
         self._classes = learning.classes
         settings = {**dict(config.own.settings), EPOCHS: config.train.epochs}
-        self._trainer = seeded(lambda: trainer(settings, seed, images, labels, self._classes), seed)
+        self._trainer = seeded(lambda: trainer(settings, seed, images, targets, self._classes), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss of the last epoch was not finite."""
+        """Whether the loss of the last epoch, or its score, was not finite."""
         return bool(self.history) and not self.history[-1].finite
 
     @property
@@ -90,21 +91,29 @@ class OwnTraining:
         trained, validated = self._measure(*self._train), self._measure(*self._val)
         epoch = Epoch(
             epoch=number,
-            **{f"train_{name}": value for name, value in asdict(trained).items()},
-            **{f"val_{name}": value for name, value in asdict(validated).items()},
+            **{f"train_{name}": value for name, value in trained.items()},
+            **{f"val_{name}": value for name, value in validated.items()},
             learning_rate=self._trainer.learning_rate,
             seconds=time.perf_counter() - start,
         )
         self.history.append(epoch)
-        self._trainer.validated(validated.accuracy, validated.loss)
+        self._tell(validated)
         self._state = self._saved()
         if self.best is epoch:
             self._best_state = self._state
         return epoch
 
-    def test(self, testing: Testing) -> Evaluation:
+    def _tell(self, validated: Mapping[str, float]) -> None:
+        if self._by_score:
+            self._trainer.scored(validated["score"])
+        else:
+            self._trainer.validated(validated["accuracy"], validated["loss"])
+
+    def test(self, testing: Testing) -> Evaluation | Scored:
         """Go back to the best epoch and evaluate what stood then."""
         self._restore(self._best_state)
+        if self._by_score:
+            return Scored(self.scores(testing.images, testing.towards))
         return evaluate(self.answers(testing.images).astype(np.float32), testing)
 
     def save_network(self, path: Path) -> None:
@@ -134,8 +143,23 @@ class OwnTraining:
         self._best_state = arrays["best"].tobytes() if "best" in arrays else self._state
         self._restore(self._state)
 
-    def _measure(self, images: np.ndarray, labels: np.ndarray) -> Measures:
-        return measure(self.answers(images), labels)
+    def _measure(self, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        if self._by_score:
+            return {"score": float(self.scores(images, targets).mean())}
+        return asdict(measure(self.answers(images), targets))
+
+    def scores(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What each of the images scores, (n,) float, as it stands. Raises ValueError if it is no number each."""
+        batches = [slice(at, at + BATCH) for at in range(0, len(images), BATCH)]
+        found = [np.asarray(self._trainer.score(images[rows], targets[rows])) for rows in batches]
+        for rows, of_batch in zip(batches, found, strict=True):
+            expected = (len(images[rows]),)
+            if of_batch.shape != expected or of_batch.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"{self._name}.score gave {of_batch.dtype} {of_batch.shape}, expected a number for each of the "
+                    f"{expected[0]} examples, {expected}"
+                )
+        return np.concatenate(found).astype(float)
 
     def answers(self, images: np.ndarray) -> np.ndarray:
         """The probabilities (n, classes) of `images`, as it stands. Raises ValueError if they are none."""

@@ -26,7 +26,7 @@ import numpy as np
 
 FRAMEWORKS = {"torch", "keras"}  # which have generators of their own
 READY = b"The script's host is ready.\n"  # before it, others may print: a container, a module system
-METHODS = ("train_epoch", "predict", "save", "load")
+METHODS = ("train_epoch", "save", "load")  # that every trainer has, beside what answers
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -128,7 +128,10 @@ class Host:
         self._class = getattr(module, trainer, None)
         if self._class is None:
             raise LookupError(f"{Path(path).name} defines no {trainer}")
-        if missing := [method for method in METHODS if not hasattr(self._class, method)]:
+        missing = [method for method in METHODS if not hasattr(self._class, method)]
+        if not (hasattr(self._class, "predict") or hasattr(self._class, "score")):
+            missing.append("predict, or where a score judges score")
+        if missing:
             raise LookupError(f"{trainer} lacks {', '.join(missing)}")
 
     def make(
@@ -143,14 +146,18 @@ class Host:
         self._trainer.train_epoch(number)
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        found = np.asarray(self._trainer.predict(images))
-        if found.dtype.kind not in "fiu":
-            raise TypeError(f"predict gave {found.dtype}, expected numbers")
-        return {"probabilities": found}
+        return {"probabilities": _numbers("predict", self._trainer.predict(images))}
+
+    def score(self, images: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        return {"scores": _numbers("score", self._trainer.score(images, targets))}
 
     def validated(self, accuracy: float, loss: float) -> None:
         if hasattr(self._trainer, "validated"):
             self._trainer.validated(accuracy, loss)
+
+    def scored(self, score: float) -> None:
+        if hasattr(self._trainer, "scored"):
+            self._trainer.scored(score)
 
     def save(self) -> dict[str, np.ndarray]:
         """What the trainer writes; nothing if it leaves no file."""
@@ -173,6 +180,13 @@ class Host:
             "parameters": None if parameters is None else int(parameters),
             "read": sorted(self._read),
         }
+
+
+def _numbers(method: str, given: Any) -> np.ndarray:
+    found = np.asarray(given)
+    if found.dtype.kind not in "fiub":
+        raise TypeError(f"{method} gave {found.dtype}, expected numbers")
+    return found
 
 
 def main() -> None:

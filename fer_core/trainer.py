@@ -40,16 +40,25 @@ class Trainer(ABC):
         the most that there will be. seed: of the trial. images and labels: those that train, as long as it lives.
         Images are (n, side, side) uint8 in grey, of FER2013 (n, 48, 48), or (n, side, side, 3) in colour; where the
         data holds features or texts instead, they come as they are, (n, ...). Labels (n,) are indices into `classes`,
-        the names, of which some may have no image.
+        the names, of which some may have no image; where the data has numbers instead, such as valence and arousal,
+        they are these, (n, len(classes)) float32, and `classes` says what each is of.
         """
 
     @abstractmethod
     def train_epoch(self, number: int) -> None:
         """Train for epoch `number`, counted from 1."""
 
-    @abstractmethod
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands."""
+        """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands. To be
+        written unless a score judges.
+        """
+        raise NotImplementedError
+
+    def score(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What each of n images scores as it stands, (n,), such as how far it is off. To be written where the space
+        is judged by a `Score`. targets: of these images what `labels` is of those that train.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def save(self, path: Path) -> None:
@@ -61,3 +70,6 @@ class Trainer(ABC):
 
     def validated(self, accuracy: float, loss: float) -> None:  # noqa: B027  # need not be written
         """Hear what the validation images said after an epoch, for a rate that falls on a plateau. Before `save`."""
+
+    def scored(self, score: float) -> None:  # noqa: B027  # need not be written
+        """Hear the same where a score judges: what they scored on the mean."""

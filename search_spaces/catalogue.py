@@ -13,7 +13,7 @@ from fer_core.errors import InputError
 from fer_core.own_code import load_code
 from search_spaces.space import Space
 
-NOT_SPACES = {"space", "parameter", "claim", "catalogue"}
+NOT_SPACES = {"space", "parameter", "claim", "score", "catalogue"}
 GROUP = "fer_study.spaces"
 
 

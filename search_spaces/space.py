@@ -10,14 +10,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fer_core import paper
-from fer_core.config import NETWORK, PARTS, TRAINER, Network, Own, TrialConfig, Value, check, names_beside
+from fer_core.config import (
+    HIGHEST_SCORE,
+    LAST,
+    LOWEST_SCORE,
+    MONITOR,
+    NETWORK,
+    PARTS,
+    TRAINER,
+    Network,
+    Own,
+    TrialConfig,
+    Value,
+    check,
+    names_beside,
+)
 from fer_core.errors import InputError
 from fer_core.script import Script
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
 from search_spaces.parameter import Choice, Float, Int, Parameter
+from search_spaces.score import SCORE, Score
 
-__all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Space"]
+__all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Score", "Space"]
 
 PROTOCOL = "data.protocol"
 VARIANT = "variant"
@@ -44,7 +59,7 @@ class Space:
     nuisance: tuned within every arm where its condition holds; an arm without any is confirmed as it is.
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
-    measure: what chooses on validation and judges on the test, one of `MEASURES`.
+    measure: what chooses on validation and judges on the test, one of `MEASURES`, or a `Score` of its trainer's.
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
     pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
     which a softmax layer then reads. All but the settings `model.*` stay.
@@ -64,7 +79,7 @@ class Space:
     fixed: Mapping[str, Value] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     constraints: Mapping[str, Callable[[TrialConfig], bool]] = field(default_factory=dict)
-    measure: str = "accuracy"
+    measure: str | Score = "accuracy"
     network: Network | None = None
     trainer: type[Trainer] | Script | None = None
     published: Mapping[str, Value] = field(default_factory=dict)
@@ -85,13 +100,16 @@ class Space:
                 self._check(name, value)
         for name in self.kinds:
             self._check_own(name)
-        if self.measure not in MEASURES:
-            raise InputError(f"space {self.name}: measure {self.measure}, expected {', '.join(MEASURES)}.")
         self._check_nuisance()
         self._check_published()
         self._check_claim()
 
     def _check_brought(self) -> None:
+        if self.score is None and self.measure not in MEASURES:
+            expected = f"{', '.join(MEASURES)}, or a Score"
+            raise InputError(f"space {self.name}: measure {self.measure}, expected {expected}.")
+        if self.score is not None and self.trainer is None:
+            raise InputError(f"space {self.name}: {self.score.title} judges, which takes a trainer of its own.")
         if self.network is not None and self.trainer is not None:
             raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
         if self.network is not None and not inspect.isfunction(self.network):
@@ -103,7 +121,9 @@ class Space:
                 f"space {self.name}: its trainer is {self.trainer!r}, expected a class derived from Trainer "
                 "(fer_core.trainer) or a Script (fer_core.script)."
             )
-        if missing := sorted(self.trainer.__abstractmethods__):
+        answers = "predict" if self.score is None else "score"
+        lacks_answers = getattr(self.trainer, answers) is getattr(Trainer, answers)
+        if missing := [*sorted(self.trainer.__abstractmethods__), *([answers] if lacks_answers else [])]:
             raise InputError(f"space {self.name}: its trainer {self.trainer.__name__} lacks {', '.join(missing)}.")
 
     def _check_published(self) -> None:
@@ -119,13 +139,16 @@ class Space:
         if self.claim is None:
             return
         if self.claim.points <= 0:
-            raise InputError(
-                f"space {self.name}: it claims a gain of {self.claim.points:g} points, expected above 0."
-            )
+            raise InputError(f"space {self.name}: it claims a gain of {self.claim.amount}, expected above 0.")
         for name in self.claim.pair:
             if name not in [arm.name for arm in self.arms]:
                 raise InputError(f"space {self.name}: it claims something of {name}, which is no arm of it.")
-        if self.claim.measure not in MEASURES:
+        if self.score is not None and (self.claim.measure, self.claim.unit) != (SCORE, self.score.unit):
+            raise InputError(
+                f"space {self.name}: it claims {self.claim.amount} of {self.claim.measure}, expected "
+                f"measure={SCORE!r}, unit={self.score.unit!r}."
+            )
+        if self.score is None and self.claim.measure not in MEASURES:
             raise InputError(f"space {self.name}: it claims {self.claim.measure}, expected {', '.join(MEASURES)}.")
         groups = [[arm.name for arm in group] for group in self.comparable()]
         positions = [
@@ -164,6 +187,34 @@ class Space:
         return self.trainer or self.network
 
     @property
+    def score(self) -> Score | None:
+        """What judges, where that is a score."""
+        return self.measure if isinstance(self.measure, Score) else None
+
+    @property
+    def judged_by(self) -> str:
+        """The name of what judges, one of `MEASURES`, or SCORE."""
+        return self.measure if isinstance(self.measure, str) else SCORE
+
+    @property
+    def goal(self) -> str:
+        """By what an epoch is better, and a trial: what judges, if the space says nothing else of epochs."""
+        return self.measure if isinstance(self.measure, str) else self.measure.goal
+
+    def check_monitor(self, value: Value) -> None:
+        """Raises InputError where that cannot say which epoch of its trials is the best."""
+        is_score = value in (HIGHEST_SCORE, LOWEST_SCORE)
+        if value != LAST and (is_score if self.score is None else value != self.goal):
+            expected = "anything but a score" if self.score is None else f"{self.goal} or {LAST}"
+            judge = self.measure_title
+            raise InputError(f"{MONITOR} {value}: the space {self.name} is judged by {judge}; expected {expected}.")
+
+    @property
+    def measure_title(self) -> str:
+        """What judges, in words."""
+        return self.measure.replace("_", " ") if isinstance(self.measure, str) else self.measure.title
+
+    @property
     def own_kind(self) -> str | None:
         """What that is."""
         return TRAINER if self.trainer else NETWORK if self.network else None
@@ -178,6 +229,8 @@ class Space:
 
     def _check(self, name: str, value: Value) -> None:
         """Raises InputError if the trial's configuration does not take the value."""
+        if name == MONITOR:
+            self.check_monitor(value)
         if self.own_kind is None or name in names_beside(self.own_kind):
             check(name, value)
 

@@ -35,6 +35,7 @@ from study.planning.inputs import check_inputs
 from study.planning.other_python import check_script
 
 if TYPE_CHECKING:
+    from fer_core.data.dataset import Dataset
     from fer_core.data.protocols import Learning
     from fer_core.own_training import OwnTraining
     from fer_core.training import Training
@@ -79,8 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     for arm in space.arms:
         print(f"{arm.name}:", flush=True)
         plan = plan_of(space)
-        learning = _some(options.data, options.images, first_config(plan, arm).data.form)
-        check_inputs(plan, options.data or SYNTHETIC, learning.features)
+        dataset = _read(options.data, first_config(plan, arm).data.form)
+        check_inputs(plan, dataset.listing)
+        learning = _some(dataset, options.images)
         try:
             for one in check_arm(space, arm, learning):
                 print(f"  ok   {one.what}" if one.holds else f"  NOT  {one.what}: {one.otherwise}", flush=True)
@@ -104,14 +106,16 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         whole.run_epoch()
         whole.save(checkpoint)
         epoch = whole.run_epoch()
-        answers = whole.answers(learning.val_images)
+        answers = watched.answers(whole, learning)
         size = checkpoint.stat().st_size / 2**20
         seconds = f"{epoch.seconds:.2g} s an epoch of {len(learning.train_labels):,} {noun(learning.features)}s"
-        yield Held(f"trains and predicts: {seconds}, a checkpoint of {size:.2g} MiB", True, "")
+        does = "predicts" if space.score is None else "scores"
+        yield Held(f"trains and {does}: {seconds}, a checkpoint of {size:.2g} MiB", True, "")
         yield Held(
-            "predicts without changing",
-            np.array_equal(answers, whole.answers(learning.val_images)),
-            "two predictions of the same examples differ (is a dropout or a normalisation still in training mode?)",
+            f"{does} without changing",
+            np.array_equal(answers, watched.answers(whole, learning)),
+            f"it {does} the same examples differently a second time (is a dropout or a normalisation still in "
+            "training mode?)",
         )
         yield Held(
             "can be repeated",
@@ -122,7 +126,7 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         resumed.run_epoch()
         yield Held(
             "goes on after a stop as if there had been none",
-            np.array_equal(answers, resumed.answers(learning.val_images)),
+            np.array_equal(answers, watched.answers(resumed, learning)),
             "`save` leaves out something that the next epoch depends on, such as an optimiser's state",
         )
         yield Held(
@@ -150,7 +154,7 @@ class Watched:
     """What the user has brought to a space, and which of its settings it has asked for."""
 
     def __init__(self, space: Space) -> None:
-        self._network, self._trainer = space.network, space.trainer
+        self._network, self._trainer, self._by_score = space.network, space.trainer, space.score is not None
         self.read: set[str] = set()
 
     def begin(
@@ -159,7 +163,7 @@ class Watched:
         if self._trainer is not None:
             from fer_core.own_training import OwnTraining
 
-            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint)
+            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint, self._by_score)
         from fer_core.training import Training
 
         return Training(config, seed, learning, checkpoint, self._noting_network)
@@ -173,11 +177,20 @@ class Watched:
         return self._network(x, Noting(settings, self.read))
 
     def trained(self, config: TrialConfig, seed: int, learning: Learning) -> np.ndarray:
-        """What it makes of the validation images after all epochs (n, 7)."""
+        """What it makes of the validation images after all epochs, as `answers` has it."""
         training = self.begin(config, seed, learning)
         while not training.finished:
             training.run_epoch()
-        return training.answers(learning.val_images)
+        return self.answers(training, learning)
+
+    def answers(self, training: Training | OwnTraining, learning: Learning) -> np.ndarray:
+        """What it makes of the validation images, (n, classes), or where a score judges what each has, (n,)."""
+        from fer_core.own_training import OwnTraining
+
+        if not self._by_score:
+            return training.answers(learning.val_images)
+        assert isinstance(training, OwnTraining)
+        return training.scores(learning.val_images, learning.val_towards)
 
 
 def _quiet() -> None:
@@ -187,14 +200,18 @@ def _quiet() -> None:
 
 
 @cache
-def _some(data: str | None, images: int, form: Form) -> Learning:
-    """So many training images, and a quarter as many to validate."""
+def _read(data: str | None, form: Form) -> Dataset:
     from fer_core.data.progress import read_with_progress
-    from fer_core.data.protocols import Learning, default_protocol, split, stratified
-    from fer_core.targets import one_hot
     from study.watching.display import make_console
 
-    dataset = read_with_progress(find_source(data or SYNTHETIC), make_console(), form)
+    return read_with_progress(find_source(data or SYNTHETIC), make_console(), form)
+
+
+def _some(dataset: Dataset, images: int) -> Learning:
+    """So many training images, and a quarter as many to validate."""
+    from fer_core.data.protocols import Learning, default_protocol, split, stratified
+    from fer_core.targets import one_hot
+
     learning, _ = split(dataset, default_protocol(dataset))
     train = stratified(learning.train_labels, images)
     shares = learning.train_distributions
@@ -207,6 +224,8 @@ def _some(data: str | None, images: int, form: Form) -> Learning:
         learning.classes,
         # For a network that is to learn distributions: those that all agree, where no others are known.
         one_hot(learning.train_labels, len(learning.classes))[train] if shares is None else shares[train],
+        None if learning.train_targets is None else learning.train_targets[train],
+        None if learning.val_targets is None else learning.val_targets[val],
     )
 
 

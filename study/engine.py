@@ -8,11 +8,14 @@ where it stood.
 import bisect
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
+from fer_core.epoch import worth
 from study.plan import Plan, SearchKey, TrialSpec
-from study.records.rows import elsewhere_rows, prediction_rows, trial_row
+from study.records.rows import elsewhere_rows, prediction_rows, score_rows, trial_row
 from study.records.schemas import Row
 from study.records.tables import Tables
 from study.search.arm_search import ArmSearch
@@ -55,7 +58,7 @@ class Engine:
         self._cut: list[ArmSearch] = []  # of every arm's first search those that the deadline ended
         self._stopped: set[str] = set()  # trials that the deadline ended, not their rank: they go on in a later run
         self._counted: dict[str, int] = {}  # how many epochs of theirs count
-        self._measure = f"val_{plan.space.measure}"
+        self._measure = f"val_{plan.space.judged_by}"
         arms = {arm.name: arm for arm in plan.arms}
         self._searches = {(name, n): ArmSearch(plan, arms[name], n) for name, n in plan.search_keys}
         self._begun = 0  # the last of the searches, by number, of which a trial was handed out
@@ -206,12 +209,9 @@ class Engine:
         error: str | None = None,
     ) -> None:
         """Record a trial's end. `test`: the worker's test results, of fixed and confirm trials."""
-        predictions = elsewhere = None
+        answers: dict[str, pa.Table | None] = {}
         if test is not None:
-            test = dict(test)
-            columns = {name: test.pop(name) for name in ("images", "labels", "probabilities", "distinct")}
-            predictions = prediction_rows(spec.trial, **columns, subjects=test.pop("subjects", None))
-            elsewhere = elsewhere_rows(spec.trial, test.pop("elsewhere", {}))
+            answers, test = _answers(spec.trial, test)
         row = trial_row(
             {
                 "trial": spec.trial,
@@ -232,7 +232,7 @@ class Engine:
         ranked = spec.number is None or status != "pruned" or not self._searches[spec.key].closed
         if not ranked:
             self._stopped.add(spec.trial)
-        self.tables.add_trial(row, predictions, elsewhere)
+        self.tables.add_trial(row, **answers)
         self._results[spec.trial] = row
         self._unconfirmed.get(spec.key, set()).discard(spec.trial)
         if spec.number is not None and ranked:  # else to the journal it still runs
@@ -287,7 +287,7 @@ class Engine:
         if search == 0 and arm in self._counted:
             plan, most = self.plan, self._counted[arm]
             ended = as_counted(ended, self._epochs.__getitem__, plan.window, plan.stops, most)
-        best = winner(ended, self.plan.space.measure)
+        best = winner(ended, self.plan.space.goal)
         return None if best is None else searched.trials[int(best["number"])]
 
     def best_network(self, arm: str, search: int = 0) -> str | None:
@@ -296,9 +296,8 @@ class Engine:
         if chosen is None:
             return None
         names = [spec.trial for spec in self._searches[arm, search].confirmations(chosen.config)]
-        best = best_confirmation(
-            [self._results[name] for name in names if name in self._results], self.plan.space.measure
-        )
+        ended = [self._results[name] for name in names if name in self._results]
+        best = best_confirmation(ended, self.plan.space.goal)
         return None if best is None else best["trial"]
 
     def confirmations(self, arm: str, search: int = 0) -> list[str]:
@@ -429,7 +428,8 @@ class Engine:
         assert spec.number is not None
         if math.isfinite(epoch[self._measure]):
             self.sampler.report(spec.key, spec.number, epoch["epoch"], epoch[self._measure])
-        self._searches[spec.key].timetable.report(spec.number, epoch["epoch"], epoch[self._measure])
+        value = worth(epoch, self.plan.space.goal)
+        self._searches[spec.key].timetable.report(spec.number, epoch["epoch"], value)
 
     def _propose_confirmation(self, search: ArmSearch) -> None:
         search.confirming = True
@@ -449,3 +449,13 @@ class Engine:
         every = self.tables.all_epochs().sort_values("epoch")
         for trial, rows in every.groupby("trial"):
             self._epochs[str(trial)] = rows.drop(columns="trial").to_dict("records")
+
+
+def _answers(trial: str, test: Mapping[str, Any]) -> tuple[dict[str, pa.Table | None], dict[str, Any]]:
+    """What a worker says of a test as rows, as `Tables.add_trial` takes them, and as columns of its trial's row."""
+    columns = {name: value for name, value in test.items() if name.startswith("test_")}
+    said = {name: value for name, value in test.items() if name not in columns}
+    others = said.pop("elsewhere", {})
+    if "scores" in said:
+        return {"scores": score_rows(trial, **said)}, columns
+    return {"predictions": prediction_rows(trial, **said), "elsewhere": elsewhere_rows(trial, others)}, columns

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from fer_core.command_line import Parser, run_command
 from fer_core.config import TRAINER, TrialConfig, in_cell
 from fer_core.errors import InputError
+from search_spaces.score import SCORE
 from study.plan import study_seed
 from study.records.find_place import find_place
 from study.records.folder import JUDGED, MODELS, network_file, read_study, settings_in
-from study.search.selection import best_confirmation, best_winner, winners
+from study.search.selection import best_confirmation, best_winner, goal_of, winners
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,23 +77,24 @@ def best_of_arm(study: dict[str, Any], trials: "pd.DataFrame", epochs: "pd.DataF
 
     The best by validation of the winners of its searches.
     """
-    measure, found = study["measure"], winners(study, arm, trials, epochs)
-    chosen = best_winner(found, measure)
+    goal, found = goal_of(study), winners(study, arm, trials, epochs)
+    chosen = best_winner(found, goal)
     if chosen is None:
         raise InputError(f"arm {arm}: no trial has ended well yet.")
     best = found[chosen]
     rows = trials[(trials["arm"] == arm) & (trials["phase"] == "confirm")].to_dict("records")
     confirmed = [row for row in rows if _origin(row) == _origin(best)]
-    network = best_confirmation(confirmed, measure)
-    tested = [row["test_accuracy"] for row in confirmed if row["status"] == "completed"]
+    network = best_confirmation(confirmed, goal)
+    told = SCORE if SCORE in study else "accuracy"
+    tested = [row[f"test_{told}"] for row in confirmed if row["status"] == "completed"]
     config = TrialConfig.from_flat({name: in_cell(name, best[f"config.{name}"]) for name in settings_in(study)})
     return {
         "space": study["space"],
         "arm": arm,
         "data": study["data"],
         "fingerprint": study["fingerprint"],
-        "validation_accuracy": best["val_accuracy"],
-        "test_accuracy_by_seed": tested,
+        f"validation_{told}": best[f"val_{told}"],
+        f"test_{told}_by_seed": tested,
         "network_of": None if network is None else network["trial"],
         "settings": config.flat(),
     }

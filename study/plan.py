@@ -11,7 +11,19 @@ from functools import cached_property
 from typing import Any
 
 from fer_core import paper
-from fer_core.config import FOLDS, LABEL, MONITOR, TARGETS, TrialConfig, Value, View, own_kind, read_value, trial_id
+from fer_core.config import (
+    FOLDS,
+    LABEL,
+    LAST,
+    MONITOR,
+    TARGETS,
+    TrialConfig,
+    Value,
+    View,
+    own_kind,
+    read_value,
+    trial_id,
+)
 from fer_core.data.sources import SYNTHETIC
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -367,10 +379,12 @@ def make_plan(
     scaled = {"train.epochs": amount.epochs, "data.protocol": protocol, **amount.settings}
     scaled |= {} if folds is None else {"data.folds": folds}
     known = space.start.flat()
-    scaled[MONITOR] = space.measure  # what judges also says which epoch is judged
+    scaled[MONITOR] = space.goal  # what judges also says which epoch is judged
     base = space.start.override({**{name: value for name, value in scaled.items() if name in known}, **space.fixed})
     if epochs is not None:
         base = base.override({"train.epochs": epochs})
+    if MONITOR in settings:
+        space.check_monitor(settings[MONITOR])
     given = {name: _read(space, name, value) for name, value in settings.items()}
     trials = amount.trials if trials is None else trials
     return Plan(
@@ -403,6 +417,8 @@ def _as_in(space: Space, config: TrialConfig) -> TrialConfig:
         raise InputError(f"--fixed: a configuration of {theirs}; in the space {space.name} it is {ours}.")
     given = config.flat()
     values = {name: _read(space, name, value) for name, value in given.items() if name != own_kind(given)}
+    if space.score is not None and values.get(MONITOR) != LAST:
+        values[MONITOR] = space.goal  # a file that does not say has the paper's
     try:
         return space.start.override(values)
     except InputError as problem:

@@ -78,7 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     source, others = find_source(options.data, options.labels, options.subjects), find_others(options.also_test)
     space = load_space(options.space)
     if options.measure:
-        space = replace(space, measure=options.measure)
+        space = _judged_by(space, options.measure)
+    if space.score is not None and others:
+        raise InputError(f"--also-test: other data is tested by its classes; {space.name} is judged by a score.")
     check_packages(options)
     if options.protocol and PROTOCOL in space.scientific:
         given = f"--folds {options.folds}" if options.folds else f"--protocol {options.protocol}"
@@ -99,6 +101,12 @@ def main(arguments: list[str] | None = None) -> int:
     if place is None:
         place = find_place(str(default_folder(space.name, material.data.name).resolve()))
     return _run(options, console, space, material, place, before)
+
+
+def _judged_by(space: Space, measure: str) -> Space:
+    if space.score is not None:
+        raise InputError(f"--measure {measure}: the space {space.name} is judged by its own score.")
+    return replace(space, measure=measure)
 
 
 def _measured_share(console: "Console", plan: Plan, material: Material, cpus_a_gpu: float) -> float | None:
@@ -139,7 +147,7 @@ def _run(
 
     place = place.for_driver()
     folder = place.folder
-    identity = {"space": space.name, "measure": space.measure, **material.identity(), "seed": options.seed or 0}
+    identity = {"space": space.name, "measure": space.judged_by, **material.identity(), "seed": options.seed or 0}
     if before is not None:
         check_same_study(before, identity, folder)
     try:

@@ -36,7 +36,7 @@ def list_text() -> str:
 def full_text(name: str) -> str:
     """The docstring of a space, then its arms with what is tuned in each, constraints and fixed settings."""
     space = load_space(name)
-    lines = [space_text(name), "", f"Compared ({len(space.arms)} arms, by {space.measure.replace('_', ' ')}):"]
+    lines = [space_text(name), "", f"Compared ({len(space.arms)} arms, by {space.measure_title}):"]
     for arm in space.arms:
         lines.append(f"  {arm.name}" + "".join(f"\n      {setting}" for setting in _settings(arm)))
     if space.brought is not None:

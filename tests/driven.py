@@ -86,16 +86,18 @@ def run(
     pace: Callable[[str], float] = lambda arm: 1.0,
     watchers: Sequence[Watcher] = (),
     others: Sequence[str] = (),
+    rows: Callable[[TrialSpec, int], dict[str, Any]] = epoch_row,
+    results: Callable[[TrialSpec, Sequence[str]], dict[str, Any] | None] = results_of,
 ) -> Engine:
     """Drive an engine to the end as Ray would, `slots` trials at a time in an order drawn from `order`.
 
     Raises KilledError after so many `steps`, before the engine hears of the last one. checkpoints: the epochs that
     every trial's worker has saved, which outlive a driver. pace: of an arm's trials, beside that of others. others:
-    the names of other data that is tested, too.
+    the names of other data that is tested, too. rows, results: what a worker measures after an epoch, and in the end.
     """
     saved = {} if checkpoints is None else checkpoints
     draw = random_numbers.Random(order)
-    tables = Tables(folder, others=others)
+    tables = Tables(folder, the_plan.space.columns, others=others)
     engine = engine_class(the_plan, Sampler(the_plan, folder / "optuna.log"), tables, watchers, deadline)
     running: dict[str, tuple[TrialSpec, int]] = {}
     while not engine.finished:
@@ -121,13 +123,13 @@ def run(
             engine.on_end(spec, status, error="boom" if status == "failed" else None)
             del running[spec.trial]
             continue
-        rows = [epoch_row(spec, number) for number in new]
-        stop = engine.on_epochs(spec, rows)
+        epochs = [rows(spec, number) for number in new]
+        stop = engine.on_epochs(spec, epochs)
         running[spec.trial] = (spec, done)
         if stop or done == the_plan.epochs:
             del running[spec.trial]
-        if done == the_plan.epochs and not (stop and not engine.has_heard(spec, rows)):
-            engine.on_end(spec, "completed", test=results_of(spec, others))
+        if done == the_plan.epochs and not (stop and not engine.has_heard(spec, epochs)):
+            engine.on_end(spec, "completed", test=results(spec, others))
         elif stop:
             engine.on_stop(spec)
     engine.tables.close()

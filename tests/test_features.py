@@ -14,7 +14,7 @@ import pytest
 from fer_core import compiled
 from fer_core.data.array_writer import write_arrays
 from fer_core.data.cache import VARIABLE
-from fer_core.data.dataset import Dataset
+from fer_core.data.dataset import Dataset, Listing
 from fer_core.data.protocols import split
 from fer_core.data.sources import find_source, list_images, read
 from fer_core.errors import InputError
@@ -156,6 +156,11 @@ def plan_of(**given: Any) -> Plan:
     return make_plan(space, budget="quick", protocol="challenge", data_name="points", settings=settings)
 
 
+def holding(features: Features | None, name: str = "data") -> Listing:
+    """What is known of data that holds these."""
+    return Listing(name, np.zeros(1, np.uint8), np.zeros(1, np.uint8), features=features)
+
+
 def flat(x: Any, settings: dict[str, Any]) -> Any:
     """A dense layer on all there is, after a dropout."""
     x = keras.layers.Dropout(settings["dropout"])(keras.layers.Flatten()(x))
@@ -165,8 +170,8 @@ def flat(x: Any, settings: dict[str, Any]) -> Any:
 def test_features_are_not_for_the_papers_network() -> None:
     paper = make_plan(load_space("se_placement"), budget="quick", protocol="challenge", data_name="points")
     with pytest.raises(InputError, match=r"points: holds features 68 x 2 float32\. The paper's network takes images"):
-        check_inputs(paper, "points", POINTS)
-    check_inputs(paper, "faces", None)
+        check_inputs(paper, holding(POINTS, "points"))
+    check_inputs(paper, holding(None))
 
 
 @pytest.mark.parametrize(
@@ -180,16 +185,16 @@ def test_features_are_not_for_the_papers_network() -> None:
 )
 def test_what_is_done_to_images_cannot_be_done_to_features(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        check_inputs(plan_of(**given), "points", POINTS)
+        check_inputs(plan_of(**given), holding(POINTS))
 
 
 def test_a_network_takes_numbers_and_a_trainer_whatever_there_is() -> None:
     as_given = plan_of(fixed={"augment.shift": 0.0})
-    check_inputs(as_given, "points", POINTS)
-    check_inputs(plan_of(settings={"augment.shift": "0"}), "points", POINTS)
-    check_inputs(plan_of(network=None, trainer=Guess), "texts", Features((), "text"))
+    check_inputs(as_given, holding(POINTS))
+    check_inputs(plan_of(settings={"augment.shift": "0"}), holding(POINTS))
+    check_inputs(plan_of(network=None, trainer=Guess), holding(Features((), "text")))
     with pytest.raises(InputError, match="texts: holds texts, which no network takes"):
-        check_inputs(as_given, "texts", Features((), "text"))
+        check_inputs(as_given, holding(Features((), "text"), "texts"))
 
 
 def test_a_network_is_not_given_what_is_no_number(points: Path) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 LAYERS = ("fer_core", "search_spaces", "study")  # each may import itself and those before it
 STUDY = (  # likewise, what lies in study/
-    *("plan", "carried", "search", "watching", "records", "engine", "replay", "cluster"),
+    *("plan", "carried", "scale", "search", "watching", "records", "engine", "replay", "cluster"),
     *("analysis", "report", "judge", "export", "arguments", "planning", "check", "spaces", "run"),
 )
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")

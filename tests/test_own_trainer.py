@@ -113,7 +113,7 @@ def test_a_setting_that_says_nothing_leaves_a_trials_identity_as_it_was() -> Non
         ({"published": {"keep": 2.0}}, "keep is published as 2.0, tuned 0.1 to 0.9"),
         ({"claim": Claim("c", "a", 1.0)}, "claims something of c, which is no arm"),
         ({"claim": Claim("a", "b", 1.0)}, "the baseline's value declared first"),
-        ({"claim": Claim("b", "a", -1.0)}, "claims a gain of -1 points, expected above 0"),
+        ({"claim": Claim("b", "a", -1.0)}, r"claims a gain of -1\.00 points, expected above 0"),
         (
             {"claim": Claim("b", "a", 1.0, measure="speed")},
             "claims speed, expected accuracy, macro",
@@ -129,7 +129,7 @@ def test_a_trainer_is_a_class_with_all_its_methods() -> None:
     class Half(Trainer):
         def train_epoch(self, number: int) -> None: ...
 
-    with pytest.raises(InputError, match="its trainer Half lacks __init__, load, predict, save"):
+    with pytest.raises(InputError, match="its trainer Half lacks __init__, load, save, predict"):
         space_with(Half)
     with pytest.raises(InputError, match="its trainer is <class 'dict'>, expected a class derived from Trainer"):
         space_with(dict)

@@ -17,10 +17,10 @@ from fer_core.data.ferplus import CLASSES, EMOTION_COLUMNS
 from fer_core.data.sources import find_source, read
 from fer_core.errors import InputError
 from study.analysis.findings import Findings, find
-from study.analysis.scale import SHARES, scores_in
 from study.judge.__main__ import main as judge
 from study.records.parquet import read_table
 from study.report.__main__ import main as report
+from study.scale import SHARES, scores_in
 from tests.conftest import ROOT
 from tests.test_judge import judged, small
 from tests.test_other_data import write_votes
@@ -105,12 +105,13 @@ def test_scores_of_any_size_are_told_apart_by_their_spread(size: float, tmp_path
     assert spread.verdict == "better"
 
 
-def test_without_its_scores_a_study_has_no_result_and_says_so(tmp_path: Path) -> None:
-    judged(errors(), tmp_path, *ERROR)
+def test_without_the_scores_of_examples_a_study_knows_those_of_its_trainings_and_says_so(tmp_path: Path) -> None:
+    with_examples = judged(errors(), tmp_path, *ERROR).comparisons[0].difference
     (tmp_path / "study" / "scores.parquet").write_bytes(b"no table")
     (found,) = find([tmp_path / "study"])
-    assert not found.comparisons
-    assert any("scores.parquet: cannot be read" in text and "So no result" in text for text in found.evidence.missing)
+    difference = found.comparisons[0].difference
+    assert (difference.value, difference.over_images) == (pytest.approx(with_examples.value), False)
+    assert any("scores.parquet: cannot be read" in text and "seeds alone" in text for text in found.evidence.missing)
 
 
 def test_without_a_margin_no_score_is_said_to_make_no_difference(tmp_path: Path) -> None:

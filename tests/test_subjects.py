@@ -417,7 +417,8 @@ def test_a_dry_run_counts_its_images_without_decoding_them(study: tuple[Path, Fi
     assert "protocol holdout" in small.out
     assert "all 144 images train, all 18 images validate, 18 are tested, 3 classes" in small.out
     record = json.loads(run_module(*command, "--json", "--set", "data.train_images=100").out)
-    assert record["images"] == {"train": 144, "validate": 18, "tested": 18, "classes": 3, "features": None}
+    counts = {"train": 144, "validate": 18, "tested": 18}
+    assert record["images"] == {**counts, "classes": 3, "features": None, "targets": []}
     (folder / "tints" / "red" / "who.png").touch()
     bad = run_module(*command)
     (folder / "tints" / "red" / "who.png").unlink()

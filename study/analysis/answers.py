@@ -53,6 +53,7 @@ class Scores:
 
     images: np.ndarray
     scores: np.ndarray
+    distinct: np.ndarray | None = None
     subjects: np.ndarray | None = None
 
     @property
@@ -63,7 +64,8 @@ class Scores:
     def on(self, images: np.ndarray) -> "Scores":
         """Those of `images` alone, all of which it has, in order."""
         at = np.searchsorted(self.images, images)
-        return Scores(images, self.scores[at], None if self.subjects is None else self.subjects[at])
+        distinct, subjects = (None if part is None else part[at] for part in (self.distinct, self.subjects))
+        return Scores(images, self.scores[at], distinct, subjects)
 
 
 def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
@@ -72,9 +74,7 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
         return {}
     images, labels, predicted = (predictions[name].to_numpy() for name in ("image", "label", "predicted"))
     probabilities = predictions["probabilities"].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
-    distinct = predictions["distinct"].combine_chunks()
-    known = None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
-    shown = _subjects(predictions)
+    known, shown = _distinct(predictions), _subjects(predictions)
     return {
         trial: Answers(
             images[rows],
@@ -89,15 +89,26 @@ def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
 
 
 def scores_by_trial(table: pa.Table) -> dict[str, Scores]:
-    """What every trial's answers scored, of those of which it is known image by image."""
-    known = table.filter(pc.is_valid(table["image"]))
-    if not known.num_rows:
+    """What every trial's answers scored."""
+    if not table.num_rows:
         return {}
-    images, scores, shown = known["image"].to_numpy(), known["score"].to_numpy(), _subjects(known)
+    images, scores = (table[name].to_numpy() for name in ("image", "score"))
+    known, shown = _distinct(table), _subjects(table)
     return {
-        trial: Scores(images[rows], scores[rows], None if shown is None else shown[rows])
-        for trial, rows in _rows_by_trial(known).items()
+        trial: Scores(
+            images[rows],
+            scores[rows],
+            None if known is None else known[rows],
+            None if shown is None else shown[rows],
+        )
+        for trial, rows in _rows_by_trial(table).items()
     }
+
+
+def _distinct(table: pa.Table) -> np.ndarray | None:
+    """Whether every row's image has no twin in training, where that is known of all of them."""
+    distinct = table["distinct"].combine_chunks()
+    return None if distinct.null_count else distinct.to_numpy(zero_copy_only=False)
 
 
 def _subjects(table: pa.Table) -> np.ndarray | None:

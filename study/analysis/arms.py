@@ -16,7 +16,7 @@ from study.analysis.folds import FOLD, by_fold
 from study.analysis.measures import Measure, filled
 from study.plan import study_seed
 from study.records.folder import settings_in
-from study.search.selection import best_winner, winners
+from study.search.selection import best_winner, goal_of, winners
 
 KEY = ["study", "seed"]
 
@@ -84,7 +84,7 @@ def arm_findings(evidence: Evidence, arm: str) -> ArmFindings:
     chosen = confirm[confirm["config"] == pd.Series([wanted.get(key) for key in searched], confirm.index, object)]
     ended = chosen[chosen["status"] == "completed"].set_index(KEY).sort_index()
     rows_found, names = dict(enumerate(found.values())), settings_in(evidence.record)
-    best = best_winner(rows_found, evidence.measure)
+    best = best_winner(rows_found, goal_of(evidence.record))
     quartiles = search[f"val_{evidence.measure}"].quantile([0.25, 0.5, 0.75])
     parameters = ended["parameters"].dropna()
     return ArmFindings(

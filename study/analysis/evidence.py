@@ -21,7 +21,7 @@ from search_spaces.claim import Claim
 from study.analysis.answers import Answers, Elsewhere, Scores
 from study.analysis.folds import whole
 from study.analysis.looks import earlier_looks, this_look
-from study.analysis.measures import Measure, measures_of
+from study.analysis.measures import WITHOUT_TWINS, Measure, measures_of
 from study.plan import study_seed
 from study.records.folder import ENDED, JUDGED, space_record
 
@@ -81,6 +81,11 @@ class Evidence:
     @property
     def judged_by(self) -> Measure:
         return self.measures[self.measure]
+
+    @property
+    def without_twins(self) -> str:
+        """The name, among `measures`, of what is on the test images alone that have no twin in training."""
+        return next(name for name in WITHOUT_TWINS if name in self.measures)
 
     @property
     def tested(self) -> Mapping[str, Any]:

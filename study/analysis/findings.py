@@ -16,11 +16,12 @@ from study.analysis.elsewhere import elsewhere
 from study.analysis.ensembles import find_ensembles
 from study.analysis.estimate import Estimate
 from study.analysis.evidence import Evidence
+from study.analysis.measures import Measure
 from study.analysis.optimism import Optimism, optimism
 from study.analysis.reading import read_evidence
-from study.analysis.scale import Scale
 from study.analysis.seen import by_what_was_seen
 from study.analysis.verdicts import UNDECIDED, claim_verdict, counted, is_decided
+from study.scale import Scale
 
 J = TypeVar("J", Comparison, Effect)
 
@@ -58,6 +59,14 @@ class Findings:
         """The answer to the study's question, as far as it goes, in one or two sentences."""
         so_far = "So far: " if self.comparisons and self.evidence.unfinished else ""
         return so_far + _answer(self)
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """All that is measured; of trainings that ran elsewhere what could be told of any."""
+        every = self.evidence.measures
+        if not self.evidence.only_judged:
+            return every
+        return {name: how for name, how in every.items() if any(arm.estimates[name].seeds for arm in self.arms)}
 
     @property
     def left_out(self) -> list[str]:

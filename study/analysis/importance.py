@@ -14,6 +14,7 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.study import StudyDirection
 from optuna.trial import create_trial
 
 BEST = 0.25
@@ -21,11 +22,15 @@ FEWEST = 10  # completed trials
 
 
 def importances(
-    search: pd.DataFrame, tuned: Sequence[str], logarithmic: Collection[str], measure: str
+    search: pd.DataFrame,
+    tuned: Sequence[str],
+    logarithmic: Collection[str],
+    measure: str,
+    higher_is_better: bool = True,
 ) -> dict[str, float] | None:
     """The share of each of `tuned`, adding up to 1, the largest first; None of too few trials.
 
-    logarithmic: those that are drawn on a logarithmic scale.
+    logarithmic: those that are drawn on a logarithmic scale. measure: what judges, and which way that is better.
     """
     completed = search[search["status"] == "completed"]
     # A hyperparameter that only some trials have is left out, as Optuna would do.
@@ -34,7 +39,8 @@ def importances(
         return None
     columns = {name: completed[f"config.{name}"].tolist() for name in names}
     distributions = {name: _distribution(values, name in logarithmic) for name, values in columns.items()}
-    study = _study(columns, distributions, completed[f"val_{measure}"])
+    direction = StudyDirection.MAXIMIZE if higher_is_better else StudyDirection.MINIMIZE
+    study = _study(columns, distributions, completed[f"val_{measure}"], direction)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST)
@@ -42,12 +48,15 @@ def importances(
 
 
 def _study(
-    columns: Mapping[str, list], distributions: Mapping[str, BaseDistribution], values: pd.Series
+    columns: Mapping[str, list],
+    distributions: Mapping[str, BaseDistribution],
+    values: pd.Series,
+    direction: StudyDirection,
 ) -> optuna.Study:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(direction="maximize")
+        study = optuna.create_study(direction=direction)
     finally:
         optuna.logging.set_verbosity(verbosity)
     for position, value in enumerate(values):

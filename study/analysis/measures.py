@@ -10,7 +10,7 @@ left out at a time, of all measures: an accuracy is the ratio of two sums over s
 Where the images were tested in turn, fold by fold, counts add up over the folds, so that a measure is of all images,
 and a fold is left out at a time.
 
-A score that somebody else has given to every example is a mean over examples as an accuracy is, of any numbers.
+A score that a trainer, or somebody else, has given to every example is a mean as an accuracy is, of any numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from study.analysis.answers import Answers, Scores
+from search_spaces.score import SCORE, Score
+from study.analysis.answers import A, Answers, Scores
 from study.analysis.estimate import Observed
-from study.analysis.scale import SHARES, Scale, scores_in
-from study.records.schemas import SCORE
+from study.scale import SHARES, Scale, scores_in
 
 GROUPS = 100  # of images, for the jackknife
 BINS = 15  # of confidence, for the calibration error (Guo et al. 2017)
+WITHOUT_TWINS = ("accuracy_distinct", "score_distinct")  # the measures on images that have none in training
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,6 @@ class Measure:
 
     def can_tell(self, answers: Sequence[Any]) -> bool:
         """Whether they say what it is a measure of."""
-        if self.of_scores:
-            return True
         if self.of_twins and any(one.distinct is None for one in answers):
             return False
         return not self.of_probabilities or all(one.has_probabilities for one in answers)
@@ -71,16 +70,14 @@ def _mean(answers: Sequence[Answers | Scores]) -> Observed:
     return Observed(counts.mean(axis=1), counts)
 
 
-def _accuracy_of(
-    title: str, column: str | None, choose: Callable[[Answers], Answers], of_twins: bool = False
-) -> Measure:
-    """The accuracy on some of the images alone: those that `choose` leaves."""
+def _mean_of(title: str, column: str | None, choose: Callable[[A], A], of_twins: bool = False) -> Measure:
+    """The mean over some of the images alone: those that `choose` leaves."""
 
-    def observe(answers: Sequence[Answers]) -> Observed:
+    def observe(answers: Sequence[A]) -> Observed:
         chosen = [choose(one) for one in answers]
         return _mean(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
 
-    def observe_folds(table: Sequence[Sequence[Answers | None]]) -> Observed:
+    def observe_folds(table: Sequence[Sequence[A | None]]) -> Observed:
         alone = [[None if one is None else choose(one) for one in row] for row in table]
         some = any(len(one.images) for row in alone for one in row if one is not None)
         return _mean_over_folds(alone) if some else Observed(np.empty(0))
@@ -88,14 +85,14 @@ def _accuracy_of(
     return Measure(title, column, observe, observe_folds, of_twins=of_twins)
 
 
-def _without_twins(answers: Answers) -> Answers:
+def _without_twins(answers: A) -> A:
     assert answers.distinct is not None
     return answers.on(answers.images[answers.distinct])
 
 
 def accuracy_on(images: np.ndarray) -> Measure:
     """The accuracy on those of `images` that were tested: at least one."""
-    return _accuracy_of("accuracy", None, lambda answers: answers.on(np.intersect1d(answers.images, images)))
+    return _mean_of("accuracy", None, lambda answers: answers.on(np.intersect1d(answers.images, images)))
 
 
 Count = Callable[[Any, np.ndarray], np.ndarray]
@@ -217,9 +214,7 @@ def _of_counts(title: str, column: str | None, count: Count, value: Value) -> Me
 
 MEASURES = {
     "accuracy": Measure("accuracy", "test_accuracy", _mean, _mean_over_folds),
-    "accuracy_distinct": _accuracy_of(
-        "accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True
-    ),
+    "accuracy_distinct": _mean_of("accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True),
     "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
     "balanced_accuracy": _of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
     "calibration_error": replace(
@@ -230,28 +225,17 @@ MEASURES = {
 }
 
 
-@dataclass(frozen=True)
-class GivenScore:
-    """What somebody else's score is called, in which unit it is, and which way it is better."""
-
-    title: str
-    unit: str
-    higher_is_better: bool
-
-    @property
-    def measure(self) -> Measure:
-        return Measure(
-            self.title,
-            f"test_{SCORE}",
-            _mean,
-            _mean_over_folds,
-            self.higher_is_better,
-            of_scores=True,
-            scale=scores_in(self.unit),
-        )
+def _of(score: Score) -> dict[str, Measure]:
+    whole = Measure(score.title, f"test_{SCORE}", _mean, _mean_over_folds)
+    alone = _mean_of(f"{score.title} without twins", None, _without_twins, of_twins=True)
+    way, scale = score.higher_is_better, scores_in(score.unit)
+    return {
+        name: replace(measure, higher_is_better=way, of_scores=True, scale=scale)
+        for name, measure in {SCORE: whole, "score_distinct": alone}.items()
+    }
 
 
 def measures_of(record: Mapping[str, Any]) -> Mapping[str, Measure]:
     """By what the trainings of the study with this record are measured."""
     given = record.get(SCORE)
-    return MEASURES if given is None else {SCORE: GivenScore(**given).measure}
+    return MEASURES if given is None else _of(Score(**given))

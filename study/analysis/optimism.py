@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from search_spaces.score import SCORE
 from study.analysis.arms import observe_all
 from study.analysis.estimate import Estimate, estimate
 from study.analysis.evidence import Evidence
@@ -35,6 +36,8 @@ class Optimism:
 def optimism(evidence: Evidence) -> list[Optimism]:
     """One entry a configuration that was confirmed in both protocols with a common seed, in order of the rows."""
     trials = evidence.trials
+    if SCORE in evidence.record:  # the two are compared by accuracy
+        return []
     confirmed = trials[(trials["phase"] == "confirm") & (trials["status"] == "completed")]
     if confirmed[PROTOCOL].nunique() < 2:
         return []

@@ -13,13 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from fer_core.errors import InputError
+from search_spaces.score import SCORE
 from study.analysis.answers import Answers, Elsewhere, Scores, answers_by_trial, answers_elsewhere, scores_by_trial
 from study.analysis.evidence import Evidence
 from study.analysis.likeness import read_likeness
 from study.analysis.missing import begun_later, not_tested, other_networks, ran_elsewhere, unfinished
 from study.records.folder import JUDGED, current_status, read_study
 from study.records.parquet import read_parquet, read_table
-from study.records.schemas import SCHEMAS, SCORE, SCORES, schema_of
+from study.records.schemas import SCHEMAS, SCORES
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
@@ -29,7 +30,7 @@ WITHOUT = {
     "trials": "no trial has a row",
     "epochs": "no curves over epochs",
     "predictions": "no confusion, no calibration, and intervals over seeds alone",
-    SCORES: "no result of any training",
+    SCORES: "intervals over seeds alone",
     "elsewhere": "nothing of the other data that was to be tested, too",
 }
 
@@ -57,9 +58,7 @@ def _pooled(studies: list[tuple[Path, dict[str, Any]]]) -> Evidence:
         for name, parts in frames.items():
             parts.append(_table(folder, name, record, missing).assign(study=position))
         if SCORE in record:
-            given = _rows_of(folder, SCORES, missing)
-            frames["trials"][-1] = _with_scores(frames["trials"][-1], given)
-            scores |= scores_by_trial(given)
+            scores |= scores_by_trial(_rows_of(folder, SCORES, missing))
         else:
             answers |= _answers(folder, record, missing)
         for name in record.get("also_tested") or ():
@@ -99,12 +98,6 @@ def _answers(folder: Path, record: Mapping[str, Any], missing: list[str]) -> dic
     return answers_by_trial(table)
 
 
-def _with_scores(trials: pd.DataFrame, scores: pa.Table) -> pd.DataFrame:
-    """The trials with what each scored on the mean; nothing was seen of it that chose."""
-    means = scores.to_pandas().groupby("trial")["score"].mean()
-    return trials.assign(**{f"val_{SCORE}": float("nan"), f"test_{SCORE}": trials["trial"].map(means)})
-
-
 def _elsewhere(folder: Path, record: dict[str, Any], missing: list[str]) -> dict[str, Elsewhere]:
     if not record.get("also_tested"):
         return {}
@@ -128,7 +121,7 @@ def _rows_of(folder: Path, name: str, missing: list[str]) -> pa.Table:
         table = read_parquet(folder, name)
     except InputError as problem:
         missing.append(f"{problem} So {WITHOUT[name]}.")
-        return schema_of(name).empty_table()
+        return SCHEMAS[name].empty_table()
     if not table.num_rows:
         missing.append(f"{folder.name}: no rows of {name}, so {WITHOUT[name]}.")
     return table

@@ -27,7 +27,7 @@ import math
 
 from fer_core import paper
 from study.analysis.estimate import CONFIDENCE, Estimate
-from study.analysis.scale import SHARES, Scale
+from study.scale import SHARES, Scale
 
 UNDECIDED = "undecided"
 MOST_DATA = 100  # times what there is: beyond this no number is worth naming

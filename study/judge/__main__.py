@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from fer_core.command_line import Parser, assignments, positive, run_command
 from fer_core.errors import InputError
 from search_spaces.claim import POINTS, Claim
+from search_spaces.score import SCORE, Score
 from search_spaces.space import MEASURES
 from study.records.folder import default_folder
 
 if TYPE_CHECKING:
-    from study.analysis.measures import GivenScore
     from study.judge.trainings import Trainings
 
 EXAMPLES = r"""a row is one training's answer to one test example, in CSV or parquet:
@@ -170,13 +170,10 @@ def _with_baseline(given: "Trainings", baseline: str | None) -> "Trainings":
     return replace(given, arms=[baseline, *(arm for arm in given.arms if arm != baseline)])
 
 
-def _score(options: Namespace, measure: str, columns: Mapping[str, str]) -> "GivenScore | None":
+def _score(options: Namespace, measure: str, columns: Mapping[str, str]) -> Score | None:
     """What judges where that is a score."""
-    from study.analysis.measures import GivenScore
-    from study.records.schemas import SCORE
-
     if measure == SCORE:
-        return GivenScore(columns.get(SCORE, SCORE), options.unit or "", not options.lower_is_better)
+        return Score(columns.get(SCORE, SCORE), options.unit or "", not options.lower_is_better)
     for option, given in (("--lower-is-better", options.lower_is_better), ("--unit", options.unit)):
         if given:
             raise InputError(f"{option}: is of a score, and judged is {measure}. Name one by --column score=COLUMN.")

@@ -15,14 +15,15 @@ from fer_core.data.classes import in_order
 from fer_core.errors import InputError
 from fer_core.evaluation import measure
 from search_spaces.claim import Claim
+from search_spaces.score import SCORE, Score
 from study.analysis.looks import LOOKS, with_look
-from study.analysis.measures import GivenScore, measures_of
+from study.analysis.measures import measures_of
 from study.judge.trainings import Answered, Training, Trainings
 from study.plan import CONFIRM_SEEDS, SEARCHES_APART, SEEDS_A_STUDY
-from study.records.folder import JUDGED, environment_record, now, read_study, write_study
+from study.records.folder import JUDGED, environment_record, now, read_study, score_record, write_study
 from study.records.parquet import write_parquet
-from study.records.rows import prediction_rows
-from study.records.schemas import SCHEMAS, SCORE, SCORES, SCORES_SCHEMA, Row, S
+from study.records.rows import prediction_rows, score_rows
+from study.records.schemas import SCHEMAS, SCORES, Row
 
 UNKNOWN = "unknown"  # a protocol, where nothing is known of what trained and what chose
 
@@ -37,7 +38,7 @@ class Question:
     text: str
     measure: str
     claim: Claim | None
-    score: GivenScore | None = None
+    score: Score | None = None
     margin: float | None = None
 
 
@@ -67,7 +68,7 @@ def _record(given: Trainings, question: Question) -> dict[str, Any]:
         "space": question.name,
         "question": question.text,
         "measure": question.measure,
-        **({} if question.score is None else {SCORE: asdict(question.score)}),
+        **score_record(question.score),
         **({} if question.margin is None else {"margin": question.margin}),
         "data": question.name,
         "fingerprint": _fingerprint(given, question.name),
@@ -147,8 +148,8 @@ def _tables(given: Trainings, fingerprint: str) -> dict[str, pa.Table]:
         if (said := one.answered) is not None:
             shown = (said.examples, said.labels, said.probabilities, None, said.subjects)
             answers.append(prediction_rows(trial, *shown, predicted=said.predicted))
-        if given.measured == [SCORE]:
-            scores.append(_score_rows(trial, one))
+        if one.scored is not None:
+            scores.append(score_rows(trial, one.scored.examples, one.scored.scores, one.scored.subjects))
     empty = dict.fromkeys(SCHEMAS["trials"].names)
     return {
         **({SCORES: pa.concat_tables(scores)} if scores else {}),
@@ -156,18 +157,6 @@ def _tables(given: Trainings, fingerprint: str) -> dict[str, pa.Table]:
         "epochs": SCHEMAS["epochs"].empty_table(),
         "trials": pa.Table.from_pylist([empty | row for row in rows], schema=SCHEMAS["trials"]),
     }
-
-
-def _score_rows(trial: str, training: Training) -> pa.Table:
-    """A row an example, or where only the training's own score is known, one of no example."""
-    said, rows = training.scored, SCORES_SCHEMA.names
-    if said is None:
-        assert training.results is not None
-        own = dict(zip(rows, (trial, None, training.results[SCORE], None), strict=True))
-        return pa.Table.from_pylist([own], schema=SCORES_SCHEMA)
-    subjects = pa.nulls(len(said.examples), S) if said.subjects is None else pa.array(said.subjects.tolist(), S)
-    columns = [pa.array([trial] * len(said.examples)), said.examples.astype(np.int32), said.scores, subjects]
-    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=SCORES_SCHEMA)
 
 
 def _places(given: Trainings) -> dict[tuple[str, str], int]:
@@ -198,8 +187,13 @@ def _digest(fingerprint: str, training: Training, fold: int) -> str:
 
 def _tested(training: Training) -> dict[str, float]:
     """The test columns of its row."""
-    results = training.results if training.answered is None else _measured(training.answered)
-    return {f"test_{name}": value for name, value in (results or {}).items() if name != SCORE}
+    if training.answered is not None:
+        results: Mapping[str, float] = _measured(training.answered)
+    elif training.scored is not None:
+        results = {SCORE: float(training.scored.scores.mean())}
+    else:
+        results = training.results or {}
+    return {f"test_{name}": value for name, value in results.items()}
 
 
 def _measured(answered: Answered) -> dict[str, float]:

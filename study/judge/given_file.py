@@ -26,9 +26,9 @@ import pyarrow.compute as pc
 
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.errors import InputError
+from search_spaces.score import SCORE
 from search_spaces.space import MEASURES
 from study.records.parquet import read_file
-from study.records.schemas import SCORE
 
 TEXTS = ("arm", "seed", "fold", "example", "label", "predicted", "subject")
 COLUMNS = (*TEXTS, *MEASURES, SCORE)

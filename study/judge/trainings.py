@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from fer_core.data.classes import MOST_CLASSES, in_order
 from fer_core.errors import InputError
+from search_spaces.score import SCORE
 from search_spaces.space import MEASURES
 from study.judge.given_file import PROBABILITY, GivenTable
-from study.records.schemas import SCORE
 
 SUM_TOLERANCE = 0.01  # of probabilities that were written with few digits
 TRAINING = ["arm", "seed", "fold"]

@@ -53,7 +53,7 @@ EXAMPLES = 64
 @dataclass(frozen=True)
 class Images:
     """How many images train, validate and are tested, and of how many classes they are. features: what they are where
-    they are no images.
+    they are no images. targets: what is learned of them where that is no class.
     """
 
     train: int
@@ -61,6 +61,7 @@ class Images:
     tested: int
     classes: int
     features: Features | None = None
+    targets: tuple[str, ...] = ()
 
 
 FER2013 = Images(28_709, 3_589, 3_589, 7)  # a data set of unknown size is taken for it

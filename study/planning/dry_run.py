@@ -55,7 +55,7 @@ def dry_run(
     plan = make_plan(space, **plan_arguments(options, source, protocol, budget), window=window)
     check_source(plan, source)
     if listing is not None:
-        check_inputs(plan, listing.name, listing.features)
+        check_inputs(plan, listing)
     images = None if listing is None else _images(as_needed(plan, listing), plan)
     elsewhere = {name: expected(other, listing) for name, other in others.items()}
     cluster = asked_cluster(options, cpus, gpus)
@@ -89,7 +89,7 @@ def _left(
     now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
     now |= {
         "space": plan.space.name,
-        "measure": plan.space.measure,
+        "measure": plan.space.judged_by,
         "protocol": ", ".join(plan.protocols),
         "choosing_folds": choosing_folds(plan.folds or 1),
         "seed": plan.seed,
@@ -112,7 +112,8 @@ def _images(listing: "Listing", plan: Plan) -> Images:
 
     view = plan.views[0]
     counts = images_by_part(listing, view.protocol, view.fold)
-    return Images(**counts, classes=len(listing.classes), features=listing.features)
+    classes, features, targets = len(listing.classes), listing.features, listing.target_names
+    return Images(**counts, classes=classes, features=features, targets=targets)
 
 
 def _sharing_text(plan: Plan) -> str:

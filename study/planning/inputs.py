@@ -1,4 +1,4 @@
-"""Whether what a study trains can take what its data holds: images, or features."""
+"""Whether what a study trains can take what its data holds: images or features, with labels or targets."""
 
 from typing import TYPE_CHECKING
 
@@ -9,17 +9,22 @@ from search_spaces.space import FORM
 from study.plan import Plan
 
 if TYPE_CHECKING:
-    from fer_core.data.dataset import Dataset
+    from fer_core.data.dataset import Dataset, Listing
 
 # What the settings have to be that say what is done to images: nothing can be done to features.
 AS_GIVEN = {name: TrialConfig().flat()[name] for name in FORM} | {"augment.shift": 0.0, "augment.flip": False}
 
 
-def check_inputs(plan: Plan, name: str, holds: Features | None) -> None:
-    """Raises InputError where the data, called `name`, holds features that the plan's network cannot take, or of
-    which it would have what only images have. holds: None of images.
+def check_inputs(plan: Plan, data: "Listing") -> None:
+    """Raises InputError where the data holds features or targets that the plan's network cannot take, or of which it
+    would have what only images have.
     """
-    space = plan.space
+    space, name, holds = plan.space, data.name, data.features
+    if data.target_names and space.score is None:
+        raise InputError(
+            f"{name}: holds numbers to be learned ({', '.join(data.target_names)}), and no classes. They are for a "
+            "trainer of your own and a Score that judges it (docs/your_own.md)."
+        )
     if holds is None:
         return
     if space.brought is None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fer_core.data.sources import Source
-from fer_core.features import noun, seen_as
+from fer_core.features import learned_text, noun, seen_as
 from study.arguments import plan_arguments
 from study.plan import Plan, make_plan
 from study.planning.cost import Images
@@ -59,7 +59,7 @@ class Material:
         """How many there are, of the first view."""
         learning, testing = next(iter(self.parts.values()))
         counts = len(learning.train_labels), len(learning.val_labels), len(testing.labels)
-        return Images(*counts, self.classes, self.data.features)
+        return Images(*counts, self.classes, self.data.features, self.data.listing.target_names)
 
     @property
     def largest_bytes(self) -> int:
@@ -95,7 +95,7 @@ class Material:
         """What a study's record says of it beside that."""
         return {
             "data": self.data.name,
-            "class_names": list(self.data.classes),
+            **_names_record(self.data.listing),
             "subjects": self.subjects or None,
             "form": asdict(next(iter(self.datasets))),
             "features": None if self.data.features is None else asdict(self.data.features),
@@ -110,6 +110,13 @@ class Material:
             "also_test": [other.named for other in self.others.values()] or None,
             "protocol": self.protocol if len(self.protocols) == 1 else None,
         }
+
+
+def _names_record(data: "Listing") -> dict[str, list[str]]:
+    """What labels stand for, or what targets are of."""
+    if data.target_names:
+        return {"class_names": [], "targets": list(data.target_names)}
+    return {"class_names": list(data.classes)}
 
 
 def _bytes(part: "tuple[Learning, Testing]") -> int:
@@ -135,12 +142,13 @@ def read_material(
     say(f"data: {source.text} ({source.reason})")
     datasets = {form: as_needed(plan, read_with_progress(source, console, form)) for form in plan.forms}
     data = datasets[plan.forms[0]]
-    check_inputs(plan, data.name, data.features)
+    check_inputs(plan, data.listing)
     check_finite(plan, data)
     protocol = options.protocol or default_protocol(data)
     protocols = plan.space.protocols(protocol)
     counts = ", ".join(f"{count:,} {usage}" for usage, count in data.counts().items())
-    seen = f"{seen_as(data.features, plan.forms)}, {len(data.classes)} classes"
+    learned = learned_text(len(data.classes), data.listing.target_names)
+    seen = f"{seen_as(data.features, plan.forms)}, {learned}"
     divided = f"{options.folds} folds" if options.folds else ", ".join(protocols)
     say(f"      {len(data.labels):,} {noun(data.features)}s ({counts}), {seen}, protocol {divided}")
     elsewhere = read_others(others, plan.forms, console)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_core.data.sources import Source
-from fer_core.features import noun, seen_as
+from fer_core.features import learned_text, noun, seen_as
 from study.cluster.machines import Cluster
 from study.plan import Plan
 from study.planning.cost import FER2013, Cost, Images, estimate
@@ -59,7 +59,7 @@ def print_plan(
         f"{_count(data.train_images)} train, {_count(data.val_images)} validate"
         if images is None
         else f"{_of(data.train_images, images.train, each)} train, {_of(data.val_images, images.validate, each)} "
-        f"validate, {images.tested:,} are tested{_turns(plan)}, {images.classes} classes"
+        f"validate, {images.tested:,} are tested{_turns(plan)}, {learned_text(images.classes, images.targets)}"
     )
     seen = seen_as(features, plan.forms)
     console.print(f"{each}s: {counts}, {seen}; {_network(plan)}, seed {plan.seed}", soft_wrap=True)
@@ -72,7 +72,7 @@ def print_plan(
     console.print(_cost_text(plan, cost), soft_wrap=True)
     if limit is not None and cost is not None and left is None:
         console.print(limit_text(plan, cost, limit), soft_wrap=True)
-    if source.path is not None:  # drawn faces have a luck of their own
+    if _luck_is_known(plan, source):
         console.print(_power_text(plan, (images or FER2013).tested, left.looks if left else 1), soft_wrap=True)
 
 
@@ -86,7 +86,7 @@ def plan_record(
     return {
         "space": plan.space.name,
         "question": plan.space.question,
-        "measure": plan.space.measure,
+        "measure": plan.space.judged_by,
         "data": source.text,
         "protocols": list(plan.protocols),
         "budget": plan.budget,
@@ -115,8 +115,13 @@ def plan_record(
         "left": None if left is None else left.counts,
         "cluster": {**asdict(cluster), "slots": cluster.slots},
         "cost": None if cost is None else asdict(cost),
-        "detectable": None if source.path is None else detectable(plan, luck_of(plan), tested, looks),
+        "detectable": detectable(plan, luck_of(plan), tested, looks) if _luck_is_known(plan, source) else None,
     }
+
+
+def _luck_is_known(plan: Plan, source: Source) -> bool:
+    """Whether it is, by FER2013's: drawn faces have a luck of their own, and so has every score."""
+    return source.path is not None and plan.space.score is None
 
 
 def _search_text(plan: Plan) -> str:

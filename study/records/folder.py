@@ -18,6 +18,7 @@ from typing import Any
 
 from fer_core.config import completed, own_kind, setting_names
 from fer_core.errors import InputError
+from search_spaces.score import SCORE, Score
 from search_spaces.space import PROTOCOL, Space
 from study.carried import file_of
 
@@ -108,7 +109,8 @@ def space_record(space: Space) -> dict[str, Any]:
     crossed = {} if PROTOCOL in space.scientific else space.factors()
     return {
         "question": space.question,
-        "measure": space.measure,
+        "measure": space.judged_by,
+        **score_record(space.score),
         "arms": [arm.name for arm in space.arms],
         "compared": list(space.scientific),
         "comparable": [[arm.name for arm in group] for group in space.comparable()],
@@ -121,6 +123,15 @@ def space_record(space: Space) -> dict[str, Any]:
         "paper_arms": {title: arm.name for title, arm in space.paper_trials()},
         "logarithmic": [name for name, parameter in space.nuisance.items() if getattr(parameter, "log", False)],
     }
+
+
+def score_record(score: Score | None) -> dict[str, Any]:
+    """Where a score judges, what it is, and what counts as no difference, if that was said."""
+    if score is None:
+        return {}
+    record: dict[str, Any] = asdict(score)
+    margin = record.pop("margin")
+    return {SCORE: record, **({} if margin is None else {"margin": margin})}
 
 
 def code_record(space: Space, before: Mapping[str, Any] | None) -> list[str]:

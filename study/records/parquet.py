@@ -19,10 +19,10 @@ from study.records.schemas import (
     PENDING,
     PROBABILITIES,
     SCHEMA_VERSION,
+    SCHEMAS,
     SETTING,
     VERSION_KEY,
     Row,
-    schema_of,
     with_classes,
 )
 
@@ -41,7 +41,7 @@ def read_parquet(folder: Path, name: str) -> pa.Table:
 
     Raises InputError if the file cannot be read, or if a newer version wrote it.
     """
-    path, schema = folder / f"{name}.parquet", schema_of(name)
+    path, schema = folder / f"{name}.parquet", SCHEMAS[name]
     if not path.exists():
         return schema.empty_table()
     table = read_file(path)

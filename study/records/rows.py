@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from fer_core.config import MONITOR
-from study.records.schemas import MEASURED, SCHEMAS, Row, S, with_classes
+from study.records.schemas import MEASURED, SCHEMAS, SCORES, Row, S, with_classes
 from study.search.selection import best_epoch
 
 
@@ -28,6 +28,24 @@ def prediction_rows(
     answers = _answers(images, labels, probabilities, predicted, distinct, subjects)
     schema = with_classes(SCHEMAS["predictions"], probabilities.shape[1])
     return pa.Table.from_arrays([pa.array([trial] * len(images)), *answers], schema=schema)
+
+
+def score_rows(
+    trial: str,
+    images: np.ndarray,
+    scores: np.ndarray,
+    subjects: np.ndarray | None = None,
+    distinct: np.ndarray | None = None,
+) -> pa.Table:
+    """A row a test image where a score judges: its row in the data set, its score, has it no twin, whom it shows."""
+    columns = [
+        pa.array([trial] * len(images)),
+        pa.array(images.astype(np.int32)),
+        pa.array(scores.astype(float)),
+        _distinct(distinct, len(images)),
+        _subjects(subjects, len(images)),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMAS[SCORES])
 
 
 def elsewhere_rows(trial: str, others: Mapping[str, Mapping[str, Any]]) -> pa.Table | None:
@@ -59,9 +77,17 @@ def _answers(
         pa.array(labels.astype(np.int8)),
         pa.array(predicted.astype(np.int8)),
         pa.FixedSizeListArray.from_arrays(pa.array(probabilities.astype(np.float32).ravel()), probabilities.shape[1]),
-        pa.nulls(len(images), pa.bool_()) if distinct is None else pa.array(distinct.astype(bool)),
-        pa.nulls(len(images), S) if subjects is None else pa.array(subjects.tolist(), S),
+        _distinct(distinct, len(images)),
+        _subjects(subjects, len(images)),
     ]
+
+
+def _distinct(known: np.ndarray | None, count: int) -> pa.Array:
+    return pa.nulls(count, pa.bool_()) if known is None else pa.array(known.astype(bool))
+
+
+def _subjects(known: np.ndarray | None, count: int) -> pa.Array:
+    return pa.nulls(count, S) if known is None else pa.array(known.tolist(), S)
 
 
 def trial_row(
@@ -80,7 +106,8 @@ def trial_row(
     row |= {**identity, **{f"config.{name}": value for name, value in config.items()}, "status": status}
     best = best_epoch(epochs, str(config[MONITOR]))
     if best is not None:
-        row |= {f"{part}_{name}": best[f"{part}_{name}"] for part in ("train", "val") for name in MEASURED}
+        measured = [f"{part}_{name}" for part in ("train", "val") for name in MEASURED]
+        row |= {name: best.get(name) for name in measured}
         row["best_epoch"] = best["epoch"]
     row |= {"epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs)}
     row |= {**(test or {}), **(worker or {}), "attempts": attempts, "error": error}

@@ -6,22 +6,19 @@ from typing import Any, get_args
 import pyarrow as pa
 
 from fer_core.config import setting_names, setting_type
+from search_spaces.score import SCORE
 
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
 # `.interpolation` to the trials, 6 `subject` to the predictions, 7 `config.data.folds`, `.fold` and
 # `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects, 10
-# balanced accuracy to trials and epochs.
+# balanced accuracy to trials and epochs, 12 scores to both, and the table `scores` to studies that ran here.
 # Tables of an older version are read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
-MEASURED = (
-    "accuracy",
-    "loss",
-    "macro_f1",
-    "balanced_accuracy",
-)  # after every epoch, on training and validation images
+# After every epoch, on training and validation images: all but the score, or where a score judges that alone.
+MEASURED = ("accuracy", "loss", "macro_f1", "balanced_accuracy", SCORE)
 
 Row = dict[str, Any]
 
@@ -49,28 +46,22 @@ SCHEMAS = {
         trial=S, arm=S, phase=S, seed=I, search=I, number=I, status=S,
         **CONFIG_COLUMNS,
         epochs=I, best_epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F, train_balanced_accuracy=F,
-        val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F,
+        train_score=F, val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F, val_score=F,
         test_accuracy=F, test_loss=F, test_accuracy_distinct=F, test_macro_f1=F, test_balanced_accuracy=F,
+        test_score=F,
         parameters=I, seconds=F, attempts=I, node=S, error=S,
     ),
     "epochs": _schema(
         trial=S, epoch=I, train_accuracy=F, train_loss=F, train_macro_f1=F, train_balanced_accuracy=F,
-        val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F, learning_rate=F, seconds=F,
+        train_score=F, val_accuracy=F, val_loss=F, val_macro_f1=F, val_balanced_accuracy=F, val_score=F,
+        learning_rate=F, seconds=F,
     ),
     "predictions": _schema(trial=S, **ANSWER),
+    "scores": _schema(trial=S, image=pa.int32(), score=F, distinct=pa.bool_(), subject=S),
     "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
-SCORE = "score"  # what a score is called in a study's record and in tables, whatever its title
-SCORES = "scores"  # of trainings that ran elsewhere and are judged by a score: a table of no study that ran here
-SCORES_SCHEMA = _schema(trial=S, image=pa.int32(), score=F, subject=S)
-
-
-def schema_of(name: str) -> pa.Schema:
-    """That of the table called so."""
-    return SCORES_SCHEMA if name == SCORES else SCHEMAS[name]
-
-
-ANSWERS = ("predictions", "elsewhere")  # written when a trial is tested, before it has a row
+SCORES = "scores"  # the table in the place of predictions where a score judges
+ANSWERS = ("predictions", SCORES, "elsewhere")  # written when a trial is tested, before it has a row
 # In the order in which they are written: a trial has no row before its answers and epochs are there, and rows go from
 # the pending ones into the parquet files, never back. Whoever reads or copies them meanwhile takes the reverse.
 FILES = (*(f"{name}.parquet" for name in (*ANSWERS, "epochs", "trials")), PENDING)
@@ -78,11 +69,14 @@ KEYS = {
     "trials": ["trial"],
     "epochs": ["trial", "epoch"],
     "predictions": ["trial", "image"],
+    SCORES: ["trial", "image"],
     "elsewhere": ["trial", "data", "image"],
 }
 
 
 def with_classes(schema: pa.Schema, classes: int) -> pa.Schema:
-    """The schema with probabilities of so many classes."""
+    """The schema with probabilities of so many classes, if it has any."""
+    if PROBABILITIES not in schema.names:
+        return schema
     field = pa.field(PROBABILITIES, pa.list_(pa.float32(), classes))
     return schema.set(schema.get_field_index(PROBABILITIES), field)

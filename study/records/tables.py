@@ -92,11 +92,19 @@ class Tables:
         self._append("epochs", row)
         return True
 
-    def add_trial(self, row: Row, predictions: pa.Table | None = None, elsewhere: pa.Table | None = None) -> None:
-        """Record a finished trial with its predictions on the test images and on other data's, if it was tested."""
+    def add_trial(
+        self,
+        row: Row,
+        predictions: pa.Table | None = None,
+        elsewhere: pa.Table | None = None,
+        scores: pa.Table | None = None,
+    ) -> None:
+        """Record a finished trial with its predictions on the test images and on other data's, if it was tested, or
+        its scores.
+        """
         if self.has_trial(row["trial"]):
             return
-        for name, rows in zip(ANSWERS, (predictions, elsewhere), strict=True):
+        for name, rows in zip(ANSWERS, (predictions, scores, elsewhere), strict=True):
             if rows is not None:
                 self._write_answers(name, row["trial"], rows)
         self._take("trials", row)

@@ -1,10 +1,11 @@
 """What the page says of a study beside its results: data, size, state, environment."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fer_core.config import own_kind
 from fer_core.data.subjects import subjects_text
-from fer_core.features import seen_as
+from fer_core.features import learned_text, seen_as
 from study.analysis.findings import Findings
 from study.plan import study_seed
 from study.report.summary import tested_text
@@ -28,7 +29,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         *([("searches", f"{searches} of every arm, each winner confirmed")] if evidence.repeats_search else []),
         *([("folds", f"{evidence.folds}, each tested after a search and training on the others")] if folds else []),
         ("data", f"{evidence.record['data']} ({evidence.record['fingerprint']})" + _drawn(found)),
-        (f"{each}s", f"{seen_as(evidence.features, [evidence.form])}, {len(evidence.record['class_names'])} classes"),
+        (f"{each}s", f"{seen_as(evidence.features, [evidence.form])}, {_learned(evidence.record)}"),
         *([("subjects", subjects_text(subjects))] if (subjects := evidence.record.get("subjects")) else []),
         *((f"tested on {name}, too", tested_text(there)) for name, there in found.elsewhere.items()),
         ("protocol", evidence.record["protocol"]),
@@ -37,6 +38,10 @@ def facts(found: Findings) -> list[tuple[str, str]]:
         ("trials", ", ".join(f"{count:,} {status}" for status, count in by_status.items()) or "none yet"),
         ("status", ", ".join(sorted({record["status"] for record in records}))),
     ]
+
+
+def _learned(record: Mapping[str, Any]) -> str:
+    return learned_text(len(record["class_names"]), record.get("targets", ()))
 
 
 def _facts_of_judged(found: Findings) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The tables of the page: their headings, notes and cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,6 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text, looks_text
-from study.analysis.measures import Measure
-from study.analysis.scale import Scale
 from study.report.summary import (
     ENSEMBLES,
     FOLDS_CHANCE,
@@ -31,6 +29,7 @@ from study.report.summary import (
     tested_text,
     tuned_text,
 )
+from study.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _tables_elsewhere(there: Findings) -> list[PageTable]:
 def _arms(found: Findings) -> PageTable:
     rows = []
     repeated = dict.fromkeys((found.evidence.repeats, "seeds"))
-    measures = _measures_of(found)
+    measures = found.measures
     for arm in found.arms:
         cells = [Cell(arm.arm), *(Cell(str(getattr(arm, name)), getattr(arm, name)) for name in repeated)]
         for name, measure in measures.items():
@@ -96,20 +95,12 @@ def _arms(found: Findings) -> PageTable:
         "searches": f"searches{and_units(found)}",
         "seeds": f"seeds{and_units(found)} (of these configurations: another search might have chosen others)",
     }[found.evidence.repeats]
-    each = found.evidence.noun
+    each, unit = found.evidence.noun, "" if found.evidence.judged_by.of_scores else ", in per cent"
     note = (
-        f"Means over the seeds of the confirmation, intervals over {over}, in per cent. Without "
+        f"Means over the seeds of the confirmation, intervals over {over}{unit}. Without "
         f"twins: on the test {each}s with no identical {each} in training.{better}"
     )
     return PageTable("Test results of the winners", note, headings, rows)
-
-
-def _measures_of(found: Findings) -> Mapping[str, Measure]:
-    """All measures, or those that the answers of trainings that ran elsewhere could tell."""
-    every = found.evidence.measures
-    if not found.evidence.only_judged:
-        return every
-    return {name: how for name, how in every.items() if any(arm.estimates[name].seeds for arm in found.arms)}
 
 
 def _comparisons(found: Findings) -> PageTable:
@@ -222,7 +213,7 @@ def _seen(found: Findings) -> PageTable:
 
 
 def _effort(found: Findings) -> PageTable:
-    rows = []
+    rows, written = [], found.evidence.judged_by.scale.value
     for arm in found.arms if not found.evidence.only_judged else ():
         effort = arm.effort
         counts = (effort.trials, effort.completed, effort.pruned, effort.diverged, effort.failed, effort.epochs)
@@ -231,8 +222,8 @@ def _effort(found: Findings) -> PageTable:
                 Cell(arm.arm),
                 *(Cell(f"{count:,}", count) for count in counts),
                 Cell(f"{effort.seconds / 60:.1f}", effort.seconds),
-                Cell(percent(arm.validation), _number(arm.validation)),
-                *(Cell(percent(value), _number(value)) for value in arm.untuned),
+                Cell(written(arm.validation), _number(arm.validation)),
+                *(Cell(written(value), _number(value)) for value in arm.untuned),
                 Cell(tuned_text(arm.configs, arm.tuned)),
                 Cell(str(arm.failed_confirmations), arm.failed_confirmations),
             ]
@@ -297,20 +288,21 @@ def _optimism(found: Findings) -> PageTable:
 
 
 def _fixed(found: Findings) -> PageTable:
+    measure = found.evidence.judged_by
+    told = {"val_accuracy": "validation accuracy", "test_accuracy": "test accuracy", "test_macro_f1": "test macro F1"}
+    if measure.of_scores:
+        told = {"val_score": f"validation {measure.title}", "test_score": f"test {measure.title}"}
     rows = [
         [
             Cell(str(row["trial"])),
             Cell(str(row["arm"])),
             Cell(str(row["status"])),
-            *(
-                Cell(percent(row[name]), _number(row[name]))
-                for name in ("val_accuracy", "test_accuracy", "test_macro_f1")
-            ),
+            *(Cell(measure.scale.value(row[name]), _number(row[name])) for name in told),
             Cell(row["error"] if isinstance(row["error"], str) else ""),
         ]
         for row in found.evidence.fixed.to_dict("records")
     ]
-    headings = ["trial", "arm", "status", "validation accuracy", "test accuracy", "test macro F1", "error"]
+    headings = ["trial", "arm", "status", *told.values(), "error"]
     note = (
         "One seed each." if found.evidence.learned_folds is None else "One seed in each fold; means over the folds."
     )

@@ -17,9 +17,8 @@ from study.analysis.effects import Effect
 from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text, looks_text
-from study.analysis.measures import MEASURES
-from study.analysis.scale import SHARES, Scale
 from study.analysis.verdicts import plural
+from study.scale import SHARES, Scale
 
 MOST_WINNERS = 12  # whose values are told one by one
 SHARED = "allowing for the training images that folds share (Nadeau and Bengio 2003)"
@@ -31,7 +30,8 @@ def print_summary(console: Console, found: Findings) -> None:
     """Print what the study found. Lines of text stay lines where they are piped."""
     say, each = partial(console.print, soft_wrap=not console.is_terminal), found.evidence.noun
     console.print(_arms_table(found))
-    twins = f"; without twins: accuracy on the test {each}s with no identical training {each}"
+    what = "" if found.evidence.judged_by.of_scores else "accuracy "
+    twins = f"; without twins: {what}on the test {each}s with no identical training {each}"
     told = "" if found.evidence.only_judged else twins
     say(f"Tests are means over the seeds with 95 % intervals over {chance(found)}{told}.")
     if not found.evidence.only_judged:
@@ -45,10 +45,7 @@ def print_summary(console: Console, found: Findings) -> None:
     papers = {row["config"] for row in found.evidence.paper_runs.values()}  # of pooled studies each ran them
     for row in found.evidence.fixed.to_dict("records"):
         whose = "The paper's configuration at this scale" if row["config"] in papers else "A configuration as given"
-        say(
-            f"{whose}, arm {row['arm']}, one seed: test {percent(row['test_accuracy'])}, "
-            f"without twins {percent(row['test_accuracy_distinct'])}"
-        )
+        say(f"{whose}, arm {row['arm']}, one seed: test {_tested_alone(found, row)}")
     if found.effects:
         console.print(_effects_table(found))
     if found.comparisons:
@@ -68,6 +65,12 @@ def print_summary(console: Console, found: Findings) -> None:
         console.print(_differences_elsewhere_table(found))
     for name, there in found.elsewhere.items():
         say(f"On {name}: {there.answer}")
+
+
+def _tested_alone(found: Findings, row: Mapping[str, Any]) -> str:
+    if found.evidence.judged_by.of_scores:
+        return found.evidence.judged_by.scale.value(row[f"test_{found.evidence.measure}"])
+    return f"{percent(row['test_accuracy'])}, without twins {percent(row['test_accuracy_distinct'])}"
 
 
 def and_units(found: Findings) -> str:
@@ -138,23 +141,25 @@ def value_text(value: Any) -> str:
 
 def _arms_table(found: Findings) -> Table:
     evidence = found.evidence
-    judged_by, distinct = evidence.judged_by, MEASURES["accuracy_distinct"].title
-    without = "without twins" if evidence.measure == "accuracy" else distinct
+    judged_by, distinct = evidence.judged_by, evidence.measures[evidence.without_twins]
+    same = evidence.measure == "accuracy" or judged_by.of_scores
+    without = "without twins" if same else distinct.title
     table = Table(title=f"{evidence.name}: {evidence.record['question']}", title_justify="left")
     table.add_column("arm")
     repeated = dict.fromkeys((evidence.repeats, "seeds"))
-    before, after = (("trials", "epochs", "validation"), (without,)) if not evidence.only_judged else ((), ())
+    before = () if evidence.only_judged else ("trials", "epochs", "validation")
+    after = () if evidence.only_judged else (without,)
     for heading in (*before, f"test {judged_by.title}", "95 % interval", *after, *repeated):
         table.add_column(heading, justify="right")
     for arm in found.arms:
         tested = arm.estimates[evidence.measure]
-        search = (str(arm.effort.trials), str(arm.effort.epochs), percent(arm.validation))
+        search = (str(arm.effort.trials), str(arm.effort.epochs), judged_by.scale.value(arm.validation))
         table.add_row(
             arm.arm,
             *(search if before else ()),
             judged_by.scale.value(tested.value),
             interval(tested, scale=judged_by.scale),
-            *((percent(arm.estimates["accuracy_distinct"].value),) if after else ()),
+            *((distinct.scale.value(arm.estimates[evidence.without_twins].value),) if after else ()),
             *(str(getattr(arm, name)) for name in repeated),
         )
     return table

@@ -20,9 +20,9 @@ from study.analysis.estimate import Estimate
 from study.analysis.findings import Findings
 from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
-from study.analysis.scale import SHARES, Scale
 from study.records.schemas import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, seen_heading
+from study.scale import SHARES, Scale
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
@@ -160,9 +160,7 @@ def arms_latex(found: Sequence[Findings]) -> str:
             "arm": arm.arm,
             "trials": str(arm.effort.trials),
             **{name: str(getattr(arm, name)) for name in (one.evidence.repeats, "seeds")},
-            **{
-                how.title: _with_margin(arm.estimates[name], how.scale) for name, how in one.evidence.measures.items()
-            },
+            **{how.title: _with_margin(arm.estimates[name], how.scale) for name, how in one.measures.items()},
         }
         for one in found
         for arm in one.arms
@@ -249,8 +247,8 @@ def _arm_row(found: Findings, arm: ArmFindings) -> dict[str, Any]:
         "parameters": arm.parameters,
         "seconds": arm.seconds,
     }
-    for name, one in arm.estimates.items():
-        row |= _bounds(f"test_{name}", one)
+    for name in found.measures:
+        row |= _bounds(f"test_{name}", arm.estimates[name])
     tested = arm.estimates[found.evidence.measure]
     row |= {"seed_sd": tested.seed_sd, "search_sd": tested.search_sd}
     row |= {f"{SETTING}{name}": value for name, value in (arm.config or {}).items()}
@@ -270,8 +268,8 @@ def _comparison_row(found: Findings, pair: Comparison) -> dict[str, Any]:
         "mcnemar_seeds": [seed for _, seed in pair.mcnemar],
         "mcnemar_p": list(pair.mcnemar.values()),
     }
-    for name, one in pair.differences.items():
-        row |= _bounds(f"test_{name}_difference", one)
+    for name in found.measures:
+        row |= _bounds(f"test_{name}_difference", pair.differences[name])
     return {name: _finite(value) for name, value in row.items()}
 
 

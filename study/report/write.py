@@ -113,7 +113,8 @@ def _section(request: Request, found: Findings, prefix: str, progress: Callable[
 
 def _expected(figure: Figure, evidence: Evidence) -> bool:
     """Whether it is there if nothing is missing."""
-    return not evidence.only_judged and (evidence.of_images or not figure.of_images)
+    of_neither = (figure.of_images and not evidence.of_images) or (figure.of_classes and evidence.judged_by.of_scores)
+    return not (evidence.only_judged or of_neither)
 
 
 def _elsewhere(figure: Figure, found: Findings, out: Path, prefix: str) -> list[PageFigure]:

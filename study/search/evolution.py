@@ -12,6 +12,7 @@ import optuna
 from cmaes import CMA
 from optuna.distributions import BaseDistribution
 from optuna.search_space import intersection_search_space
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces.space import Choice, Parameter
@@ -46,8 +47,9 @@ class EvolutionSampler(optuna.samplers.BaseSampler):
             return {}
         parameters = {name: self._parameters[name] for name in search_space}
         completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
         solutions = [
-            (np.array([p.unit(t.params[name]) for name, p in parameters.items()]), -float(t.value or 0.0))
+            (np.array([p.unit(t.params[name]) for name, p in parameters.items()]), sign * float(t.value or 0.0))
             for t in completed
         ]
         starting = max(1, sum(t.number < self._startup for t in completed))

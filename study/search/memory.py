@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_core.config import Value
@@ -18,13 +19,13 @@ MOST_REMEMBERED, BEST_REMEMBERED = 250, 50
 
 
 class Memory:
-    """The memory of one arm, asked for in the order of the trials' numbers.
+    """The memory of one arm, asked for in the order of the trials' numbers. direction: of Optuna's.
 
     Every `window` trials the copy is made anew, so that it holds no more than is remembered; in between it follows.
     """
 
-    def __init__(self, window: int) -> None:
-        self._window = window
+    def __init__(self, window: int, direction: StudyDirection = StudyDirection.MAXIMIZE) -> None:
+        self._window, self._direction = window, direction
         self._study: optuna.Study | None = None
         self._ids: dict[int, int] = {}  # the copy's trials by their number in the arm
         self._ended: list[int] = []  # the trials that may be known, in the order in which they became so
@@ -64,12 +65,12 @@ class Memory:
 
     def _begin(self, start: int, known: Sequence[FrozenTrial]) -> None:
         """Make the copy for trial `start`."""
-        self._study = optuna.create_study(direction="maximize")
+        self._study = optuna.create_study(direction=self._direction)
         self._told = self._seen[start]
         storage, study = self._study._storage, self._study._study_id
         told = sorted(self._ended[: self._told])
         ended = set(told)
-        remembered = {trial.number for trial in _remembered([known[other] for other in told])}
+        remembered = {trial.number for trial in _remembered([known[other] for other in told], self._direction)}
         self._ids = {
             trial.number: storage.create_new_trial(study, trial if trial.number in ended else _running(trial))
             for trial in known[:start]
@@ -85,7 +86,7 @@ def _running(trial: FrozenTrial) -> FrozenTrial:
     return begun
 
 
-def _remembered(known: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+def _remembered(known: Sequence[FrozenTrial], direction: StudyDirection) -> Sequence[FrozenTrial]:
     """What a sampler learns from: in an arm of very many trials the best of them, and every so manieth of all.
 
     What a proposal takes grows with them; TPE takes the 25 best for promising, whatever their number.
@@ -93,6 +94,7 @@ def _remembered(known: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
     if len(known) <= MOST_REMEMBERED:
         return known
     completed = [trial for trial in known if trial.state == TrialState.COMPLETE]
-    chosen = {trial.number for trial in sorted(completed, key=lambda trial: -(trial.value or 0.0))[:BEST_REMEMBERED]}
+    ranked = sorted(completed, key=lambda trial: trial.value or 0.0, reverse=direction == StudyDirection.MAXIMIZE)
+    chosen = {trial.number for trial in ranked[:BEST_REMEMBERED]}
     chosen |= {trial.number for trial in known[:: math.ceil(len(known) / MOST_REMEMBERED)]}
     return [trial for trial in known if trial.number in chosen]

@@ -15,10 +15,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
-from fer_core.config import Value
+from fer_core.config import LOWEST_SCORE, Value
 from fer_core.errors import InputError
 from search_spaces.space import Arm, Choice, Float, Int, Parameter
 from study.plan import Plan, SearchKey
@@ -48,13 +49,15 @@ class Sampler:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         self._plan = plan
         self._storage = JournalStorage(JournalFileBackend(str(journal)))
+        lower_is_better = plan.space.goal == LOWEST_SCORE
+        direction = StudyDirection.MINIMIZE if lower_is_better else StudyDirection.MAXIMIZE
         self._studies = {
             key: optuna.create_study(
-                storage=self._storage, study_name=study_name(*key), direction="maximize", load_if_exists=True
+                storage=self._storage, study_name=study_name(*key), direction=direction, load_if_exists=True
             )
             for key in plan.search_keys
         }
-        self._memories = {key: Memory(plan.window) for key in plan.search_keys}
+        self._memories = {key: Memory(plan.window, direction) for key in plan.search_keys}
 
     def propose(self, arm: Arm, search: int, number: int, ended: Sequence[int]) -> dict[str, Value]:
         """The tuned values of trial `number` of one of the arm's searches: from the journal, or a new proposal.
@@ -114,7 +117,7 @@ class Sampler:
             yield values
 
     def report(self, key: SearchKey, number: int, epoch: int, value: float) -> None:
-        """Record the validation accuracy after an epoch; an epoch already recorded is left as it is."""
+        """Record what judges, on validation, after an epoch; an epoch already recorded is left as it is."""
         known = self._known(key, number)
         if not known.state.is_finished() and epoch not in known.intermediate_values:
             self._storage.set_trial_intermediate_value(known._trial_id, epoch, value)

@@ -1,12 +1,12 @@
 """Which search trial of an arm won, and which confirmation of it did best: by validation alone."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_core.config import MONITOR, in_cell, value_before
-from fer_core.epoch import worth
+from fer_core.epoch import is_finite, worth
+from search_spaces.score import SCORE, Score
 from study.search.timetable import starts
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def winners(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: 
     for number, rows in of_arm[of_arm["phase"] != "fixed"].groupby(of_arm["search"].fillna(0).astype(int)):
         search = int(number)  # type: ignore[call-overload]
         if (rows["phase"] == "search").any():
-            found[search] = winner(search_of(study, arm, search, rows, epochs), study["measure"])
+            found[search] = winner(search_of(study, arm, search, rows, epochs), goal_of(study))
         else:
             found[search] = next(iter(rows.to_dict("records")), None)
     confirmed = set(of_arm.loc[of_arm["phase"] == "confirm", "search"].fillna(0))
@@ -36,9 +36,14 @@ def winners(study: Mapping[str, Any], arm: str, trials: "pd.DataFrame", epochs: 
     return {search: row for search, row in chosen.items() if search in confirmed} or chosen
 
 
-def best_winner(found: Mapping[int, Row], measure: str) -> int | None:
-    """Which of an arm's searches has the best winner by `val_<measure>`: completed ones first, then the earliest."""
-    return max(found, key=lambda n: (found[n]["status"] == "completed", found[n][f"val_{measure}"], -n), default=None)
+def goal_of(study: Mapping[str, Any]) -> str:
+    """By what the study of this record chose, as `worth` takes it."""
+    return Score(**study[SCORE]).goal if SCORE in study else study["measure"]
+
+
+def best_winner(found: Mapping[int, Row], goal: str) -> int | None:
+    """Which of an arm's searches has the best winner on validation: completed ones first, then the earliest."""
+    return max(found, key=lambda n: (found[n]["status"] == "completed", worth(found[n], goal), -n), default=None)
 
 
 def search_of(
@@ -85,9 +90,8 @@ def _until(row: Row, epochs_of: Callable[[str], Sequence[dict[str, Any]]], count
 
 
 def best_epoch(epochs: Iterable[dict[str, Any]], monitor: str) -> dict[str, Any] | None:
-    """The first that is worth most by `monitor` of those whose losses are finite, None if none are."""
-    finite = [e for e in epochs if math.isfinite(e["val_loss"]) and math.isfinite(e["train_loss"])]
-    return max(finite, key=lambda e: worth(e, monitor), default=None)
+    """The first that is worth most by `monitor` of those that did not diverge, None if none are."""
+    return max(filter(is_finite, epochs), key=lambda e: worth(e, monitor), default=None)
 
 
 def monitor_of(row: Row) -> str:
@@ -95,16 +99,16 @@ def monitor_of(row: Row) -> str:
     return str(in_cell(MONITOR, row.get(f"config.{MONITOR}")) or value_before(MONITOR))
 
 
-def winner(rows: Iterable[Row], measure: str) -> Row | None:
-    """The best of an arm's search trials by `val_<measure>`: completed ones first, then the earliest.
+def winner(rows: Iterable[Row], goal: str) -> Row | None:
+    """The best of an arm's search trials on validation: completed ones first, then the earliest.
 
     None if none of them ended well.
     """
     ended = [row for row in rows if row["status"] in ("completed", "pruned")]
-    return max(ended, key=lambda r: (r["status"] == "completed", r[f"val_{measure}"], -r["number"]), default=None)
+    return max(ended, key=lambda r: (r["status"] == "completed", worth(r, goal), -r["number"]), default=None)
 
 
-def best_confirmation(rows: Iterable[Row], measure: str) -> Row | None:
-    """The best by `val_<measure>` of confirmations that ended well: the lowest seed of equal ones, None of none."""
+def best_confirmation(rows: Iterable[Row], goal: str) -> Row | None:
+    """The best on validation of confirmations that ended well: the lowest seed of equal ones, None of none."""
     ended = [row for row in rows if row["status"] == "completed"]
-    return max(ended, key=lambda r: (r[f"val_{measure}"], -r["seed"]), default=None)
+    return max(ended, key=lambda r: (worth(r, goal), -r["seed"]), default=None)

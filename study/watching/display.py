@@ -1,14 +1,17 @@
 """What people watch while a study runs: bars on a terminal, one plain line a finished trial elsewhere."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from fer_core.epoch import worth
+from search_spaces.space import MEASURES, Space
 from study.plan import Plan, TrialSpec
+from study.scale import scores_in
 from study.watching.watcher import Row, Watcher
 
 
@@ -33,7 +36,8 @@ class Display(Watcher):
         self._ended = set(before["trial"])
         self._epochs = 0
         self._seconds = 0.0
-        self._best: dict[str, float] = {}
+        self._shown, self._value = _shown(plan.space)
+        self._best: dict[str, Row] = {}  # by arm, of the rows so far that with the best validation
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -49,8 +53,8 @@ class Display(Watcher):
             self._bars[arm.name] = self._progress.add_task(
                 arm.name, total=fixed.count(arm.name) + plan.own_trials(arm), completed=len(done), note=""
             )
-            if len(done):
-                self._best[arm.name] = float(done["val_accuracy"].max())
+            for row in done.to_dict("records"):
+                self._note(arm.name, row)
         self._all = self._progress.add_task(
             "all trials", total=plan.trial_count, completed=len(self._ended), note="starting workers"
         )
@@ -76,8 +80,7 @@ class Display(Watcher):
         self._advance(spec)
         self._epochs += row["epochs"]
         self._seconds += row["seconds"]
-        if row["val_accuracy"] is not None:
-            self._best[spec.arm] = max(self._best.get(spec.arm, 0.0), row["val_accuracy"])
+        self._note(spec.arm, row)
         self._refresh_notes()
         if not self.console.is_terminal:
             self.console.print(self._line(spec, row), soft_wrap=True)
@@ -89,6 +92,11 @@ class Display(Watcher):
             other = " (not the network of before)" if names and not as_before else ""
             count = f"{len(self._ended)}/{self._planned}"
             self.console.print(f"{count}  {spec.phase} {spec.arm} {spec.trial}  {what}{other}", soft_wrap=True)
+
+    def _note(self, arm: str, row: Row) -> None:
+        goal = "accuracy" if self._shown == "accuracy" else self.plan.space.goal
+        if not pd.isna(row[f"val_{self._shown}"]):
+            self._best[arm] = max(self._best.get(arm, row), row, key=lambda one: worth(one, goal))
 
     @property
     def _planned(self) -> int:
@@ -104,7 +112,7 @@ class Display(Watcher):
 
     def _refresh_notes(self) -> None:
         for arm, best in self._best.items():
-            self._progress.update(self._bars[arm], note=f"best validation {100 * best:.1f} %")
+            self._progress.update(self._bars[arm], note=f"best validation {self._value(best[f'val_{self._shown}'])}")
         left = self._time_left()
         if left is not None:
             self._progress.update(self._all, note=f"about {_duration(left)} left")
@@ -126,14 +134,18 @@ class Display(Watcher):
             row["status"],
             f"{row['epochs']} epochs in {_duration(row['seconds'])}",
         ]
-        parts += [
-            f"{name} {100 * row[f'{name}_accuracy']:.1f} %"
-            for name in ("val", "test")
-            if row[f"{name}_accuracy"] is not None
-        ]
+        measured = {name: row[f"{name}_{self._shown}"] for name in ("val", "test")}
+        parts += [f"{name} {self._value(value)}" for name, value in measured.items() if value is not None]
         parts += [row["error"]] if row["error"] else []
         parts += [f"about {_duration(left)} left"] if left else []
         return "  ".join(parts)
+
+
+def _shown(space: Space) -> tuple[str, Callable[[float], str]]:
+    """What is shown of every trial, and how it is written: its accuracy, or where a score judges that."""
+    if space.score is not None:
+        return space.judged_by, scores_in(space.score.unit).value
+    return MEASURES[0], lambda share: f"{100 * share:.1f} %"
 
 
 def _duration(seconds: float) -> str:

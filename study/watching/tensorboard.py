@@ -6,6 +6,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
+from search_spaces.score import SCORE
 from search_spaces.space import MEASURES
 from study.plan import TrialSpec
 from study.watching.watcher import Row, Watcher
@@ -30,8 +31,8 @@ class TensorBoard(Watcher):
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         """The settings beside the results, for the tab HPARAMS."""
         settings = {name: str(value) if value is None else value for name, value in spec.config.flat().items()}
-        names = {f"best/val_{name}": f"val_{name}" for name in MEASURES}
-        names |= {f"test_{name}": f"test_{name}" for name in MEASURES}
+        names = {f"best/val_{name}": f"val_{name}" for name in (*MEASURES, SCORE)}
+        names |= {f"test_{name}": f"test_{name}" for name in (*MEASURES, SCORE)}
         found = {tag: row[name] for tag, name in names.items()}
         results = {tag: value for tag, value in found.items() if value is not None and math.isfinite(value)}
         writer = self._writer(spec)

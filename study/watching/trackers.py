@@ -11,7 +11,10 @@ from typing import Any
 from study.plan import TrialSpec
 from study.watching.watcher import Row, Watcher
 
-TESTED = ("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1", "test_balanced_accuracy")
+TESTED = (
+    *("test_accuracy", "test_loss", "test_accuracy_distinct", "test_macro_f1", "test_balanced_accuracy"),
+    "test_score",
+)
 
 
 class MLflow(Watcher):
@@ -68,7 +71,8 @@ class WeightsAndBiases(Watcher):
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         run = self._run(spec)
-        run.summary.update({name: row[name] for name in ("status", "best_epoch", "val_accuracy", *TESTED)})
+        named = ("status", "best_epoch", "val_accuracy", "val_score", *TESTED)
+        run.summary.update({name: row[name] for name in named})
         run.finish(exit_code=int(row["status"] == "failed"))
         del self._runs[spec.trial]
 

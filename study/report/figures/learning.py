@@ -1,4 +1,4 @@
-"""The curves of the paper's Figure 4: accuracy and loss over the epochs."""
+"""The curves of the paper's Figure 4: accuracy and loss over the epochs, or a score where that judges."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from study.analysis.arms import ArmFindings
-from study.report.figures.style import INK, ArmStyle, Subject, legend_above, panels, percent_axis, style_of
+from study.report.figures.style import INK, ArmStyle, Subject, legend_above, measure_axis, panels, style_of, with_unit
 
 
 def curves(subject: Subject) -> Figure | None:
@@ -18,14 +18,18 @@ def curves(subject: Subject) -> Figure | None:
     by_arm = {arm: rows for arm, rows in by_arm.items() if len(rows)}
     if not by_arm:
         return None
-    figure, axes = panels(1, 2)
-    for panel, name in zip(axes, ("accuracy", "loss"), strict=True):
+    judge = subject.found.evidence.judged_by
+    shown = {"accuracy": "accuracy", "loss": "loss"}
+    if judge.of_scores:
+        shown = {"score": with_unit(judge.title, judge.scale)}
+    figure, axes = panels(1, len(shown), width=6.4 if judge.of_scores else 4.4)
+    for panel, (name, title) in zip(axes, shown.items(), strict=True):
         for arm, rows in by_arm.items():
             _curve(panel, rows, f"val_{name}", style_of(subject, arm), validation=True)
             _curve(panel, rows, f"train_{name}", style_of(subject, arm), validation=False)
-        panel.set(xlabel="epoch", ylabel=name)
+        panel.set(xlabel="epoch", ylabel=title)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    percent_axis(axes[0])
+    measure_axis(axes[0], judge.scale)
     arms = [Line2D([], [], color=s.colour, marker=s.marker, label=a) for a in by_arm for s in [style_of(subject, a)]]
     parts = [
         Line2D([], [], color=INK, linewidth=2, label="validation, band over seeds"),

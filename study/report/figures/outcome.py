@@ -10,7 +10,17 @@ from study.analysis.comparisons import Comparison
 from study.analysis.effects import level_means
 from study.analysis.looks import level_text
 from study.analysis.verdicts import is_decided
-from study.report.figures.style import COLOURS, INK, Subject, legend_above, panels, percent_axis, style_of
+from study.report.figures.style import (
+    COLOURS,
+    INK,
+    Subject,
+    legend_above,
+    measure_axis,
+    panels,
+    percent_axis,
+    style_of,
+    with_unit,
+)
 
 MOST_PAIRS = 40
 
@@ -90,9 +100,10 @@ def factors(subject: Subject) -> Figure | None:
             markersize=7, capsize=4,
         )  # fmt: skip
         panel.set_xticks(places, of_values, rotation=30 if max(map(len, of_values)) > 8 else 0)
-        panel.set(xlabel=factor, ylabel=f"test {evidence.judged_by.title}")
+        scale = evidence.judged_by.scale
+        panel.set(xlabel=factor, ylabel=with_unit(f"test {evidence.judged_by.title}", scale))
         panel.grid(axis="x", visible=False)
-        percent_axis(panel)
+        measure_axis(panel, scale)
     return figure
 
 

@@ -22,7 +22,7 @@ class Figure:
 
     needs: what the page says to be missing where there is nothing to draw; empty for nothing. elsewhere: whether it
     is drawn of other data that was tested, too. of_images: whether it shows images, so that a study of features lacks
-    nothing without it.
+    nothing without it. of_classes: whether it shows what was taken for what, so that one by a score lacks nothing.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Figure:
     draw: Callable[[Subject], Drawing | None]
     elsewhere: bool = False
     of_images: bool = False
+    of_classes: bool = False
 
 
 FIGURES = (
@@ -74,6 +75,7 @@ FIGURES = (
         "predictions of confirmed arms",
         confusions,
         elsewhere=True,
+        of_classes=True,
     ),
     Figure(
         "seen",
@@ -93,7 +95,7 @@ FIGURES = (
     ),
     Figure(
         "curves",
-        "Accuracy and loss over the epochs (the paper's Figure 4)",
+        "Over the epochs (the paper's Figure 4)",
         "Confirmations: mean over the seeds that reached the epoch; the band is their range.",
         "epochs of confirmed arms",
         curves,
@@ -101,8 +103,8 @@ FIGURES = (
     Figure(
         "untuned",
         "How an arm does when it is not tuned",
-        "Share of an arm's search trials that came to a value or less; the farther right, the better without luck. "
-        "Pruned trials count with what they had reached.",
+        "Share of an arm's search trials that came to a value or less; the farther right, or of an error left, the "
+        "better without luck. Pruned trials count with what they had reached.",
         "search trials",
         untuned,
     ),
@@ -123,8 +125,8 @@ FIGURES = (
     ),
     Figure(
         "cost",
-        "Accuracy against parameters and time",
-        "Mean test accuracy of the confirmation with its 95 % interval; time of one training on the machine of the "
+        "Results against parameters and time",
+        "Mean test result of the confirmation with its 95 % interval; time of one training on the machine of the "
         "study.",
         "confirmed arms",
         cost,
@@ -137,6 +139,7 @@ FIGURES = (
         "predictions, and the study's data at hand (--data)",
         mistaken_faces,
         of_images=True,
+        of_classes=True,
     ),
     Figure(
         "reliability",
@@ -145,5 +148,6 @@ FIGURES = (
         "occurs. Below the diagonal: surer than right.",
         "predictions of confirmed arms",
         reliability,
+        of_classes=True,
     ),
 )

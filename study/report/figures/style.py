@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from study.analysis.arms import ArmFindings
 from study.analysis.findings import Findings
+from study.analysis.measures import Measure
+from study.scale import SHARES, Scale
 
 # Okabe and Ito's colours, two of which are one grey: so each has a marker, a dash and a hatch of its own.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
@@ -20,6 +22,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 MOST_ARMS = len(COLOURS)  # that one panel can tell apart
 INK = "#222222"
+FAR = 3.0  # interquartile ranges: where Tukey's (1977) outer fences stand
 DPI = 150
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -100,6 +103,31 @@ def legend_above(figure: Figure, marks: Iterable[Any]) -> None:
 def _legend_width(names: Sequence[str], columns: int) -> float:
     """About so many inches: matplotlib fills one column after the other."""
     return sum(0.55 + 0.065 * max(map(len, column)) for column in np.array_split(names, columns))
+
+
+def measure_axis(axes: Axes, scale: Scale, along: str = "y") -> None:
+    """An axis of values of what judges, as they are recorded: shares in per cent."""
+    if scale is SHARES:
+        percent_axis(axes, along)
+
+
+def fence(values: Sequence[float], measure: Measure) -> tuple[float, float]:
+    """From where to where values of what judges are shown: all of shares; of scores, which know no bounds, none that
+    are off the others by so much that these would be one point (beyond Tukey's outer fence).
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    low, high = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
+    if not measure.of_scores or not len(known):
+        return low, high
+    quarter, three_quarters = np.quantile(known, [0.25, 0.75])
+    far = FAR * (three_quarters - quarter) or np.inf
+    return max(low, quarter - far), min(high, three_quarters + far)
+
+
+def with_unit(title: str, scale: Scale) -> str:
+    """What stands beside such an axis: the unit, too, where there is one and the numbers do not have it."""
+    return title if scale is SHARES or not scale.unit else f"{title}, {scale.unit}"
 
 
 def percent_axis(axes: Axes, along: str = "y") -> None:

@@ -10,7 +10,18 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from study.analysis.arms import ArmFindings
 from study.analysis.importance import importances
-from study.report.figures.style import INK, Subject, hide_unused, legend_above, panels, percent_axis, style_of
+from study.report.figures.style import (
+    INK,
+    Subject,
+    fence,
+    hide_unused,
+    legend_above,
+    measure_axis,
+    panels,
+    percent_axis,
+    style_of,
+    with_unit,
+)
 from study.report.summary import value_text
 
 # A logarithmic scale's end over its beginning: beyond, only powers of ten have room for their names.
@@ -23,9 +34,11 @@ def untuned(subject: Subject) -> Figure | None:
     arms = [(arm, rows) for arm in subject.arms if len(rows := _search(subject, arm)) > 1]
     if not arms:
         return None
+    judge = subject.found.evidence.judged_by
+    worst = -np.inf if judge.higher_is_better else np.inf
     figure, (axes,) = panels(1, 1, width=6.4)
     for arm, rows in arms:
-        values = np.sort(_measured(subject, rows).fillna(-np.inf).to_numpy())
+        values = np.sort(_measured(subject, rows).fillna(worst).to_numpy())
         share = np.arange(1, len(values) + 1) / len(values)
         seen, style = np.isfinite(values), style_of(subject, arm.arm)
         if not seen.any():
@@ -37,8 +50,11 @@ def untuned(subject: Subject) -> Figure | None:
             x, y, where="post", color=style.colour, linestyle=style.dash, label=f"{arm.arm}, {len(values)} trials"
         )
         axes.plot(x[-1:], y[-1:], style.marker, color=style.colour)
+    if judge.of_scores:
+        low, high = fence(_every(subject), judge)
+        axes.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.set(xlabel=_axis(subject), ylabel="share of trials at or below", ylim=(0, 1.05))
-    percent_axis(axes, "x")
+    measure_axis(axes, judge.scale, "x")
     legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure
 
@@ -61,11 +77,13 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
     column = f"config.{name}"
     every = pd.concat([_search(subject, arm)[column] for arm in subject.arms]).dropna().infer_objects()
     places = _categories(every)
+    shown = _every(subject)
+    low, high = fence(shown, subject.found.evidence.judged_by)
     for arm in subject.arms:
         rows, style = _search(subject, arm), style_of(subject, arm.arm)
         rows = rows[rows[column].notna()] if name in arm.tuned else rows.iloc[:0]
         x = rows[column].map(places) if places else rows[column]
-        y, completed = _measured(subject, rows), rows["status"] == "completed"
+        y, completed = _measured(subject, rows).clip(low, high), rows["status"] == "completed"
         axes.plot(x[completed], y[completed], label=arm.arm, **style.marks)
         axes.plot(x[~completed], y[~completed], markerfacecolor="white", **style.marks)
         best = rows["trial"].isin(arm.winners)
@@ -79,8 +97,9 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="x", labelrotation=30)
-    axes.set(xlabel=name, ylabel=_axis(subject))
-    percent_axis(axes, "y")
+    beyond = "" if shown.between(low, high).all() else "\n(others, far off, at the edge)"
+    axes.set(xlabel=name, ylabel=_axis(subject) + beyond)
+    measure_axis(axes, subject.found.evidence.judged_by.scale)
 
 
 def _categories(values: pd.Series) -> dict[Any, int]:
@@ -94,8 +113,9 @@ def _categories(values: pd.Series) -> dict[Any, int]:
 
 def importance(subject: Subject) -> Figure | None:
     """The share of validation that each tuned setting decides, by PED-ANOVA within every arm."""
-    measure, scales = subject.found.evidence.measure, subject.found.evidence.logarithmic
-    by_arm = {arm.arm: importances(_search(subject, arm), arm.tuned, scales, measure) for arm in subject.arms}
+    evidence = subject.found.evidence
+    told = evidence.logarithmic, evidence.measure, evidence.judged_by.higher_is_better
+    by_arm = {arm.arm: importances(_search(subject, arm), arm.tuned, *told) for arm in subject.arms}
     shares = {arm: found for arm, found in by_arm.items() if found}
     if not shares:
         return None
@@ -115,6 +135,11 @@ def importance(subject: Subject) -> Figure | None:
     return figure
 
 
+def _every(subject: Subject) -> pd.Series:
+    """Validation of all search trials that ended well."""
+    return pd.concat([_measured(subject, _search(subject, arm)) for arm in subject.arms]).dropna()
+
+
 def _search(subject: Subject, arm: ArmFindings) -> pd.DataFrame:
     rows = subject.found.evidence.by_arm[arm.arm]
     return rows[rows["phase"] == "search"]
@@ -126,4 +151,5 @@ def _measured(subject: Subject, rows: pd.DataFrame) -> pd.Series:
 
 
 def _axis(subject: Subject) -> str:
-    return f"validation {subject.found.evidence.judged_by.title}"
+    judge = subject.found.evidence.judged_by
+    return with_unit(f"validation {judge.title}", judge.scale)
