@@ -17,7 +17,7 @@ from study.records.parquet import read_parquet, read_table
 
 FILES = ("data", "labels")  # arguments that name one
 BEFORE_PATHS = ("--data", "--labels", "--also-test")
-TABLES = ("trials", "epochs", "predictions", "elsewhere")
+TABLES = ("trials", "epochs", "predictions", "scores", "elsewhere")
 HOST = "a machine with {cpus:g} CPUs and {gpus:g} GPUs"
 
 
@@ -42,7 +42,7 @@ def main(study: Path, reference: Path, tables: tuple[str, ...] = TABLES) -> None
     record |= {"host": host, "command": command, "arguments": {**record["arguments"], **kept}}
     (reference / "study.json").write_text(json.dumps(record, indent=2) + "\n")
     for table in tables:
-        if table == "elsewhere" and not record.get("also_tested"):
+        if not (study / f"{table}.parquet").exists():
             continue
         schema = read_parquet(study, table).schema
         frame: pd.DataFrame = read_table(study, table)

@@ -66,7 +66,7 @@ def _two_decimals(value: float) -> str:
 def _significant(digits: int) -> Callable[[float], str]:
     def written(value: float) -> str:
         size = abs(value)
-        if 0 < size < 1e-4:
+        if 0 < size < 1e-4 or size >= 1e9:
             return f"{value:.{digits - 1}e}"
         decimals = digits - 1 - math.floor(math.log10(size)) if size else 0
         return f"{value:,.{max(0, decimals)}f}"

@@ -6,6 +6,8 @@ every image itself. docs/data.md makes the data from FER+'s votes ("Numbers in t
 
 Command:  python -m study.run --space docs/examples/valence.py --data valence.npz --budget standard --epochs 20
           with --searches 5 --trials 8 --seeds 3
+Cost:     6 minutes on two CPU cores
+Outcome:  the absolute error, by 0.006 (results/reference/valence-ferplus; docs/findings.md, "Valence and arousal")
 """
 
 import pickle

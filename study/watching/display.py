@@ -14,6 +14,8 @@ from study.plan import Plan, TrialSpec
 from study.scale import scores_in
 from study.watching.watcher import Row, Watcher
 
+ENOUGH = 3  # trials in every slot, for the pace of a study to be known
+
 
 def make_console() -> Console:
     """Standard output; piped, wide enough that the closing table keeps its lines.
@@ -34,7 +36,7 @@ class Display(Watcher):
         self.console, self.plan, self.slots = console, plan, slots
         self._started = time.monotonic()
         self._ended = set(before["trial"])
-        self._epochs = 0
+        self._since = self._epochs = 0  # trials that ended since the start, and their epochs
         self._seconds = 0.0
         self._shown, self._value = _shown(plan.space)
         self._best: dict[str, Row] = {}  # by arm, of the rows so far that with the best validation
@@ -78,6 +80,7 @@ class Display(Watcher):
 
     def on_end(self, spec: TrialSpec, row: Row) -> None:
         self._advance(spec)
+        self._since += 1
         self._epochs += row["epochs"]
         self._seconds += row["seconds"]
         self._note(spec.arm, row)
@@ -118,13 +121,15 @@ class Display(Watcher):
             self._progress.update(self._all, note=f"about {_duration(left)} left")
 
     def _time_left(self) -> float | None:
-        """From the mean time of the trials that ended since the start, None before the first."""
+        """From the epochs of the trials that ended since the start, None before the first: by the pace so far, which
+        holds all that a trial takes beside, or of few trials by what the epochs took.
+        """
         if not self._epochs:
             return None
-        elapsed = time.monotonic() - self._started
-        remaining = self._planned - len(self._ended)
-        a_trial = self._seconds / self._epochs * self.plan.epochs
-        return min(remaining * a_trial / self.slots, remaining * elapsed)
+        elapsed, epochs = time.monotonic() - self._started, (self._planned - len(self._ended)) * self.plan.epochs
+        if self._since >= ENOUGH * self.slots:
+            return epochs * elapsed / self._epochs
+        return min(epochs * self._seconds / self._epochs / self.slots, (self._planned - len(self._ended)) * elapsed)
 
     def _line(self, spec: TrialSpec, row: Row) -> str:
         left = self._time_left()
