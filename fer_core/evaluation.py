@@ -36,13 +36,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Scored:
-    """Test results where a score judges: what each image has, (n,) float, in the score's unit."""
+    """Test results where a score judges, in its unit. found: what each image scored, (n,) float; or of a concordance
+    the answers to them, (n, k), beside the `targets`.
+    """
 
-    scores: np.ndarray
-
-    @property
-    def score(self) -> float:
-        return float(self.scores.mean())
+    score: float
+    found: np.ndarray
+    targets: np.ndarray
 
 
 def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:

@@ -19,6 +19,7 @@ from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, Scored, evaluate, measure
 from fer_core.script_host import seed_all, seeded
+from fer_core.summaries import CONCORDANCE, result
 from fer_core.trainer import Trainer
 
 EPOCHS = "train.epochs"
@@ -30,7 +31,8 @@ class OwnTraining:
     """The training of `config`, which names a trainer's settings, by that trainer, with `seed`, on `learning`.
 
     Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved there
-    goes on from its last epoch. by_score: whether a score judges, which the trainer itself gives every example.
+    goes on from its last epoch. over: where a score judges, which the trainer itself gives every example, what is
+    made of these (`fer_core.summaries`).
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class OwnTraining:
         seed: int,
         learning: Learning,
         checkpoint: Path | None = None,
-        by_score: bool = False,
+        over: str | None = None,
     ) -> None:
         assert config.own is not None
-        self.config, self.seed, self._name, self._by_score = config, seed, config.own.name, by_score
+        self.config, self.seed, self._name, self._over = config, seed, config.own.name, over
         self.history: list[Epoch] = []
         rows = stratified(learning.train_labels, config.data.train_images)
         images, labels, targets = learning.train_images[rows], learning.train_labels[rows], learning.towards[rows]
@@ -104,7 +106,7 @@ class OwnTraining:
         return epoch
 
     def _tell(self, validated: Mapping[str, float]) -> None:
-        if self._by_score:
+        if self._over is not None:
             self._trainer.scored(validated["score"])
         else:
             self._trainer.validated(validated["accuracy"], validated["loss"])
@@ -112,8 +114,9 @@ class OwnTraining:
     def test(self, testing: Testing) -> Evaluation | Scored:
         """Go back to the best epoch and evaluate what stood then."""
         self._restore(self._best_state)
-        if self._by_score:
-            return Scored(self.scores(testing.images, testing.towards))
+        if self._over is not None:
+            found = self.scores(testing.images, testing.towards)
+            return Scored(result(self._over, found, testing.towards), found, testing.towards)
         return evaluate(self.answers(testing.images).astype(np.float32), testing)
 
     def save_network(self, path: Path) -> None:
@@ -144,22 +147,30 @@ class OwnTraining:
         self._restore(self._state)
 
     def _measure(self, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        if self._by_score:
-            return {"score": float(self.scores(images, targets).mean())}
+        if self._over is not None:
+            return {"score": result(self._over, self.scores(images, targets), targets)}
         return asdict(measure(self.answers(images), targets))
 
     def scores(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """What each of the images scores, (n,) float, as it stands. Raises ValueError if it is no number each."""
-        batches = [slice(at, at + BATCH) for at in range(0, len(images), BATCH)]
-        found = [np.asarray(self._trainer.score(images[rows], targets[rows])) for rows in batches]
-        for rows, of_batch in zip(batches, found, strict=True):
-            expected = (len(images[rows]),)
-            if of_batch.shape != expected or of_batch.dtype.kind not in "fiub":
-                raise ValueError(
-                    f"{self._name}.score gave {of_batch.dtype} {of_batch.shape}, expected a number for each of the "
-                    f"{expected[0]} examples, {expected}"
-                )
-        return np.concatenate(found).astype(float)
+        """What each of the images scores, (n,) float, as it stands, or of a concordance the answers to it, (n, k).
+        Raises ValueError if that is not a number each.
+        """
+        batches = range(0, len(images), BATCH)
+        parts = [self._scores(images[at : at + BATCH], targets[at : at + BATCH]) for at in batches]
+        return np.concatenate(parts).astype(float)
+
+    def _scores(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        if self._over == CONCORDANCE:
+            method, found, expected = "predict", np.asarray(self._trainer.predict(images)), targets.shape
+        else:
+            method, expected = "score", targets.shape[:1]
+            found = np.asarray(self._trainer.score(images, targets))
+        if found.shape != expected or found.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{self._name}.{method} gave {found.dtype} {found.shape}, expected a number for each of the "
+                f"{len(images)} examples, {expected}"
+            )
+        return found
 
     def answers(self, images: np.ndarray) -> np.ndarray:
         """The probabilities (n, classes) of `images`, as it stands. Raises ValueError if they are none."""

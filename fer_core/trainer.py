@@ -49,8 +49,8 @@ class Trainer(ABC):
         """Train for epoch `number`, counted from 1."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands. To be
-        written unless a score judges.
+        """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands; or its
+        answers, (n, k) as their targets, where a concordance judges. To be written unless another score does.
         """
         raise NotImplementedError
 

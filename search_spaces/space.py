@@ -121,7 +121,7 @@ class Space:
                 f"space {self.name}: its trainer is {self.trainer!r}, expected a class derived from Trainer "
                 "(fer_core.trainer) or a Script (fer_core.script)."
             )
-        answers = "predict" if self.score is None else "score"
+        answers = "predict" if self.score is None else self.score.told_by
         lacks_answers = getattr(self.trainer, answers) is getattr(Trainer, answers)
         if missing := [*sorted(self.trainer.__abstractmethods__), *([answers] if lacks_answers else [])]:
             raise InputError(f"space {self.name}: its trainer {self.trainer.__name__} lacks {', '.join(missing)}.")

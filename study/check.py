@@ -109,7 +109,7 @@ def check_arm(space: Space, arm: Arm, learning: Learning) -> Iterator[Held]:
         answers = watched.answers(whole, learning)
         size = checkpoint.stat().st_size / 2**20
         seconds = f"{epoch.seconds:.2g} s an epoch of {len(learning.train_labels):,} {noun(learning.features)}s"
-        does = "predicts" if space.score is None else "scores"
+        does = "predicts" if space.score is None else f"{space.score.told_by}s"
         yield Held(f"trains and {does}: {seconds}, a checkpoint of {size:.2g} MiB", True, "")
         yield Held(
             f"{does} without changing",
@@ -154,7 +154,7 @@ class Watched:
     """What the user has brought to a space, and which of its settings it has asked for."""
 
     def __init__(self, space: Space) -> None:
-        self._network, self._trainer, self._by_score = space.network, space.trainer, space.score is not None
+        self._network, self._trainer, self._score = space.network, space.trainer, space.score
         self.read: set[str] = set()
 
     def begin(
@@ -163,7 +163,8 @@ class Watched:
         if self._trainer is not None:
             from fer_core.own_training import OwnTraining
 
-            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint, self._by_score)
+            over = None if self._score is None else self._score.over
+            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint, over)
         from fer_core.training import Training
 
         return Training(config, seed, learning, checkpoint, self._noting_network)
@@ -184,10 +185,10 @@ class Watched:
         return self.answers(training, learning)
 
     def answers(self, training: Training | OwnTraining, learning: Learning) -> np.ndarray:
-        """What it makes of the validation images, (n, classes), or where a score judges what each has, (n,)."""
+        """What it makes of the validation images, (n, classes), or where a score judges what that is of."""
         from fer_core.own_training import OwnTraining
 
-        if not self._by_score:
+        if self._score is None:
             return training.answers(learning.val_images)
         assert isinstance(training, OwnTraining)
         return training.scores(learning.val_images, learning.val_towards)

@@ -456,6 +456,6 @@ def _answers(trial: str, test: Mapping[str, Any]) -> tuple[dict[str, pa.Table | 
     columns = {name: value for name, value in test.items() if name.startswith("test_")}
     said = {name: value for name, value in test.items() if name not in columns}
     others = said.pop("elsewhere", {})
-    if "scores" in said:
+    if "probabilities" not in said:
         return {"scores": score_rows(trial, **said)}, columns
     return {"predictions": prediction_rows(trial, **said), "elsewhere": elsewhere_rows(trial, others)}, columns

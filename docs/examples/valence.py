@@ -40,10 +40,12 @@ class Eigenfaces(Trainer):
         for model, wanted in zip(self.models, self.targets.T, strict=True):
             model.partial_fit(self.inputs[order], wanted[order])
 
-    def score(self, images, targets):  # how far off each is, on the mean over the targets
+    def predict(self, images):
         inputs = self.seen.transform(images)
-        answers = np.stack([model.predict(inputs) for model in self.models], axis=1)
-        return np.abs(answers - targets).mean(axis=1)
+        return np.stack([model.predict(inputs) for model in self.models], axis=1)
+
+    def score(self, images, targets):  # how far off each is, on the mean over the targets
+        return np.abs(self.predict(images) - targets).mean(axis=1)
 
     def save(self, path):
         path.write_bytes(pickle.dumps(self.models))

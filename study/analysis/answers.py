@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fer_core.summaries import CONCORDANCE, MEAN, summands
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -49,23 +51,25 @@ class Answers:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one trial's answers to n test images scored, (n,) float; the rest as `Answers` has it."""
+    """What one trial's answers to n test images scored: summands, (n, m) float, as `fer_core.summaries` has them. The
+    rest as `Answers` has it.
+    """
 
     images: np.ndarray
-    scores: np.ndarray
+    summands: np.ndarray
     distinct: np.ndarray | None = None
     subjects: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
-        """What every image counts towards the mean."""
-        return self.scores
+        """What every image counts towards the mean, where that is all that is asked."""
+        return self.summands[:, 0]
 
     def on(self, images: np.ndarray) -> "Scores":
         """Those of `images` alone, all of which it has, in order."""
         at = np.searchsorted(self.images, images)
         distinct, subjects = (None if part is None else part[at] for part in (self.distinct, self.subjects))
-        return Scores(images, self.scores[at], distinct, subjects)
+        return Scores(images, self.summands[at], distinct, subjects)
 
 
 def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
@@ -92,17 +96,26 @@ def scores_by_trial(table: pa.Table) -> dict[str, Scores]:
     """What every trial's answers scored."""
     if not table.num_rows:
         return {}
-    images, scores = (table[name].to_numpy() for name in ("image", "score"))
+    images, each = table["image"].to_numpy(), _summands(table)
     known, shown = _distinct(table), _subjects(table)
     return {
         trial: Scores(
             images[rows],
-            scores[rows],
+            each[rows],
             None if known is None else known[rows],
             None if shown is None else shown[rows],
         )
         for trial, rows in _rows_by_trial(table).items()
     }
+
+
+def _summands(table: pa.Table) -> np.ndarray:
+    if not table["score"].null_count:
+        return summands(MEAN, table["score"].to_numpy(), np.empty(0))
+    answers, targets = (
+        pc.list_flatten(table[name]).to_numpy().reshape(table.num_rows, -1) for name in ("answers", "targets")
+    )
+    return summands(CONCORDANCE, answers, targets)
 
 
 def _distinct(table: pa.Table) -> np.ndarray | None:

@@ -10,15 +10,18 @@ left out at a time, of all measures: an accuracy is the ratio of two sums over s
 Where the images were tested in turn, fold by fold, counts add up over the folds, so that a measure is of all images,
 and a fold is left out at a time.
 
-A score that a trainer, or somebody else, has given to every example is a mean as an accuracy is, of any numbers.
+A score that a trainer, or somebody else, has given to every example is a mean as an accuracy is, of any numbers; or
+the root of one, or a concordance, which are functions of sums likewise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from fer_core.summaries import MEAN, value
 from search_spaces.score import SCORE, Score
 from study.analysis.answers import A, Answers, Scores
 from study.analysis.estimate import Observed
@@ -70,29 +73,34 @@ def _mean(answers: Sequence[Answers | Scores]) -> Observed:
     return Observed(counts.mean(axis=1), counts)
 
 
-def _mean_of(title: str, column: str | None, choose: Callable[[A], A], of_twins: bool = False) -> Measure:
-    """The mean over some of the images alone: those that `choose` leaves."""
+def _on_some(measure: Measure, choose: Callable[[A], A]) -> Measure:
+    """The same over some of the images alone: those that `choose` leaves."""
 
     def observe(answers: Sequence[A]) -> Observed:
         chosen = [choose(one) for one in answers]
-        return _mean(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
+        return measure.observe(chosen) if len(chosen[0].images) else Observed(np.full(len(chosen), np.nan))
 
     def observe_folds(table: Sequence[Sequence[A | None]]) -> Observed:
         alone = [[None if one is None else choose(one) for one in row] for row in table]
         some = any(len(one.images) for row in alone for one in row if one is not None)
-        return _mean_over_folds(alone) if some else Observed(np.empty(0))
+        return measure.observe_folds(alone) if some else Observed(np.empty(0))
 
-    return Measure(title, column, observe, observe_folds, of_twins=of_twins)
+    return replace(measure, observe=observe, observe_folds=observe_folds)
 
 
-def _without_twins(answers: A) -> A:
-    assert answers.distinct is not None
-    return answers.on(answers.images[answers.distinct])
+def _without_twins(measure: Measure, column: str | None) -> Measure:
+    def choose(answers: A) -> A:
+        assert answers.distinct is not None
+        return answers.on(answers.images[answers.distinct])
+
+    title = f"{measure.title} without twins"
+    return replace(_on_some(measure, choose), title=title, column=column, of_twins=True)
 
 
 def accuracy_on(images: np.ndarray) -> Measure:
     """The accuracy on those of `images` that were tested: at least one."""
-    return _mean_of("accuracy", None, lambda answers: answers.on(np.intersect1d(answers.images, images)))
+    accuracy = replace(ACCURACY, column=None)
+    return _on_some(accuracy, lambda answers: answers.on(np.intersect1d(answers.images, images)))
 
 
 Count = Callable[[Any, np.ndarray], np.ndarray]
@@ -212,9 +220,10 @@ def _of_counts(title: str, column: str | None, count: Count, value: Value) -> Me
     return Measure(title, column, _jackknifed(count, value), _in_folds(count, value))
 
 
+ACCURACY = Measure("accuracy", "test_accuracy", _mean, _mean_over_folds)
 MEASURES = {
-    "accuracy": Measure("accuracy", "test_accuracy", _mean, _mean_over_folds),
-    "accuracy_distinct": _mean_of("accuracy without twins", "test_accuracy_distinct", _without_twins, of_twins=True),
+    "accuracy": ACCURACY,
+    "accuracy_distinct": _without_twins(ACCURACY, "test_accuracy_distinct"),
     "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
     "balanced_accuracy": _of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
     "calibration_error": replace(
@@ -225,14 +234,25 @@ MEASURES = {
 }
 
 
+def _sums_of_summands(scores: Scores, group: np.ndarray) -> np.ndarray:
+    """(groups, 1 + m): how many images there are, and the sums of their summands."""
+    columns = [None, *scores.summands.T]
+    return np.stack([np.bincount(group, weights, minlength=1) for weights in columns], axis=-1).astype(float)
+
+
 def _of(score: Score) -> dict[str, Measure]:
-    whole = Measure(score.title, f"test_{SCORE}", _mean, _mean_over_folds)
-    alone = _mean_of(f"{score.title} without twins", None, _without_twins, of_twins=True)
-    way, scale = score.higher_is_better, scores_in(score.unit)
-    return {
-        name: replace(measure, higher_is_better=way, of_scores=True, scale=scale)
-        for name, measure in {SCORE: whole, "score_distinct": alone}.items()
-    }
+    """A mean as an accuracy is; what else is made of the examples by the jackknife, as the measures by counts are."""
+    column = f"test_{SCORE}"
+    if score.over == MEAN:
+        whole = Measure(score.title, column, _mean, _mean_over_folds)
+    else:
+        whole = _of_counts(score.title, column, _sums_of_summands, partial(_of_sums, score.over))
+    whole = replace(whole, higher_is_better=score.higher_is_better, of_scores=True, scale=scores_in(score.unit))
+    return {SCORE: whole, "score_distinct": _without_twins(whole, None)}
+
+
+def _of_sums(over: str, sums: np.ndarray) -> np.ndarray:
+    return value(over, _ratio(sums[..., 1:], np.broadcast_to(sums[..., :1], sums[..., 1:].shape)))
 
 
 def measures_of(record: Mapping[str, Any]) -> Mapping[str, Measure]:

@@ -42,8 +42,8 @@ class Report:
     OUT_OF_MEMORY if its share of the GPU was too small: then it has not ended, and needs a larger one. worker: the
     columns `parameters` and `node`. test: the `test_*` columns with the images' rows, labels, probabilities, which
     have no twin, and whom they show if that is known, and all but the first likewise of other data, by its name, as
-    `elsewhere`; where a score judges scores in the place of labels and probabilities. None unless the trial was
-    tested.
+    `elsewhere`; where a score judges scores, or answers and targets, in the place of labels and probabilities. None
+    unless the trial was tested.
     """
 
     epochs: list[dict[str, Any]]
@@ -62,7 +62,7 @@ class TrialRun(tune.Trainable):
     it once and its trials read it without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks that are kept. threads: how many the backend
-    may use on the CPU. brought: the user's own network or trainer. by_score: whether a score judges.
+    may use on the CPU. brought: the user's own network or trainer. over: what is made of scores, where these judge.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -72,7 +72,7 @@ class TrialRun(tune.Trainable):
         models: str,
         threads: int,
         brought: Carried | None = None,
-        by_score: bool = False,
+        over: str | None = None,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
@@ -80,7 +80,7 @@ class TrialRun(tune.Trainable):
         self._training: Training | OwnTraining | None = None
         self._carried = brought
         self._brought: Any = None
-        self._by_trainer, self._by_score = TRAINER in config["settings"], by_score
+        self._by_trainer, self._over = TRAINER in config["settings"], over
         self._gpu, self._prepared = config["gpu"], False
         self.reset_config(config)
 
@@ -125,7 +125,7 @@ class TrialRun(tune.Trainable):
             from fer_core.own_training import OwnTraining
 
             assert self._brought is not None
-            return OwnTraining(self._brought, config, seed, learning, checkpoint, self._by_score)
+            return OwnTraining(self._brought, config, seed, learning, checkpoint, self._over)
         from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
 
         return Training(config, seed, learning, checkpoint, self._brought)
@@ -184,7 +184,7 @@ class TrialRun(tune.Trainable):
             self._current.save_network(self._models.path(self._network))
             self._models.send(self._network)
         if isinstance(result, Scored):
-            return {"test_score": result.score, "scores": result.scores, **_tested(testing)}
+            return {"test_score": result.score, **_scored(result), **_tested(testing)}
         return {
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,
@@ -207,6 +207,12 @@ class TrialRun(tune.Trainable):
 
 def _answers(testing: Testing, probabilities: np.ndarray) -> dict[str, Any]:
     return {"labels": testing.labels, "probabilities": probabilities, **_tested(testing)}
+
+
+def _scored(result: Scored) -> dict[str, Any]:
+    """What is kept of every image: its score, or what a concordance is made of."""
+    one_each = result.found.ndim == 1
+    return {"scores": result.found} if one_each else {"answers": result.found, "targets": result.targets}
 
 
 def _tested(testing: Testing) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fer_core.config import TrialConfig
 from fer_core.errors import InputError
 from fer_core.features import TEXT, Features
+from fer_core.summaries import CONCORDANCE
 from search_spaces.space import FORM
 from study.plan import Plan
 
@@ -25,6 +26,8 @@ def check_inputs(plan: Plan, data: "Listing") -> None:
             f"{name}: holds numbers to be learned ({', '.join(data.target_names)}), and no classes. They are for a "
             "trainer of your own and a Score that judges it (docs/your_own.md)."
         )
+    if space.score is not None and space.score.over == CONCORDANCE and not data.target_names:
+        raise InputError(f"{name}: holds classes, and the space {space.name} is judged by a concordance of numbers.")
     if holds is None:
         return
     if space.brought is None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from fer_core.config import completed, own_kind, setting_names
 from fer_core.errors import InputError
+from fer_core.summaries import MEAN
 from search_spaces.score import SCORE, Score
 from search_spaces.space import PROTOCOL, Space
 from study.carried import file_of
@@ -130,7 +131,8 @@ def score_record(score: Score | None) -> dict[str, Any]:
     if score is None:
         return {}
     record: dict[str, Any] = asdict(score)
-    margin = record.pop("margin")
+    margin, over = record.pop("margin"), record.pop("over")
+    record |= {} if over == MEAN else {"over": over}  # scores of before had no other
     return {SCORE: record, **({} if margin is None else {"margin": margin})}
 
 

@@ -33,15 +33,21 @@ def prediction_rows(
 def score_rows(
     trial: str,
     images: np.ndarray,
-    scores: np.ndarray,
+    scores: np.ndarray | None = None,
     subjects: np.ndarray | None = None,
     distinct: np.ndarray | None = None,
+    *,
+    answers: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
 ) -> pa.Table:
-    """A row a test image where a score judges: its row in the data set, its score, has it no twin, whom it shows."""
+    """A row a test image where a score judges: its row in the data set, its score, or of a concordance the answer to
+    it beside its target, has it no twin, whom it shows.
+    """
     columns = [
         pa.array([trial] * len(images)),
         pa.array(images.astype(np.int32)),
-        pa.array(scores.astype(float)),
+        pa.nulls(len(images), pa.float64()) if scores is None else pa.array(scores.astype(float)),
+        *(_lists(given, len(images)) for given in (answers, targets)),
         _distinct(distinct, len(images)),
         _subjects(subjects, len(images)),
     ]
@@ -80,6 +86,11 @@ def _answers(
         _distinct(distinct, len(images)),
         _subjects(subjects, len(images)),
     ]
+
+
+def _lists(given: np.ndarray | None, count: int) -> pa.Array:
+    kind = pa.list_(pa.float32())
+    return pa.nulls(count, kind) if given is None else pa.array(list(given.astype(np.float32)), kind)
 
 
 def _distinct(known: np.ndarray | None, count: int) -> pa.Array:

@@ -57,7 +57,10 @@ SCHEMAS = {
         learning_rate=F, seconds=F,
     ),
     "predictions": _schema(trial=S, **ANSWER),
-    "scores": _schema(trial=S, image=pa.int32(), score=F, distinct=pa.bool_(), subject=S),
+    "scores": _schema(
+        trial=S, image=pa.int32(), score=F, answers=pa.list_(pa.float32()), targets=pa.list_(pa.float32()),
+        distinct=pa.bool_(), subject=S,
+    ),
     "elsewhere": _schema(trial=S, data=S, **ANSWER),
 }  # fmt: skip
 SCORES = "scores"  # the table in the place of predictions where a score judges
