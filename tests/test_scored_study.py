@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from fer_core.epoch import worth
 from search_spaces.catalogue import load_space
 from search_spaces.space import Score, Space
 from study.analysis.findings import find
+from study.analysis.measures import MEASURES, measures_of
 from study.plan import TrialSpec
 from study.records.folder import read_study
 from study.records.parquet import read_table
 from study.report.__main__ import main as report
+from study.report.figures.style import Subject, fence
+from study.report.figures.tuning import hyperparameters, untuned
 from tests.conftest import ONE_WORKER, ROOT, FinishedStudy, run_module
 from tests.driven import KilledError, journal, plan, run, same_study, trials
 from tests.test_own_trainer import Guess
@@ -216,6 +220,38 @@ def test_its_report_is_in_the_scores_own_words(scored_study: FinishedStudy, tmp_
     assert arms["test_score"].tolist() == pytest.approx([arm.estimates["score"].value for arm in found.arms])
     assert {"test_score_distinct", "test_score_distinct_low"} <= {*arms.columns}
     assert "absolute error" in (tmp_path / "arms.tex").read_text()
+
+
+def test_scores_far_worse_than_all_others_do_not_make_one_point_of_these() -> None:
+    values, far = [0.31, 0.32, 0.33, 0.34, 0.35], 1e12
+    accuracy = MEASURES["accuracy"]
+    error, gain = (
+        measures_of({"score": {"title": "score", "unit": "", "higher_is_better": higher}})["score"]
+        for higher in (False, True)
+    )
+    low, high = fence([*values, far], error)
+    assert (low, 0.35 < high < 1) == (-np.inf, True)
+    low, high = fence([*values, -far], gain)
+    assert (-1 < low < 0.31, high) == (True, np.inf)
+    for every in (fence([*values, far], accuracy), fence([], error), fence([1.0] * 5 + [5.0], error)):
+        assert every == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("ended", ["as it did", "all failed"])
+def test_the_figures_of_the_search_are_drawn_however_it_ended(ended: str, scored_study: FinishedStudy) -> None:
+    (found,) = find([scored_study.folder])
+    rows = found.evidence.trials.copy()
+    first = rows.index[rows["phase"] == "search"]
+    rows.loc[first[:1], "val_score"] = 1e12
+    if ended == "all failed":
+        rows.loc[first, "status"] = "failed"
+    subject = Subject(replace(found, evidence=replace(found.evidence, trials=rows)))
+    drawn = untuned(subject), hyperparameters(subject)
+    if ended == "as it did":
+        for figure in drawn:
+            assert figure is not None
+            along = figure.axes[0].get_xlim() if figure is drawn[0] else figure.axes[0].get_ylim()
+            assert along[1] < 2
 
 
 def test_its_record_says_what_judges(scored_study: FinishedStudy) -> None:

@@ -113,16 +113,15 @@ def measure_axis(axes: Axes, scale: Scale, along: str = "y") -> None:
 
 def fence(values: Sequence[float], measure: Measure) -> tuple[float, float]:
     """From where to where values of what judges are shown: all of shares; of scores, which know no bounds, none that
-    are off the others by so much that these would be one point (beyond Tukey's outer fence).
+    are worse than the others by so much that these would be one point (beyond Tukey's outer fence).
     """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
-    low, high = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
     if not measure.of_scores or not len(known):
-        return low, high
+        return -np.inf, np.inf
     quarter, three_quarters = np.quantile(known, [0.25, 0.75])
     far = FAR * (three_quarters - quarter) or np.inf
-    return max(low, quarter - far), min(high, three_quarters + far)
+    return (quarter - far, np.inf) if measure.higher_is_better else (-np.inf, three_quarters + far)
 
 
 def with_unit(title: str, scale: Scale) -> str:

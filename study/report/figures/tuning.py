@@ -50,9 +50,11 @@ def untuned(subject: Subject) -> Figure | None:
             x, y, where="post", color=style.colour, linestyle=style.dash, label=f"{arm.arm}, {len(values)} trials"
         )
         axes.plot(x[-1:], y[-1:], style.marker, color=style.colour)
-    if judge.of_scores:
-        low, high = fence(_every(subject), judge)
-        axes.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    shown = _every(subject)
+    within = shown[shown.between(*fence(shown, judge))]
+    if len(within) < len(shown):
+        margin = 0.05 * (within.max() - within.min())
+        axes.set_xlim(within.min() - margin, within.max() + margin)
     axes.set(xlabel=_axis(subject), ylabel="share of trials at or below", ylim=(0, 1.05))
     measure_axis(axes, judge.scale, "x")
     legend_above(figure, axes.get_legend_handles_labels()[0])
@@ -78,12 +80,13 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
     every = pd.concat([_search(subject, arm)[column] for arm in subject.arms]).dropna().infer_objects()
     places = _categories(every)
     shown = _every(subject)
-    low, high = fence(shown, subject.found.evidence.judged_by)
+    within = shown[shown.between(*fence(shown, subject.found.evidence.judged_by))]
     for arm in subject.arms:
         rows, style = _search(subject, arm), style_of(subject, arm.arm)
         rows = rows[rows[column].notna()] if name in arm.tuned else rows.iloc[:0]
         x = rows[column].map(places) if places else rows[column]
-        y, completed = _measured(subject, rows).clip(low, high), rows["status"] == "completed"
+        y = _measured(subject, rows).clip(within.min(), within.max())
+        completed = rows["status"] == "completed"
         axes.plot(x[completed], y[completed], label=arm.arm, **style.marks)
         axes.plot(x[~completed], y[~completed], markerfacecolor="white", **style.marks)
         best = rows["trial"].isin(arm.winners)
@@ -97,7 +100,7 @@ def _scatter(subject: Subject, axes: Axes, name: str) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="x", labelrotation=30)
-    beyond = "" if shown.between(low, high).all() else "\n(others, far off, at the edge)"
+    beyond = "" if len(within) == len(shown) else "\n(others, far off, at the edge)"
     axes.set(xlabel=name, ylabel=_axis(subject) + beyond)
     measure_axis(axes, subject.found.evidence.judged_by.scale)
 
