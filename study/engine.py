@@ -8,14 +8,12 @@ where it stood.
 import bisect
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import pyarrow as pa
 
 from fer_core.epoch import worth
 from study.plan import Plan, SearchKey, TrialSpec
-from study.records.rows import elsewhere_rows, prediction_rows, score_rows, trial_row
+from study.records.rows import elsewhere_rows, tested_rows, trial_row
 from study.records.schemas import Row
 from study.records.tables import Tables
 from study.search.arm_search import ArmSearch
@@ -209,9 +207,7 @@ class Engine:
         error: str | None = None,
     ) -> None:
         """Record a trial's end. `test`: the worker's test results, of fixed and confirm trials."""
-        answers: dict[str, pa.Table | None] = {}
-        if test is not None:
-            answers, test = _answers(spec.trial, test)
+        answers, test = ({}, None) if test is None else tested_rows(spec.trial, test)
         row = trial_row(
             {
                 "trial": spec.trial,
@@ -449,13 +445,3 @@ class Engine:
         every = self.tables.all_epochs().sort_values("epoch")
         for trial, rows in every.groupby("trial"):
             self._epochs[str(trial)] = rows.drop(columns="trial").to_dict("records")
-
-
-def _answers(trial: str, test: Mapping[str, Any]) -> tuple[dict[str, pa.Table | None], dict[str, Any]]:
-    """What a worker says of a test as rows, as `Tables.add_trial` takes them, and as columns of its trial's row."""
-    columns = {name: value for name, value in test.items() if name.startswith("test_")}
-    said = {name: value for name, value in test.items() if name not in columns}
-    others = said.pop("elsewhere", {})
-    if "probabilities" not in said:
-        return {"scores": score_rows(trial, **said)}, columns
-    return {"predictions": prediction_rows(trial, **said), "elsewhere": elsewhere_rows(trial, others)}, columns

@@ -70,6 +70,16 @@ def elsewhere_rows(trial: str, others: Mapping[str, Mapping[str, Any]]) -> pa.Ta
     return pa.concat_tables(found) if found else None
 
 
+def tested_rows(trial: str, test: Mapping[str, Any]) -> tuple[dict[str, pa.Table | None], dict[str, Any]]:
+    """What a worker says of a test as rows, as `Tables.add_trial` takes them, and as columns of its trial's row."""
+    columns = {name: value for name, value in test.items() if name.startswith("test_")}
+    said = {name: value for name, value in test.items() if name not in columns}
+    others = said.pop("elsewhere", {})
+    if "probabilities" not in said:
+        return {"scores": score_rows(trial, **said)}, columns
+    return {"predictions": prediction_rows(trial, **said), "elsewhere": elsewhere_rows(trial, others)}, columns
+
+
 def _answers(
     images: np.ndarray,
     labels: np.ndarray,
