@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fer_core.data.__main__ import main as audit
+from fer_core.data.array_writer import write_arrays as write_npz
 from fer_core.data.cache import VARIABLE
 from fer_core.data.dataset import Dataset
 from fer_core.data.protocols import FOLDS, Fold, split
@@ -101,6 +102,13 @@ def test_one_target_needs_no_name(tmp_path: Path) -> None:
 def test_another_target_makes_other_data(tmp_path: Path) -> None:
     before = read_path(write_arrays(tmp_path)).fingerprint()
     assert read_path(write_arrays(tmp_path, y_test=-PLACES[PARTS["test"]])).fingerprint() != before
+
+
+def test_what_is_written_is_the_same_data(tmp_path: Path) -> None:
+    data = read_path(write_arrays(tmp_path))
+    write_npz(data, tmp_path / "copy.npz")
+    copy = read_path(tmp_path / "copy.npz")
+    assert (copy.fingerprint(), copy.classes) == (data.fingerprint(), data.classes)
 
 
 def test_what_is_listed_is_what_will_be_read(tmp_path: Path) -> None:
