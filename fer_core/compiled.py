@@ -10,7 +10,7 @@ import os
 import random
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,10 +20,12 @@ from fer_core.by_class import ByClass
 from fer_core.config import ModelConfig, Network, Own, TrainConfig, TrialConfig
 from fer_core.data.cache import cache_folder
 from fer_core.data.dataset import EMOTIONS
+from fer_core.ends import Numbers, Told
 from fer_core.features import Features
 from fer_core.form import Form
 from fer_core.model import build_model, set_augmentation
 from fer_core.passes import Passes
+from fer_core.regression import loss_of
 
 MOST_KEPT = 4
 OPTIMIZERS = {
@@ -39,7 +41,7 @@ class _Shape(NamedTuple):
     """What is compiled into a network. Everything else can be set on it afterwards."""
 
     network: Network | None
-    classes: tuple[str, ...]
+    told: Told
     given: Features | None
     form: Form
     own: Own | None
@@ -47,6 +49,7 @@ class _Shape(NamedTuple):
     optimizer: str
     weight_decay: float
     label_smoothing: float
+    regression_loss: str
     precision: str
 
 
@@ -57,10 +60,10 @@ def take(
     config: TrialConfig,
     seed: int,
     network: Network | None = None,
-    classes: tuple[str, ...] = EMOTIONS,
+    told: Told = EMOTIONS,
     given: Features | None = None,
 ) -> Passes:
-    """A compiled network for `config` and `classes`, initialised from `seed`, as if it had just been built.
+    """A compiled network for `config` that tells what is to be `told`, initialised from `seed`, as if newly built.
 
     network: the user's own, where it is one of those. given: what that takes instead of images.
     """
@@ -68,13 +71,12 @@ def take(
         _keep_gpu_programs()
     # Whence Keras' layers draw their seeds. `keras.utils.set_random_seed` makes TensorFlow prepare its graphs anew.
     random.seed(seed)
-    model = build_model(config, network, classes, given)
-    pooled = _pool.pop(_shape(config, network, classes, given), None)
+    model = build_model(config, network, told, given)
+    pooled = _pool.pop(_shape(config, network, told, given), None)
     if pooled is None:
         model.compile(
             optimizer=_optimizer(config.train),
-            loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.train.label_smoothing),
-            metrics=["accuracy", CROSS_ENTROPY, ByClass()],
+            **_aim(config.train, told),
             jit_compile=keras.backend.backend() == "jax",  # in TensorFlow on a CPU, XLA gains nothing
         )
         model.optimizer.build(model.trainable_variables)
@@ -94,13 +96,13 @@ def give_back(
     passes: Passes,
     config: TrialConfig,
     network: Network | None = None,
-    classes: tuple[str, ...] = EMOTIONS,
+    told: Told = EMOTIONS,
     given: Features | None = None,
 ) -> None:
     """Keep a network, which nobody uses any more, for the next training that can use it. All as `take` was told."""
     while len(_pool) >= MOST_KEPT:
         _pool.pop(next(iter(_pool)))
-    _pool[_shape(config, network, classes, given)] = passes
+    _pool[_shape(config, network, told, given)] = passes
 
 
 def _keep_gpu_programs() -> None:
@@ -130,11 +132,11 @@ def forget() -> None:
     _pool.clear()
 
 
-def _shape(config: TrialConfig, network: Network | None, classes: tuple[str, ...], given: Features | None) -> _Shape:
+def _shape(config: TrialConfig, network: Network | None, told: Told, given: Features | None) -> _Shape:
     train = config.train
     return _Shape(
         network,
-        classes,
+        told,
         given,
         config.data.form,
         config.own,
@@ -142,8 +144,19 @@ def _shape(config: TrialConfig, network: Network | None, classes: tuple[str, ...
         train.optimizer,
         train.weight_decay,
         train.label_smoothing,
+        train.regression_loss,
         train.precision,
     )
+
+
+def _aim(train: TrainConfig, told: Told) -> dict[str, Any]:
+    """The loss, and what is measured while it falls: of classes alone. Numbers are measured by what answers score."""
+    if isinstance(told, Numbers):
+        return {"loss": loss_of(train.regression_loss, told)}
+    return {
+        "loss": keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing),
+        "metrics": ["accuracy", CROSS_ENTROPY, ByClass()],
+    }
 
 
 def _optimizer(train: TrainConfig) -> keras.optimizers.Optimizer:

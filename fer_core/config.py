@@ -167,6 +167,13 @@ class TrainConfig:
         among=(LABEL, DISTRIBUTION, DRAWN),
         added=True,
     )
+    regression_loss: str = _setting(
+        "squared",
+        "what is lowered where numbers are learned in the place of classes: their squared or absolute error, or 1 "
+        "less the concordance of a batch (Lin 1989)",
+        among=("squared", "absolute", "concordance"),
+        added=True,
+    )
     class_weights: str = _setting(
         "none",
         "weight of an image in the loss: none, one over its class's share (balanced), or the root of that (sqrt)",
@@ -184,7 +191,7 @@ class TrainConfig:
     monitor: str = _setting(
         "accuracy",
         "by what an epoch is better, on validation images (section 2.3: accuracy), and the best is tested; "
-        "last: the last is tested, and no training ends early; a score is of a trainer of one's own",
+        "last: the last is tested, and no training ends early; a score where one judges",
         among=("accuracy", "loss", "macro_f1", "balanced_accuracy", LAST, HIGHEST_SCORE, LOWEST_SCORE),
         added=True,
     )

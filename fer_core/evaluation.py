@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import f1_score, log_loss, recall_score
 
 from fer_core.data.protocols import Testing
+from fer_core.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Scored:
-    """Test results where a score judges, in its unit. found: what each image scored, (n,) float; or of a concordance
-    the answers to them, (n, k), beside the `targets`.
+    """Test results where a score judges, in its unit. each: what every image scored, (n,) float; None of a
+    concordance. answers, targets: (n, k), None where a trainer says no more than what its answers scored.
     """
 
     score: float
-    found: np.ndarray
-    targets: np.ndarray
+    each: np.ndarray | None
+    answers: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
 
 def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
@@ -57,6 +59,12 @@ def evaluate(probabilities: np.ndarray, test: Testing) -> Evaluation:
         balanced_accuracy=found.balanced_accuracy,
         probabilities=probabilities,
     )
+
+
+def scored(scoring: Scoring, answers: np.ndarray, targets: np.ndarray) -> Scored:
+    """What answers (n, k) score where the `targets` (n, k) are true."""
+    found = scoring.found(answers, targets)
+    return Scored(scoring.result(found, targets), None if found.ndim > 1 else found, answers, targets)
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> Measures:

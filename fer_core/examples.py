@@ -7,8 +7,9 @@ from keras import ops
 
 
 class Examples(NamedTuple):
-    """Labelled images on the device: uint8 (n, side, side, channels), or features float32 or int32 (n, ...); one-hot
-    or distributions float32 (n, classes); and, if not all count alike, the weight of each in the loss, float32 (n,).
+    """Labelled images on the device: uint8 (n, side, side, channels), or features float32 or int32 (n, ...); one-hot,
+    distributions or numbers float32 (n, classes); and, if not all count alike, the weight of each in the loss,
+    float32 (n,).
     """
 
     images: Any

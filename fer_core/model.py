@@ -1,7 +1,7 @@
 """The paper's network (section 2.2.3, Figure 2), with SE blocks where the configuration places them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from fer_core.augmentation import RandomFlip, RandomShift
 from fer_core.config import AugmentConfig, ModelConfig, Network, TrialConfig
 from fer_core.data.dataset import EMOTIONS
 from fer_core.data.image import with_channels
-from fer_core.ends import ClassProbabilities, PixelScale
+from fer_core.ends import ClassProbabilities, Numbers, PixelScale, ScaledNumbers, Told
 from fer_core.errors import InputError
 from fer_core.features import Features, features_of
 from fer_core.form import Form
@@ -28,24 +28,30 @@ GIVEN = "features"  # what the input is called of a network that takes no images
 def build_model(
     config: TrialConfig,
     network: Network | None = None,
-    classes: Sequence[str] = EMOTIONS,
+    told: Told = EMOTIONS,
     given: Features | None = None,
 ) -> keras.Model:
-    """The network for `config`, from uint8 images (batch, side, side, channels) to the probabilities of `classes`.
+    """The network for `config`, from uint8 images (batch, side, side, channels) to what is `told`: the probabilities
+    of these classes, or such numbers.
 
     Side and channels, 48 and 1 in the paper, are those of `config.data.form`. network: the user's own, where
     `config.own` has its settings. given: what a user's own takes instead of images, as they are (batch, *shape).
     Raises ValueError if the network gives no features.
 
     Rescaling and the augmentation of images are its first layers; the latter work while training only. With mixed
-    precision, these and the softmax still compute in float32, and so do all variables.
+    precision, these and the last layer still compute in float32, and so do all variables.
     Initial weights and all random draws follow `keras.utils.set_random_seed`.
     """
     with _precision(config.train.precision):
         inputs, x = _images(config) if given is None else _given(given)
         x = _features(x, config.model) if network is None else _own_features(x, config, network)
-        outputs = ClassProbabilities(classes, dtype="float32", name="probabilities")(x)
-        return keras.Model(inputs, outputs, name="fer")
+        return keras.Model(inputs, _answers(x, told), name="fer")
+
+
+def _answers(x: keras.KerasTensor, told: Told) -> keras.KerasTensor:
+    if isinstance(told, Numbers):
+        return ScaledNumbers(*told, dtype="float32", name="numbers")(x)
+    return ClassProbabilities(told, dtype="float32", name="probabilities")(x)
 
 
 def network_input(examples: np.ndarray) -> np.ndarray:
@@ -116,7 +122,8 @@ def set_augmentation(model: keras.Model, augment: AugmentConfig) -> None:
 def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Model:
     """The network saved as .keras in `path`; no code in the file is run. own: classes of its layers, by name.
 
-    Raises InputError if it is none, or not one from images or features to classes that it names, or to FER2013's.
+    Raises InputError if it is none, or not one from images or features to classes or numbers that it names, or to
+    FER2013's classes.
     """
     try:
         model = keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
@@ -126,7 +133,7 @@ def load_network(path: Path, own: Mapping[str, type] | None = None) -> keras.Mod
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
         raise InputError(f"{path}: not a network saved as .keras ({reason})") from None
     known = not takes_images(model) or form_of(model).shape == model.input_shape[1:]
-    if not known or model.output_shape != (None, len(classes_of(model))):
+    if not known or model.output_shape != (None, len(names_of(model))):
         raise InputError(
             f"{path}: a network from {model.input_shape} to {model.output_shape}, expected one from images "
             f"{(None, 48, 48, 1)} to probabilities {(None, len(EMOTIONS))}, or one that `study.export` wrote."
@@ -146,10 +153,17 @@ def form_of(model: keras.Model) -> Form:
     return Form(side, channels == 3, scale.interpolation if scale else Form().interpolation)
 
 
-def classes_of(model: keras.Model) -> tuple[str, ...]:
-    """What its probabilities are of: FER2013's emotions where it does not say."""
-    last = model.layers[-1]
-    return last.classes if isinstance(last, ClassProbabilities) else EMOTIONS
+def tells_numbers(model: keras.Model) -> bool:
+    """Whether it does, and not classes."""
+    return isinstance(model.layers[-1], ScaledNumbers)
+
+
+def names_of(model: keras.Model) -> tuple[str, ...]:
+    """What its answers are of, classes or numbers: FER2013's emotions where it does not say."""
+    match model.layers[-1]:
+        case ClassProbabilities(classes=names) | ScaledNumbers(names=names):
+            return names
+    return EMOTIONS
 
 
 def _convolution(x: keras.KerasTensor, filters: int, model: ModelConfig, name: str) -> keras.KerasTensor:

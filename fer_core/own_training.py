@@ -17,9 +17,9 @@ from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.config import TrialConfig, Value
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
-from fer_core.evaluation import Evaluation, Scored, evaluate, measure
+from fer_core.evaluation import Evaluation, Scored, evaluate, measure, scored
+from fer_core.scoring import Scoring
 from fer_core.script_host import seed_all, seeded
-from fer_core.summaries import CONCORDANCE, result
 from fer_core.trainer import Trainer
 
 EPOCHS = "train.epochs"
@@ -31,8 +31,7 @@ class OwnTraining:
     """The training of `config`, which names a trainer's settings, by that trainer, with `seed`, on `learning`.
 
     Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved there
-    goes on from its last epoch. over: where a score judges, which the trainer itself gives every example, what is
-    made of these (`fer_core.summaries`).
+    goes on from its last epoch. scoring: how, where a score judges.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class OwnTraining:
         seed: int,
         learning: Learning,
         checkpoint: Path | None = None,
-        over: str | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         assert config.own is not None
-        self.config, self.seed, self._name, self._over = config, seed, config.own.name, over
+        self.config, self.seed, self._name, self._scoring = config, seed, config.own.name, scoring
         self.history: list[Epoch] = []
         rows = stratified(learning.train_labels, config.data.train_images)
         images, labels, targets = learning.train_images[rows], learning.train_labels[rows], learning.towards[rows]
@@ -106,7 +105,7 @@ class OwnTraining:
         return epoch
 
     def _tell(self, validated: Mapping[str, float]) -> None:
-        if self._over is not None:
+        if self._scoring is not None:
             self._trainer.scored(validated["score"])
         else:
             self._trainer.validated(validated["accuracy"], validated["loss"])
@@ -114,9 +113,8 @@ class OwnTraining:
     def test(self, testing: Testing) -> Evaluation | Scored:
         """Go back to the best epoch and evaluate what stood then."""
         self._restore(self._best_state)
-        if self._over is not None:
-            found = self.scores(testing.images, testing.towards)
-            return Scored(result(self._over, found, testing.towards), found, testing.towards)
+        if self._scoring is not None:
+            return self._scored(self._scoring, testing.images, testing.towards)
         return evaluate(self.answers(testing.images).astype(np.float32), testing)
 
     def save_network(self, path: Path) -> None:
@@ -147,20 +145,27 @@ class OwnTraining:
         self._restore(self._state)
 
     def _measure(self, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        if self._over is not None:
-            return {"score": result(self._over, self.scores(images, targets), targets)}
+        if self._scoring is not None:
+            return {"score": self._scored(self._scoring, images, targets).score}
         return asdict(measure(self.answers(images), targets))
 
-    def scores(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """What each of the images scores, (n,) float, as it stands, or of a concordance the answers to it, (n, k).
-        Raises ValueError if that is not a number each.
+    def _scored(self, scoring: Scoring, images: np.ndarray, targets: np.ndarray) -> Scored:
+        found = self.numbers(images, targets)
+        if scoring.of_answers:
+            return scored(scoring, found, targets)
+        return Scored(scoring.result(found, targets), found)
+
+    def numbers(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Where a score judges, what the trainer says of each of the images as it stands: its answers (n, k), or what
+        they score, (n,). Raises ValueError if that is not a number each.
         """
         batches = range(0, len(images), BATCH)
-        parts = [self._scores(images[at : at + BATCH], targets[at : at + BATCH]) for at in batches]
+        parts = [self._numbers(images[at : at + BATCH], targets[at : at + BATCH]) for at in batches]
         return np.concatenate(parts).astype(float)
 
-    def _scores(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        if self._over == CONCORDANCE:
+    def _numbers(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        assert self._scoring is not None
+        if self._scoring.of_answers:
             method, found, expected = "predict", np.asarray(self._trainer.predict(images)), targets.shape
         else:
             method, expected = "score", targets.shape[:1]

@@ -64,6 +64,7 @@ ASSUMED = {
     "train.weight_decay": "not named",
     "train.label_smoothing": "not named",
     "train.targets": "section 2.1: class_mode categorical; FER2013 has one label an image",
+    "train.regression_loss": "the paper learns classes; Keras' example of the loss of numbers",
     "train.class_weights": "not named; section 3.2 regrets the rare 'disgust' and hopes for a remedy",
     "train.precision": "not named; Keras' default",
     "train.plateau_patience": "section 2.3 names ReduceLROnPlateau alone; Keras' default",

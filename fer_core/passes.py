@@ -41,9 +41,10 @@ class Passes:
         self._measure(examples.labels, answers)
         return self._metrics()
 
-    def predict(self, images: Any, batch_size: int) -> Any:
-        """The probabilities (n, classes) that the model as it stands gives to images on the device (`Examples`)."""
-        answers = [self._answer(images, batches) for batches in _batches(np.arange(len(images)), batch_size)]
+    def predict(self, images: Any, batch_size: int, rows: np.ndarray | None = None) -> Any:
+        """What the model as it stands answers (n, classes) to images on the device (`Examples`), or to these rows."""
+        order = np.arange(len(images)) if rows is None else rows
+        answers = [self._answer(images, batches) for batches in _batches(order, batch_size)]
         return ops.concatenate([ops.reshape(part, (-1, part.shape[-1])) for part in answers])
 
     def _metrics(self) -> Metrics:

@@ -1,7 +1,8 @@
-"""`python -m fer_core.predict MODEL IMAGE...`: class probabilities for image files."""
+"""`python -m fer_core.predict MODEL IMAGE...`: class probabilities for image files, or what numbers it tells."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.code is not None and not options.code.is_file():
         raise InputError(f"--code {options.code}: no such file.")
     check_images(options.images)  # before the slow part
-    classes, probabilities = predict(options.model, options.images, _layers(options.code))
+    found = predict(options.model, options.images, _layers(options.code))
     show = as_json if options.json else as_text
-    print(show(options.images, classes, probabilities))
+    print(show(options.images, found))
     return 0
 
 
@@ -61,50 +62,62 @@ def _layers(code: Path | None) -> dict[str, type]:
     return {name: value for name, value in module.items() if isinstance(value, type)}
 
 
-def predict(
-    network: Path, images: Sequence[Path], own: Mapping[str, type] | None = None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """The network's classes, and their probabilities (n, classes) for n image files, brought to the form of those
-    that trained it. Raises InputError if `network` is none or takes no images, or a file no image.
+@dataclass(frozen=True)
+class Predictions:
+    """What a network says of n images. names: its classes or numbers. values: (n, names) float, the probabilities of
+    those, or these. predicted: (n,) str, the most probable classes; None of numbers.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    predicted: np.ndarray | None
+
+
+def predict(network: Path, images: Sequence[Path], own: Mapping[str, type] | None = None) -> Predictions:
+    """What the network says of image files, brought to the form of those that trained it. Raises InputError if
+    `network` is none or takes no images, or a file no image.
 
     own: classes of the network's layers, by name, that are neither Keras' nor this project's.
     """
     from fer_core.data.image import bring, open_image, with_channels
-    from fer_core.model import classes_of, form_of, load_network, takes_images
+    from fer_core.model import form_of, load_network, names_of, takes_images, tells_numbers
 
     model = load_network(network, own)
     if not takes_images(model):
         taken = Features(model.input_shape[1:], model.inputs[0].dtype)
         raise InputError(f"{network}: takes {taken}, no images. Load it with keras.saving.load_model.")
     given = np.stack([bring(open_image(path, path), form_of(model)) for path in images])
-    return classes_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
+    names, values = names_of(model), np.asarray(model.predict(with_channels(given), verbose=0))
+    return Predictions(names, values, None if tells_numbers(model) else np.array(names)[values.argmax(axis=1)])
 
 
-def as_text(paths: list[Path], classes: Sequence[str], probabilities: np.ndarray) -> str:
+def as_text(paths: list[Path], found: Predictions) -> str:
     """A line an image, aligned, under a line of headings."""
-    width = max(len("image"), *(len(str(path)) for path in paths))
-    widest = max(9, *map(len, classes))
-    columns = [max(9, len(name) + 1) for name in classes]
-    head = "".join(f"{name:>{column}}" for name, column in zip(classes, columns, strict=True))
-    lines = [f"{'image':{width}}  {'predicted':{widest}} {head}"]
-    for path, row in zip(paths, probabilities, strict=True):
-        cells = "".join(f"{p:{column}.3f}" for p, column in zip(row, columns, strict=True))
-        lines.append(f"{path!s:{width}}  {classes[row.argmax()]:{widest}} {cells}")
-    return "\n".join(lines)
+    words = {"image": list(map(str, paths))}
+    if found.predicted is not None:
+        words["predicted"] = found.predicted.tolist()
+    columns = [_column(name, cells, "<") for name, cells in words.items()]
+    for name, values in zip(found.names, found.values.T, strict=True):
+        columns.append(_column(name, [f"{value:.3f}" for value in values], ">"))
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
-def as_json(paths: list[Path], classes: Sequence[str], probabilities: np.ndarray) -> str:
-    """A list of `image`, `predicted` and `probabilities` by class."""
-    return json.dumps(
-        [
-            {
-                "image": str(path),
-                "predicted": classes[row.argmax()],
-                "probabilities": dict(zip(classes, map(float, row), strict=True)),
-            }
-            for path, row in zip(paths, probabilities, strict=True)
-        ]
-    )
+def _column(name: str, cells: list[str], side: str) -> list[str]:
+    """A heading and what stands below, all as wide as the widest of them, on this side."""
+    width = max(map(len, [name, *cells]))
+    return [f"{cell:{side}{width}}" for cell in (name, *cells)]
+
+
+def as_json(paths: list[Path], found: Predictions) -> str:
+    """A list of `image`, `predicted` and `probabilities` by class, or `numbers` by name."""
+    every = []
+    for number, path in enumerate(paths):
+        values = dict(zip(found.names, map(float, found.values[number]), strict=True))
+        if found.predicted is None:
+            every.append({"image": str(path), "numbers": values})
+        else:
+            every.append({"image": str(path), "predicted": str(found.predicted[number]), "probabilities": values})
+    return json.dumps(every)
 
 
 if __name__ == "__main__":

@@ -15,30 +15,20 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core import compiled
-from fer_core.by_class import BALANCED_ACCURACY, MACRO_F1
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
-from fer_core.compiled import CROSS_ENTROPY
 from fer_core.config import Network, TrainConfig, TrialConfig
-from fer_core.data.dataset import EMOTIONS
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of, worth
-from fer_core.evaluation import Evaluation, evaluate
+from fer_core.evaluation import Evaluation, Scored
 from fer_core.examples import Examples
 from fer_core.model import network_input
 from fer_core.passes import BATCH
-from fer_core.targets import Targets, one_hot
+from fer_core.scoring import Scoring
+from fer_core.tasks import task_of
 
 WORTH = "worth"  # of an epoch, by what the configuration says to go by
-# Of an epoch's fields, what the passes call them.
-MEASURED = {
-    "accuracy": "accuracy",
-    "loss": CROSS_ENTROPY,
-    "macro_f1": MACRO_F1,
-    "balanced_accuracy": BALANCED_ACCURACY,
-}
 # What Keras' callbacks count from epoch to epoch. EarlyStopping's best weights are saved beside them.
 STOPPING_COUNTERS = ("wait", "stopped_epoch", "best", "best_epoch")
 PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
@@ -48,7 +38,8 @@ class Training:
     """The training of `config` with `seed` on the images of `learning`.
 
     Call `run_epoch` until `finished`; `history` holds the epochs. With `checkpoint`, a path, a training saved
-    there goes on from its last epoch. network: the user's own, where `config` has its settings.
+    there goes on from its last epoch. network: the user's own, where `config` has its settings. scoring: how answers
+    are judged where `learning` has numbers in the place of classes.
     """
 
     def __init__(
@@ -58,29 +49,24 @@ class Training:
         learning: Learning,
         checkpoint: Path | None = None,
         network: Network | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         _make_deterministic()
         self.config, self.seed, self._network = config, seed, network
         self.history: list[Epoch] = []
-        self._classes, self._given = learning.classes, learning.features
-        self._passes = compiled.take(config, seed, network, self._classes, self._given)
-        rows = stratified(learning.train_labels, config.data.train_images)
-        images, labels = learning.train_images[rows], learning.train_labels[rows]
-        shares = None if learning.train_distributions is None else learning.train_distributions[rows]
-        self._targets = Targets(config.train.targets, labels, shares, len(self._classes))
-        weights = class_weights(config.train.class_weights, labels, len(self._classes))
+        train = stratified(learning.train_labels, config.data.train_images)
+        val = stratified(learning.val_labels, config.data.val_images)
+        self._task, self._given = task_of(config.train, learning, train, val, scoring), learning.features
+        self._passes = compiled.take(config, seed, network, self._task.told, self._given)
         self._train = Examples.on_device(
-            network_input(images), self._targets.of_epoch(0, seed), None if weights is None else weights[labels]
+            network_input(learning.train_images[train]), self._task.towards(0, seed), self._task.weights
         )
-        rows = stratified(learning.val_labels, config.data.val_images)
-        self._val = Examples.on_device(
-            network_input(learning.val_images[rows]), one_hot(learning.val_labels[rows], len(self._classes))
-        )
+        self._val = Examples.on_device(network_input(learning.val_images[val]), self._task.val)
         self._stopping = keras.callbacks.EarlyStopping(
             WORTH, mode="max", patience=config.train.stop_patience, restore_best_weights=True
         )
         self._plateau = keras.callbacks.ReduceLROnPlateau(
-            "val_accuracy",
+            WORTH,
             mode="max",
             patience=config.train.plateau_patience,
             factor=config.train.plateau_factor,
@@ -124,30 +110,30 @@ class Training:
             self.model.optimizer.learning_rate = cosine_rate(self.config.train, number)
         learning_rate = float(self.model.optimizer.learning_rate)
         order = np.random.default_rng((self.seed, number)).permutation(len(self._train.labels))
-        if self._targets.change:
-            self._train = self._train.towards(self._targets.of_epoch(number, self.seed))
+        if self._task.change:
+            self._train = self._train.towards(self._task.towards(number, self.seed))
         trained = self._passes.train(self._train, order, self.config.train.batch_size)
-        validated = self._passes.evaluate(self._val, BATCH)
         measured: dict[str, Any] = {
             "epoch": number + 1,
-            **{f"train_{name}": trained[key] for name, key in MEASURED.items()},
-            **{f"val_{name}": validated[key] for name, key in MEASURED.items()},
+            **self._task.measured(self._passes, trained, self._train, self._val),
         }
         self._stopping.on_epoch_end(number, {WORTH: worth(measured, self.config.train.monitor)})
         if self.config.train.schedule == "plateau":
-            self._plateau.on_epoch_end(number, {"val_accuracy": measured["val_accuracy"]})
+            self._plateau.on_epoch_end(number, {WORTH: self._task.rising(measured)})
         epoch = Epoch(**measured, learning_rate=learning_rate, seconds=time.perf_counter() - start)
         self.history.append(epoch)
         return epoch
 
-    def test(self, testing: Testing) -> Evaluation:
+    def test(self, testing: Testing) -> Evaluation | Scored:
         """Restore the weights of the best epoch (the paper's ModelCheckpoint) and evaluate them."""
         if self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
-        return evaluate(self.answers(testing.images), testing)
+        return self._task.tested(self.answers(testing.images), testing)
 
     def answers(self, images: np.ndarray) -> np.ndarray:
-        """The probabilities (n, classes) float32 of n images like those that train, as the network stands."""
+        """What the network, as it stands, makes of n images like those that train: probabilities (n, classes), or
+        numbers (n, k), float32.
+        """
         given = keras.ops.convert_to_tensor(network_input(images))
         return keras.ops.convert_to_numpy(self._passes.predict(given, BATCH)).astype(np.float32)
 
@@ -164,7 +150,7 @@ class Training:
 
     def release(self) -> None:
         """Leave the compiled network to the next training in this process. This one is over."""
-        compiled.give_back(self._passes, self.config, self._network, self._classes, self._given)
+        compiled.give_back(self._passes, self.config, self._network, self._task.told, self._given)
         del self._passes
 
     def save(self, path: Path) -> None:
@@ -206,23 +192,6 @@ def train(
         if checkpoint is not None:
             training.save(checkpoint)
     return training
-
-
-def class_weights(kind: str, labels: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray | None:
-    """The weight of each class's images in the loss (classes,) float32, of mean 1 over the images. None: no weights.
-
-    balanced: every class has the same share of the loss. sqrt: a class's weight is the root of that, scaled.
-    """
-    if kind == "none":
-        return None
-    present, counts = np.unique(labels, return_counts=True)
-    weights = compute_class_weight("balanced", classes=present, y=labels)
-    if kind == "sqrt":
-        weights = np.sqrt(weights)
-        weights *= counts.sum() / (weights * counts).sum()
-    found = np.zeros(classes, np.float32)
-    found[present] = weights
-    return found
 
 
 def cosine_rate(train: TrainConfig, number: int) -> float:

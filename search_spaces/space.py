@@ -26,6 +26,7 @@ from fer_core.config import (
     names_beside,
 )
 from fer_core.errors import InputError
+from fer_core.scoring import ERRORS
 from fer_core.script import Script
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
@@ -59,10 +60,11 @@ class Space:
     nuisance: tuned within every arm where its condition holds; an arm without any is confirmed as it is.
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
-    measure: what chooses on validation and judges on the test, one of `MEASURES`, or a `Score` of its trainer's.
+    measure: what chooses on validation and judges on the test, one of `MEASURES`, or a `Score`: of its trainer's, or
+    of the numbers that a network answers.
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
     pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
-    which a softmax layer then reads. All but the settings `model.*` stay.
+    which a last layer then reads, with a softmax where it tells classes. All but the settings `model.*` stay.
     trainer: a class of one's own that trains, in any framework (`fer_core.trainer`), or one that another Python runs
     (`fer_core.script`). Of the settings of `TrialConfig` the `SHARED` ones stay. Settings of a network or a trainer
     have any other names, each with values of one kind.
@@ -108,8 +110,11 @@ class Space:
         if self.score is None and self.measure not in MEASURES:
             expected = f"{', '.join(MEASURES)}, or a Score"
             raise InputError(f"space {self.name}: measure {self.measure}, expected {expected}.")
-        if self.score is not None and self.trainer is None:
-            raise InputError(f"space {self.name}: {self.score.title} judges, which takes a trainer of its own.")
+        if self.score is not None and self.trainer is None and not self.score.scoring.of_answers:
+            raise InputError(
+                f"space {self.name}: {self.score.title} judges, which takes a trainer of its own with a method "
+                f"`score`; of a network's numbers a Score each={' or '.join(ERRORS)}, or a concordance."
+            )
         if self.network is not None and self.trainer is not None:
             raise InputError(f"space {self.name}: has a network and a trainer of its own, expected one of them.")
         if self.network is not None and not inspect.isfunction(self.network):
@@ -339,8 +344,10 @@ class Space:
         return tuple(map(str, self.scientific.get(PROTOCOL, (chosen,))))
 
     def paper_trials(self) -> list[tuple[str, Arm]]:
-        """The paper's configurations that lie in the space: each one's name and the arm it lies in."""
-        if self.brought is not None:
+        """The paper's configurations that lie in the space: each one's name and the arm it lies in. They tell
+        classes: where a score judges there are none.
+        """
+        if self.brought is not None or self.score is not None:
             return []
         return [
             (title, arm)

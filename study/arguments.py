@@ -13,6 +13,7 @@ from fer_core.config import FOLDS, TrialConfig
 from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHETIC, Source
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
+from search_spaces.score import OF_NUMBERS
 from search_spaces.space import MEASURES
 from study.cluster.machines import Cluster, share_out
 from study.export import read_configuration
@@ -123,9 +124,10 @@ def make_parser() -> Parser:
     )
     add(
         "--measure",
-        choices=MEASURES,
+        choices=(*MEASURES, *OF_NUMBERS),
         help="what chooses on validation images and judges on test images (default: the space's, mostly accuracy); "
-        "balanced_accuracy is the mean recall over the classes",
+        "balanced_accuracy is the mean recall over the classes; an error, and concordance, is of numbers that are "
+        "learned in the place of classes",
     )
     add(
         "--folds",

@@ -154,7 +154,8 @@ class Watched:
     """What the user has brought to a space, and which of its settings it has asked for."""
 
     def __init__(self, space: Space) -> None:
-        self._network, self._trainer, self._score = space.network, space.trainer, space.score
+        self._network, self._trainer = space.network, space.trainer
+        self._scoring = None if space.score is None else space.score.scoring
         self.read: set[str] = set()
 
     def begin(
@@ -163,11 +164,10 @@ class Watched:
         if self._trainer is not None:
             from fer_core.own_training import OwnTraining
 
-            over = None if self._score is None else self._score.over
-            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint, over)
+            return OwnTraining(self._noting_trainer, config, seed, learning, checkpoint, self._scoring)
         from fer_core.training import Training
 
-        return Training(config, seed, learning, checkpoint, self._noting_network)
+        return Training(config, seed, learning, checkpoint, self._noting_network, self._scoring)
 
     def _noting_trainer(self, settings: Mapping[str, Value], *others: Any) -> Trainer:
         assert self._trainer is not None
@@ -188,10 +188,9 @@ class Watched:
         """What it makes of the validation images, (n, classes), or where a score judges what that is of."""
         from fer_core.own_training import OwnTraining
 
-        if self._score is None:
-            return training.answers(learning.val_images)
-        assert isinstance(training, OwnTraining)
-        return training.scores(learning.val_images, learning.val_towards)
+        if self._scoring is not None and isinstance(training, OwnTraining):
+            return training.numbers(learning.val_images, learning.val_towards)
+        return training.answers(learning.val_images)
 
 
 def _quiet() -> None:

@@ -22,6 +22,7 @@ from fer_core.data.sources import find_source
 from fer_core.errors import InputError
 from fer_core.size import parameters
 from search_spaces.catalogue import load_space
+from search_spaces.score import OF_NUMBERS
 from search_spaces.space import PROTOCOL, Space
 from study.arguments import (
     asked_cluster,
@@ -55,6 +56,7 @@ from study.records.folder import (
     locked,
     now,
     read_study,
+    score_record,
     space_record,
     write_study,
 )
@@ -106,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _judged_by(space: Space, measure: str) -> Space:
     if space.score is not None:
         raise InputError(f"--measure {measure}: the space {space.name} is judged by its own score.")
-    return replace(space, measure=measure)
+    return replace(space, measure=OF_NUMBERS.get(measure, measure))
 
 
 def _measured_share(console: "Console", plan: Plan, material: Material, cpus_a_gpu: float) -> float | None:
@@ -147,7 +149,8 @@ def _run(
 
     place = place.for_driver()
     folder = place.folder
-    identity = {"space": space.name, "measure": space.judged_by, **material.identity(), "seed": options.seed or 0}
+    judged_by = {"measure": space.judged_by, **score_record(space.score)}
+    identity = {"space": space.name, **judged_by, **material.identity(), "seed": options.seed or 0}
     if before is not None:
         check_same_study(before, identity, folder)
     try:

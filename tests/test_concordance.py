@@ -10,6 +10,7 @@ import pytest
 from fer_core.data.protocols import Learning
 from fer_core.errors import InputError
 from fer_core.own_training import OwnTraining
+from fer_core.scoring import Scoring
 from fer_core.summaries import CONCORDANCE, ROOT, result, summands
 from fer_core.trainer import Trainer
 from search_spaces.space import Score
@@ -143,7 +144,7 @@ def trained(course: str, targets: np.ndarray, trainer: type[Trainer] = Reads) ->
     settings = {"course": course, "train.epochs": len(course.split()), "train.monitor": "highest_score"}
     zeros = np.zeros(len(targets), np.uint8)
     seen = Learning(rows(), zeros, rows(), zeros, ("v", "a"), train_targets=targets, val_targets=targets)
-    return OwnTraining(trainer, space.start.override(settings), 0, seen, over=CONCORDANCE)
+    return OwnTraining(trainer, space.start.override(settings), 0, seen, scoring=Scoring(over=CONCORDANCE))
 
 
 def test_a_training_is_measured_by_its_answers() -> None:
@@ -168,7 +169,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(InputError, match="its trainer Guess lacks predict"):
         space_with(Guess, measure=AGREEMENT)
     of_numbers = plan(space_with(Reads, measure=AGREEMENT), data_name="data")
-    with pytest.raises(InputError, match="data: holds classes, and the space guess is judged by a concordance"):
+    with pytest.raises(InputError, match="data: holds classes, and the space guess is judged by the concordance"):
         check_inputs(of_numbers, holding(None))
 
 

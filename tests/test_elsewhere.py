@@ -218,7 +218,7 @@ def test_the_answers_are_those_of_the_network_that_is_kept(tested: FinishedStudy
 
     rows = answers_of(tested.folder)
     kept = sorted((tested.folder / "models").glob("*.keras"))[0]
-    _, probabilities = predict(kept, shared_files(lab))
+    probabilities = predict(kept, shared_files(lab)).values
     mine = rows[rows["trial"] == kept.stem].sort_values("image")
     np.testing.assert_allclose(np.stack(mine["probabilities"]), probabilities, atol=1e-5)
     among = probabilities[:, [3, 4, 5]].argmax(axis=1) + 3
@@ -383,7 +383,7 @@ def test_a_network_that_was_kept_is_asked_and_not_trained_again(
     pd.testing.assert_frame_equal(rows[rows["data"] == "lab"].reset_index(drop=True), before)
     for trial in pair:
         mine = rows[(rows["data"] == "wild") & (rows["trial"] == trial)].sort_values("image")
-        _, probabilities = predict(folder / "models" / f"{trial}.keras", shared_files(wild))
+        probabilities = predict(folder / "models" / f"{trial}.keras", shared_files(wild)).values
         np.testing.assert_allclose(np.stack(mine["probabilities"]), probabilities, atol=1e-5)
     (found,) = find([folder])
     assert any("2 networks tested on wild are not those of before" in text for text in found.evidence.missing)

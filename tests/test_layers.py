@@ -17,7 +17,18 @@ STUDY = (  # likewise, what lies in study/
 NETWORK = ("model", "ends", "se", "augmentation", "normalisation", "pooling")
 KERAS = (
     *NETWORK,
-    *("adam", "by_class", "compiled", "examples", "passes", "loops_jax", "loops_tensorflow", "training"),
+    *(
+        "adam",
+        "by_class",
+        "compiled",
+        "examples",
+        "passes",
+        "regression",
+        "tasks",
+        "loops_jax",
+        "loops_tensorflow",
+        "training",
+    ),
 )
 SLOW = {"ray", "keras", "tensorflow", "pandas", "optuna", "sklearn", "scipy", "matplotlib"}
 ONLY_IN = {

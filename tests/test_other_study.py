@@ -10,15 +10,16 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fer_core.class_weights import class_weights
 from fer_core.config import TrialConfig, View, completed
 from fer_core.data.dataset import TRAINING, Dataset
 from fer_core.data.protocols import Learning, split, split_all
 from fer_core.data.sources import find_source, read
 from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
-from fer_core.model import build_model, classes_of, form_of, load_network
+from fer_core.model import build_model, form_of, load_network, names_of
 from fer_core.size import parameters
-from fer_core.training import Training, class_weights
+from fer_core.training import Training
 from search_spaces.space import Choice, Float, Int, Space
 from study import check
 from study.analysis.findings import find
@@ -66,14 +67,14 @@ def learning() -> Learning:
 @pytest.mark.parametrize("classes", [COLOURS, tuple(map(str, range(100)))], ids=len)
 def test_the_number_of_parameters_follows_side_colours_and_classes(form: dict, classes: tuple[str, ...]) -> None:
     config = TrialConfig.from_flat({"model.width": 0.0625, "model.se_placement": "conv", **form})
-    trained = sum(int(np.prod(v.shape)) for v in build_model(config, classes=classes).trainable_variables)
+    trained = sum(int(np.prod(v.shape)) for v in build_model(config, told=classes).trainable_variables)
     assert trained == parameters(config, len(classes))
 
 
 def test_a_saved_network_knows_its_classes_and_the_form_of_its_images(tmp_path: Path) -> None:
-    build_model(CONFIG, classes=COLOURS).save(tmp_path / "tints.keras")
+    build_model(CONFIG, told=COLOURS).save(tmp_path / "tints.keras")
     network = load_network(tmp_path / "tints.keras")
-    assert classes_of(network) == COLOURS
+    assert names_of(network) == COLOURS
     assert form_of(network) == SMALL
 
 

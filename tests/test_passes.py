@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from fer_core import compiled
+from fer_core.class_weights import class_weights
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning
@@ -18,7 +19,6 @@ from fer_core.examples import Examples
 from fer_core.loops_jax import answering, mapped, scanned, training_step, variables
 from fer_core.passes import Metrics, Passes
 from fer_core.targets import one_hot
-from fer_core.training import class_weights
 from tests.conftest import ROOT
 
 Parts = tuple[Learning, protocols.Testing]

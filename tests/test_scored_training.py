@@ -13,6 +13,7 @@ from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
 from fer_core.evaluation import Scored
 from fer_core.own_training import OwnTraining
+from fer_core.scoring import Scoring
 from fer_core.script import Script
 from fer_core.trainer import Trainer
 from search_spaces.space import Claim, Float, Score, Space
@@ -75,7 +76,7 @@ def config_of(course: str, monitor: str = "lowest_score", patience: int = 2) -> 
 
 
 def trained(course: str, monitor: str = "lowest_score", checkpoint: Path | None = None) -> OwnTraining:
-    training = OwnTraining(Guess, config_of(course, monitor), 0, learning(), checkpoint, over="mean")
+    training = OwnTraining(Guess, config_of(course, monitor), 0, learning(), checkpoint, scoring=Scoring())
     while not training.finished:
         training.run_epoch()
     return training
@@ -99,7 +100,7 @@ def test_the_epoch_with_the_best_score_is_tested(monitor: str, epochs: int, best
     )
     tested = training.test(held_out())
     assert isinstance(tested, Scored)
-    assert tested.found == pytest.approx([course[best - 1]] * 4)
+    assert tested.each == pytest.approx([course[best - 1]] * 4)
     assert tested.score == pytest.approx(course[best - 1])
 
 
@@ -111,7 +112,7 @@ def test_a_score_that_is_no_number_ends_the_training_as_diverged() -> None:
 
 def test_a_training_that_was_stopped_goes_on_and_its_trainer_has_heard_of_every_epoch(tmp_path: Path) -> None:
     course = "0.9 0.5 0.4 0.3"
-    half = OwnTraining(Guess, config_of(course), 0, learning(), over="mean")
+    half = OwnTraining(Guess, config_of(course), 0, learning(), scoring=Scoring())
     for _ in range(2):
         half.run_epoch()
     half.save(tmp_path / "half.npz")
@@ -125,7 +126,7 @@ def test_where_the_data_has_labels_these_are_scored(parts: tuple[Learning, Testi
         def score(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
             return np.abs(targets.astype(int) - self.course[self.number - 1])
 
-    training = OwnTraining(Distance, config_of("3"), 0, parts[0], over="mean")
+    training = OwnTraining(Distance, config_of("3"), 0, parts[0], scoring=Scoring())
     assert training.run_epoch().val_score == np.abs(parts[0].val_labels.astype(int) - 3).mean()
 
 
@@ -149,7 +150,7 @@ def test_what_is_no_score_of_every_example_is_refused(given: Any, message: str) 
     space = space_with(Wrong, scientific={}, nuisance={}, fixed={"course": "1"})
     config = space.start.override({"course": "1", "train.epochs": 1, "train.monitor": "lowest_score"})
     with pytest.raises(ValueError, match=message):
-        OwnTraining(Wrong, config, 0, learning(), over="mean").run_epoch()
+        OwnTraining(Wrong, config, 0, learning(), scoring=Scoring()).run_epoch()
 
 
 SCRIPT = """
@@ -193,12 +194,12 @@ def test_a_script_scores_as_a_trainer_here_does(tmp_path: Path) -> None:
     for trainer in (here, Script(tmp_path / "mean.py", "Mean")):
         space = space_with(trainer, scientific={}, nuisance={})
         config = space.start.override({"train.epochs": 3, "train.monitor": "lowest_score"})
-        training = OwnTraining(trainer, config, 4, seen, over="mean")
+        training = OwnTraining(trainer, config, 4, seen, scoring=Scoring())
         while not training.finished:
             training.run_epoch()
         result = training.test(tested)
         assert isinstance(result, Scored)
-        found.append(([astuple(epoch)[:-1] for epoch in training.history], result.found.tolist()))
+        found.append(([astuple(epoch)[:-1] for epoch in training.history], result.each.tolist()))
     assert found[0] == found[1]
     assert len(found[0][0]) > 1
 

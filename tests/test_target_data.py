@@ -196,5 +196,5 @@ def test_they_are_not_for_a_network_that_tells_classes(tmp_path: Path) -> None:
     listing = list_images(find_source(str(write_arrays(tmp_path))))
     assert listing is not None
     plan = make_plan(load_space("se_placement"), budget="quick", protocol="challenge", data_name="places")
-    with pytest.raises(InputError, match=r"numbers to be learned \(valence, arousal\), and no classes.* a Score"):
+    with pytest.raises(InputError, match=r"numbers to be learned \(valence, arousal\), and no classes.* --measure"):
         check_inputs(plan, listing)

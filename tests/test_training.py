@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from fer_core import compiled
+from fer_core.class_weights import class_weights
 from fer_core.config import TrialConfig
 from fer_core.data import protocols
 from fer_core.data.protocols import Learning, split
 from fer_core.data.synthetic import synthetic_faces
-from fer_core.training import Epoch, Training, class_weights, train
+from fer_core.training import Epoch, Training, train
 from tests.conftest import ROOT
 
 Parts = tuple[Learning, protocols.Testing]

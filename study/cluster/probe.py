@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_core import device_memory
-from fer_core.config import TrialConfig
+from fer_core.config import LAST, MONITOR, TrialConfig
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING
 from fer_core.features import Features
 from study.carried import Carried
@@ -26,7 +26,7 @@ def measure(config: TrialConfig, network: Carried | None = None, features: Featu
     if total is None:
         return None
     own = None if network is None else network.unpack()
-    every = config.override({"data.train_images": None, "data.val_images": None})
+    every = config.override({"data.train_images": None, "data.val_images": None, MONITOR: LAST})
     Training(every, 0, batches(config, features), network=own).run_epoch()
     peak = device_memory.peak()
     return None if peak is None else Need(peak, device_memory.CONTEXT, total)

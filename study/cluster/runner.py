@@ -81,7 +81,7 @@ def run_trials(
         models=models,
         threads=max(1, int(cluster.cpus_per_trial)),
         **({} if brought is None else {"brought": carry(brought)}),
-        **({} if engine.plan.space.score is None else {"over": engine.plan.space.score.over}),
+        **({} if engine.plan.space.score is None else {"scoring": engine.plan.space.score.scoring}),
     )
     # Within lists, references stay references: a trial fetches what it may see when it needs it.
     images = {view: ([ray.put(learning)], [ray.put(testing)]) for view, (learning, testing) in parts.items()}

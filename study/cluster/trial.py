@@ -18,6 +18,7 @@ from fer_core import device_memory
 from fer_core.config import TRAINER, TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.evaluation import Scored
+from fer_core.scoring import Scoring
 from study.carried import Carried
 from study.records.folder import network_file
 from study.records.shelf import Shelf
@@ -62,7 +63,7 @@ class TrialRun(tune.Trainable):
     it once and its trials read it without a copy. config["testing"]: the same of the test images, which are fetched
     when a trial has ended; the code that runs a search trial has no way to them. checkpoints, models: folders that
     all nodes share, as paths or URIs; the second takes the networks that are kept. threads: how many the backend
-    may use on the CPU. brought: the user's own network or trainer. over: what is made of scores, where these judge.
+    may use on the CPU. brought: the user's own network or trainer. scoring: how, where a score judges.
     """
 
     def setup(  # type: ignore[override]  # tune.with_parameters passes the others by name
@@ -72,7 +73,7 @@ class TrialRun(tune.Trainable):
         models: str,
         threads: int,
         brought: Carried | None = None,
-        over: str | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         # TensorFlow reads these at its first operation, and OMP_NUM_THREADS, which Ray sets, not at all.
         os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1")
@@ -80,7 +81,7 @@ class TrialRun(tune.Trainable):
         self._training: Training | OwnTraining | None = None
         self._carried = brought
         self._brought: Any = None
-        self._by_trainer, self._over = TRAINER in config["settings"], over
+        self._by_trainer, self._scoring = TRAINER in config["settings"], scoring
         self._gpu, self._prepared = config["gpu"], False
         self.reset_config(config)
 
@@ -125,10 +126,10 @@ class TrialRun(tune.Trainable):
             from fer_core.own_training import OwnTraining
 
             assert self._brought is not None
-            return OwnTraining(self._brought, config, seed, learning, checkpoint, self._over)
+            return OwnTraining(self._brought, config, seed, learning, checkpoint, self._scoring)
         from fer_core.training import Training  # imports TensorFlow or JAX: on workers only
 
-        return Training(config, seed, learning, checkpoint, self._brought)
+        return Training(config, seed, learning, checkpoint, self._brought, self._scoring)
 
     @property
     def _current(self) -> Training | OwnTraining:
@@ -210,9 +211,9 @@ def _answers(testing: Testing, probabilities: np.ndarray) -> dict[str, Any]:
 
 
 def _scored(result: Scored) -> dict[str, Any]:
-    """What is kept of every image: its score, or what a concordance is made of."""
-    one_each = result.found.ndim == 1
-    return {"scores": result.found} if one_each else {"answers": result.found, "targets": result.targets}
+    """What is kept of every image: its score, and the answer to it with its target, as far as there are any."""
+    kept = {"scores": result.each, "answers": result.answers, "targets": result.targets}
+    return {name: values for name, values in kept.items() if values is not None}
 
 
 def _tested(testing: Testing) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_core.data.sources import Source, list_images
 from fer_core.errors import InputError
+from search_spaces.score import SCORE
 from search_spaces.space import Space
 from study.arguments import asked_cluster, automatic_budget, on_gpus, plan_arguments
 from study.cluster.machines import this_machine, usable
@@ -15,7 +16,7 @@ from study.planning.cost import Images
 from study.planning.elsewhere import expected, expected_text
 from study.planning.inputs import check_inputs
 from study.planning.votes import as_needed, check_source
-from study.records.folder import ALSO_TESTED, IDENTITY, check_same_study
+from study.records.folder import ALSO_TESTED, IDENTITY, check_same_study, score_record
 from study.records.place import Place
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _left(
     now |= {
         "space": plan.space.name,
         "measure": plan.space.judged_by,
+        SCORE: score_record(plan.space.score).get(SCORE),
         "protocol": ", ".join(plan.protocols),
         "choosing_folds": choosing_folds(plan.folds or 1),
         "seed": plan.seed,

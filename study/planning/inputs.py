@@ -1,49 +1,81 @@
 """Whether what a study trains can take what its data holds: images or features, with labels or targets."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fer_core.config import TrialConfig
+from fer_core.config import TrialConfig, Value
 from fer_core.errors import InputError
 from fer_core.features import TEXT, Features
-from fer_core.summaries import CONCORDANCE
+from search_spaces.score import OF_NUMBERS
 from search_spaces.space import FORM
 from study.plan import Plan
 
 if TYPE_CHECKING:
     from fer_core.data.dataset import Dataset, Listing
 
+DEFAULTS = TrialConfig().flat()
 # What the settings have to be that say what is done to images: nothing can be done to features.
-AS_GIVEN = {name: TrialConfig().flat()[name] for name in FORM} | {"augment.shift": 0.0, "augment.flip": False}
+AS_GIVEN = {name: DEFAULTS[name] for name in FORM} | {"augment.shift": 0.0, "augment.flip": False}
+# Likewise those that say how classes are learned, where numbers are, and the other way round.
+OF_CLASSES = {name: DEFAULTS[name] for name in ("train.targets", "train.class_weights", "train.label_smoothing")}
+OF_TARGETS = {"train.regression_loss": DEFAULTS["train.regression_loss"]}
 
 
 def check_inputs(plan: Plan, data: "Listing") -> None:
     """Raises InputError where the data holds features or targets that the plan's network cannot take, or of which it
-    would have what only images have.
+    would have what only images or classes have.
     """
-    space, name, holds = plan.space, data.name, data.features
-    if data.target_names and space.score is None:
+    if data.target_names:
+        _check_targets(plan, data.name, ", ".join(data.target_names))
+    else:
+        _check_labels(plan, data.name)
+    if data.features is not None:
+        _check_features(plan, data.name, data.features)
+
+
+def _check_targets(plan: Plan, name: str, told: str) -> None:
+    holds = f"{name}: holds numbers to be learned ({told}), and no classes"
+    if plan.space.score is None:
+        trainer = plan.space.trainer is not None
+        measures = "its Score (docs/your_own.md), or by " if trainer else ""
+        raise InputError(f"{holds}. They are judged by {measures}--measure {_either(*OF_NUMBERS)}.")
+    _check_settings(plan, OF_CLASSES, holds, "of classes")
+
+
+def _either(*names: str) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _check_labels(plan: Plan, name: str) -> None:
+    score = plan.space.score
+    if score is not None and score.scoring.of_answers:
         raise InputError(
-            f"{name}: holds numbers to be learned ({', '.join(data.target_names)}), and no classes. They are for a "
-            "trainer of your own and a Score that judges it (docs/your_own.md)."
+            f"{name}: holds classes, and the space {plan.space.name} is judged by the {score.title} of numbers "
+            "(docs/data.md)."
         )
-    if space.score is not None and space.score.over == CONCORDANCE and not data.target_names:
-        raise InputError(f"{name}: holds classes, and the space {space.name} is judged by a concordance of numbers.")
-    if holds is None:
-        return
-    if space.brought is None:
+    _check_settings(plan, OF_TARGETS, f"{name}: holds classes", "of numbers")
+
+
+def _check_features(plan: Plan, name: str, holds: Features) -> None:
+    if plan.space.brought is None:
         raise InputError(
             f"{name}: holds {holds}. The paper's network takes images, uint8 (n, height, width) or (n, height, "
             "width, 3); features are for a network or trainer of your own (docs/your_own.md)."
         )
-    if space.network is not None and holds.dtype == TEXT:
+    if plan.space.network is not None and holds.dtype == TEXT:
         raise InputError(f"{name}: holds texts, which no network takes. Bring a trainer (docs/your_own.md).")
-    for setting, value in AS_GIVEN.items():
-        of_images = f"{name}: holds {holds}; {setting} is of images"
-        if any(setting in arm.values or setting in space.tuned_in(arm) for arm in plan.arms):
-            raise InputError(f"{of_images}, but the space {space.name} varies it.")
+    _check_settings(plan, AS_GIVEN, f"{name}: holds {holds}", "of images")
+
+
+def _check_settings(plan: Plan, needed: Mapping[str, Value], holds: str, of: str) -> None:
+    """Raises InputError where a setting, which is `of` what the data does not hold, is varied or not as needed."""
+    for setting, value in needed.items():
+        problem = f"{holds}; {setting} is {of}"
+        if any(setting in arm.values or setting in plan.space.tuned_in(arm) for arm in plan.arms):
+            raise InputError(f"{problem}, but the space {plan.space.name} varies it.")
         if (given := plan.base.flat().get(setting, value)) != value:
             raise InputError(
-                f"{of_images}, but set to {given}. Fix it to {value} in the space {space.name}, or by --set "
+                f"{problem}, but set to {given}. Fix it to {value} in the space {plan.space.name}, or by --set "
                 f"{setting}={str(value).lower()}."
             )
 

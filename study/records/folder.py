@@ -32,7 +32,7 @@ ENDED = ("complete", "out of time")  # a status with which a study has answered
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
 # may the other data that is tested, too.
-IDENTITY = ("space", "measure", "fingerprint", "votes", "protocol", "choosing_folds", "seed")
+IDENTITY = ("space", "measure", SCORE, "fingerprint", "votes", "protocol", "choosing_folds", "seed")
 EARLIER = {"choosing_folds": 1}  # what was so in a study that does not say
 ALSO_TESTED = "also_tested"
 JUDGED = "judged"  # in the record of trainings that ran elsewhere: the seeds of every arm
@@ -78,7 +78,7 @@ def check_same_study(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     if "window" not in before:
         raise InputError(f"{folder}: holds a study of an earlier version, which cannot go on. Choose another --out.")
     there = {name: before.get(name, EARLIER.get(name)) for name in IDENTITY} | before["settings"]
-    here = {name: now[name] for name in IDENTITY} | now.get("settings", before["settings"])
+    here = {name: now.get(name) for name in IDENTITY} | now.get("settings", before["settings"])
     for name, value in here.items():
         if there.get(name) != value:
             raise InputError(
@@ -131,8 +131,9 @@ def score_record(score: Score | None) -> dict[str, Any]:
     if score is None:
         return {}
     record: dict[str, Any] = asdict(score)
-    margin, over = record.pop("margin"), record.pop("over")
+    margin, over, each = (record.pop(name) for name in ("margin", "over", "each"))
     record |= {} if over == MEAN else {"over": over}  # scores of before had no other
+    record |= {} if each is None else {"each": each}
     return {SCORE: record, **({} if margin is None else {"margin": margin})}
 
 

@@ -11,9 +11,10 @@ from search_spaces.score import SCORE
 # 2 added `distinct` to the predictions, 3 `config.train.precision`, 4 `search`, 5 `config.data.side`, `.colour` and
 # `.interpolation` to the trials, 6 `subject` to the predictions, 7 `config.data.folds`, `.fold` and
 # `config.train.targets` to the trials, 8 the table `elsewhere`, 9 `looks` to the report's comparisons and effects, 10
-# balanced accuracy to trials and epochs, 12 scores to both, and the table `scores` to studies that ran here.
+# balanced accuracy to trials and epochs, 12 scores to both, and the table `scores` to studies that ran here, 13
+# `config.train.regression_loss` to the trials.
 # Tables of an older version are read: what they lack is what was so in effect, or empty.
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 VERSION_KEY = b"fer_study_schema"
 FER2013_CLASSES = 7
 PENDING = "pending.jsonl"
