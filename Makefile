@@ -33,7 +33,7 @@ bench: $(READY_DEV) $(READY_BENCH)  ## every benchmark beside its rivals, some h
 	$(BIN)/python -m benchmarks $(NAMES)
 
 test-jax: $(READY_DEV) $(READY_JAX)  ## the tests of network and training on JAX instead of TensorFlow
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_targets.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py tests/test_features.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/test_model.py tests/test_passes.py tests/test_training.py tests/test_targets.py tests/test_predict.py tests/test_own_network.py tests/test_other_study.py tests/test_features.py tests/test_numbers.py
 
 test-oldest:  ## every test with the oldest releases that pyproject.toml admits (Python 3.11)
 	$(MAKE) VENV=.venv-oldest LOCKED=requirements-oldest.lock .venv-oldest/ready

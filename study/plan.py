@@ -13,8 +13,10 @@ from typing import Any
 from fer_core import paper
 from fer_core.config import (
     FOLDS,
+    HIGHEST_SCORE,
     LABEL,
     LAST,
+    LOWEST_SCORE,
     MONITOR,
     TARGETS,
     TrialConfig,
@@ -409,16 +411,15 @@ def _read(space: Space, name: str, value: Value) -> Value:
 
 def _as_in(space: Space, config: TrialConfig) -> TrialConfig:
     """A configuration from a file with the settings that its trials have in this space. Raises InputError."""
-    here, there = space.start.own, config.own
-    if here is None and there is None:
-        return config
-    if here is None or there is None or (here.kind, here.name) != (there.kind, there.name):
-        theirs, ours = (own.name if own else "the paper's network" for own in (there, here))
-        raise InputError(f"--fixed: a configuration of {theirs}; in the space {space.name} it is {ours}.")
+    theirs, ours = ((own.kind, own.name) if own else None for own in (config.own, space.start.own))
+    if theirs != ours:
+        there, here = (own[1] if own else "the paper's network" for own in (theirs, ours))
+        raise InputError(f"--fixed: a configuration of {there}; in the space {space.name} it is {here}.")
     given = config.flat()
     values = {name: _read(space, name, value) for name, value in given.items() if name != own_kind(given)}
-    if space.score is not None and values.get(MONITOR) != LAST:
-        values[MONITOR] = space.goal  # a file that does not say has the paper's
+    by_score = space.score is not None or values[MONITOR] in (HIGHEST_SCORE, LOWEST_SCORE)
+    if by_score and values[MONITOR] != LAST:  # a file that does not say has the paper's, and another study its own
+        values[MONITOR] = space.goal
     try:
         return space.start.override(values)
     except InputError as problem:

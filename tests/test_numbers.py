@@ -244,6 +244,16 @@ def test_a_network_has_no_score_of_its_own() -> None:
         replace(load_space("epoch_choice"), measure=OF_NUMBERS["concordance"])
 
 
+def test_a_configuration_of_another_study_goes_by_what_judges_this_one() -> None:
+    of_classes = TrialConfig.from_flat({"model.se_placement": "block"})
+    of_numbers = of_classes.override({"train.monitor": "highest_score"})
+    last = of_classes.override({"train.monitor": "last"})
+    goals = {"concordance": "highest_score", "absolute_error": "lowest_score", "accuracy": "accuracy"}
+    for measure, goal in goals.items():
+        given = plan(judged(measure), own=[of_classes, of_numbers, last])
+        assert [one.train.monitor for one in given.own] == [goal, goal, "last"]
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_places(tmp_path_factory.mktemp("numbers") / "places.npz")
