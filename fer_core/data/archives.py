@@ -14,6 +14,12 @@ GZIP, ZIP = b"\x1f\x8b", b"PK"
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether it is gzipped, or an archive."""
+    with path.open("rb") as file:
+        return file.read(2) in (GZIP, ZIP)
+
+
 def open_csv(path: Path) -> tuple[BinaryIO, str]:
     """The CSV in `path` as a binary file that can seek, and a name for it.
 

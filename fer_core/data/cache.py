@@ -1,16 +1,16 @@
 """Decoded data sets on disk, so that the second start need not parse or decode anything.
 
 An entry bears a digest of what it was made from: of a file its bytes, of a folder the name, size and time of
-last change of every file in it. Entries are written under a name of their own and renamed, so one sees whole
-entries only, and processes that make the same one at once do no harm. What cannot be read or written is as
-good as no cache.
+last change of every file in it, and so of the files that a table names. Entries are written under a name of their
+own and renamed, so one sees whole entries only, and processes that make the same one at once do no harm. What cannot
+be read or written is as good as no cache.
 """
 
 import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +27,20 @@ WHERE_KNOWN = ("subjects", "distributions", "targets")
 MOST_ENTRIES = 8  # of some 80 MB for FER2013; the one that was not used for the longest time goes first
 
 
-def cached(path: Path, form: Form, decode: Callable[[], Dataset], subjects: str | None = None) -> Dataset:
+def cached(
+    path: Path,
+    form: Form,
+    decode: Callable[[], Dataset],
+    subjects: str | None = None,
+    beside: Sequence[Path] = (),
+) -> Dataset:
     """The data set that `decode` makes of `path` in `form`, from the cache if it was made before. subjects: how it
-    tells whom an image shows.
+    tells whom an image shows. beside: the files that it names, and that are read, too.
     """
     folder = cache_folder()
     if folder is None:
         return decode()
-    entry = folder / f"{_digest(path, form, subjects)}.npz"
+    entry = folder / f"{_digest(path, form, subjects, beside)}.npz"
     known = _read(entry)
     if known is not None:
         return known
@@ -54,7 +60,7 @@ def cache_folder() -> Path | None:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-study"
 
 
-def _digest(path: Path, form: Form, subjects: str | None) -> str:
+def _digest(path: Path, form: Form, subjects: str | None, beside: Sequence[Path]) -> str:
     digest = hashlib.sha256(f"{VERSION} {form!r} {path.name}\n".encode())
     if subjects is not None:
         digest.update(f"subjects {subjects}\n".encode())
@@ -64,6 +70,10 @@ def _digest(path: Path, form: Form, subjects: str | None) -> str:
     else:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+    for named in beside:
+        with suppress(OSError):  # one that is not there; the reader will say so
+            status = named.stat()
+            digest.update(f"{named}\0{status.st_size} {status.st_ctime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 

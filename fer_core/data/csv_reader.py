@@ -14,41 +14,29 @@ import pyarrow.compute as pc
 
 from fer_core.data.archives import open_csv
 from fer_core.data.csv_file import read_header, read_rows
-from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset, Listing
+from fer_core.data.dataset import EMOTIONS, TRAINING, USAGES, Dataset
 from fer_core.data.image import bring_all
-from fer_core.data.subjects import check_nobody_is_named
-from fer_core.data.table_reader import is_table, read_csv_table
 from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 
 SIDE = PAPERS.side  # in which FER2013 is held
 PIXELS = SIDE * SIDE
 ROWS_AT_ONCE = 2_000
-SOON_READ = 32 << 20  # bytes, in about a second
 BLANK, ZERO = ord(" "), ord("0")
 
 
-def list_csv(path: Path, subjects: str | None) -> Listing | None:
-    """What a table of features holds; None of FER2013's pixels, and of a file that takes long to unpack and read."""
-    if path.stat().st_size > SOON_READ:
-        return None
+def csv_columns(path: Path) -> list[str]:
+    """Those of the CSV, whatever it holds. Raises InputError where it has none."""
+    file, _ = open_csv(path)
+    with file:
+        return read_header(path, file)
+
+
+def read_csv(path: Path, form: Form) -> Dataset:
+    """Read `path`. Raises InputError naming the file and the first wrong row (1 is the first after the header)."""
     file, name = open_csv(path)
     with file:
-        return read_csv_table(path, name, file, subjects).listing if is_table(read_header(path, file)) else None
-
-
-def read_csv(path: Path, form: Form, subjects: str | None) -> Dataset:
-    """Read `path`, of features if its columns say so; then `subjects` is the one that says whom they are of.
-
-    Raises InputError naming the file and the first wrong row (1 is the first after the header).
-    """
-    file, name = open_csv(path)
-    with file:
-        header = read_header(path, file)
-        if is_table(header):
-            return read_csv_table(path, name, file, subjects)
-        check_nobody_is_named(path, subjects)
-        table = read_rows(path, file, texts=header)
+        table = read_rows(path, file, texts=read_header(path, file))
     table = table.rename_columns([name.strip().lower() for name in table.column_names])
     for column in ("emotion", "pixels"):
         if column not in table.column_names:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_core.data.classes import MOST_CLASSES, emotion, in_order
 from fer_core.data.dataset import EMOTIONS, PRIVATE_TEST, PUBLIC_TEST, SPLITS, TEST, Dataset, Listing, in_halves
+from fer_core.data.decoding import decode_all
 from fer_core.data.image import bring, open_image
 from fer_core.data.named_files import are_patterns, files_by_name
 from fer_core.data.subjects import from_names
@@ -21,7 +22,6 @@ from fer_core.form import Form
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
 LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # and all whose name begins with a dot
 DECLARED = "classes.txt"
-PROGRESS_EVERY = 200
 
 
 def is_image_folder(path: Path) -> bool:
@@ -48,19 +48,9 @@ def read_folder(
     to it what is wrong with each.
     """
     listing, files = _listed(path, subjects)
-    images = np.empty((len(files), *form.in_memory), np.uint8)
-    good = np.ones(len(files), bool)
-    # In a row: threads would only wait for Python's lock, and take twice as long.
-    for index, file in enumerate(files):
-        try:
-            images[index] = bring(open_image(file, file), form)
-        except InputError as problem:
-            if unreadable is None:
-                raise
-            unreadable.append(str(problem))
-            good[index] = False
-        if not index % PROGRESS_EVERY:
-            progress(index, len(files))
+    images, good = decode_all(
+        files, len(files), lambda file: bring(open_image(file, file), form), form, progress, unreadable
+    )
     return listing.with_images(images, good)
 
 

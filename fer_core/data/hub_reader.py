@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 
 from fer_core.data.classes import MOST_CLASSES, in_order, named
 from fer_core.data.dataset import SPLITS, Dataset, Listing, in_halves
+from fer_core.data.decoding import decode_all
 from fer_core.data.image import bring, open_image
-from fer_core.data.parquet_reader import column_names
+from fer_core.data.parquet_reader import schema_of
 from fer_core.data.subjects import OPTION, checked
+from fer_core.data.table_reader import is_text
 from fer_core.data.target_columns import TARGET, target_names, targets_in
 from fer_core.errors import InputError
 from fer_core.form import Form
@@ -43,8 +45,8 @@ def shards(path: Path) -> list[tuple[Path, int]]:
 
 
 def holds_images(path: Path) -> bool:
-    """Whether the parquet file has the bytes of image files, not pixels as FER2013's."""
-    return any(name in IMAGE for name in column_names(path))
+    """Whether the parquet file has the bytes of image files, not their names, nor pixels as FER2013's."""
+    return any(field.name in IMAGE and not is_text(field.type) for field in schema_of(path))
 
 
 def read_hub(
@@ -63,18 +65,8 @@ def read_hub(
     """
     opened = [_open(file, subjects) for file, _ in files]
     listing = _listed(name, opened, [usage for _, usage in files], subjects)
-    total = len(listing.labels)
-    images, good = np.empty((total, *form.in_memory), np.uint8), np.ones(total, bool)
-    for index, (cell, place) in enumerate(_cells(opened, "image")):
-        if not index % ROWS_AT_ONCE:
-            progress(index, total)
-        try:
-            images[index] = _image(cell, place, form)
-        except InputError as problem:
-            if unreadable is None:
-                raise
-            unreadable.append(str(problem))
-            good[index] = False
+    cells, count = _cells(opened, "image"), len(listing.labels)
+    images, good = decode_all(cells, count, lambda cell: _image(*cell, form), form, progress, unreadable)
     return listing.with_images(images, good)
 
 

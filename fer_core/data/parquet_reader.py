@@ -15,12 +15,12 @@ from fer_core.form import PAPERS, Form
 SIDE = PAPERS.side  # in which FER2013 is held
 
 
-def column_names(path: Path) -> list[str]:
-    """Those of the parquet file; none where that cannot be read, as its reader will say."""
+def schema_of(path: Path) -> pa.Schema:
+    """That of the parquet file; one without columns where that cannot be read, as its reader will say."""
     try:
-        return pq.read_schema(path).names
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError):
-        return []
+        return pa.schema([])
 
 
 def read_parquet(path: Path, form: Form) -> Dataset:

@@ -5,7 +5,7 @@ is imported.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 VARIABLE = "FER2013"
 DATA_HELP = (
-    "FER2013 as CSV, parquet or folder; other images as folder, parquet or .npz; other numbers, or texts, as .npz, "
-    "CSV or parquet (docs/data.md)"
+    "FER2013 as CSV, parquet or folder; other images as folder, parquet, .npz, or a CSV of their files' names; "
+    "other numbers, or texts, as .npz, CSV or parquet (docs/data.md)"
 )
 SUBJECTS_HELP = (
     "whom an image shows, where people are seen several times: a regular expression in the file's name, of which the "
@@ -109,12 +109,14 @@ def read(
 
         return with_votes(synthetic_faces(form=form))
     path, subjects = source.path, source.subjects
-    if unreadable is not None and path.is_dir():  # the cache holds no data set with images left out
-        return _how_to_read(path, subjects).images(form, progress, unreadable)
     from fer_core.data.cache import cached
 
     with _named(path):
-        dataset = cached(path, form, lambda: _how_to_read(path, subjects).images(form, progress, None), subjects)
+        how = _how_to_read(path, subjects)
+        beside = how.files()
+        if unreadable is not None and (path.is_dir() or beside):  # the cache has no data set with images left out
+            return how.images(form, progress, unreadable)
+        dataset = cached(path, form, lambda: how.images(form, progress, None), subjects, beside)
     if source.labels is None:
         return dataset
     from fer_core.data import ferplus
@@ -152,10 +154,13 @@ def _named(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _HowToRead:
-    """`images(form, progress, unreadable)` reads everything, `listing()` what there is, if that takes less."""
+    """`images(form, progress, unreadable)` reads everything, `listing()` what there is, if that takes less. `files()`
+    are what is read beside the path.
+    """
 
     images: Callable[..., "Dataset"]
     listing: "Callable[[], Listing | None] | None" = None
+    files: Callable[[], Sequence[Path]] = tuple
 
 
 def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
@@ -179,27 +184,63 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         magic = file.read(4)
     if magic == b"PAR1":
         from fer_core.data.hub_reader import holds_images, list_hub, read_hub
-        from fer_core.data.parquet_reader import column_names, list_parquet, read_parquet
+        from fer_core.data.parquet_reader import list_parquet, read_parquet, schema_of
         from fer_core.data.subjects import check_nobody_is_named
-        from fer_core.data.table_reader import is_table, read_parquet_table
 
         if holds_images(path):
             files = [(path, 0)]
             return _HowToRead(
                 partial(read_hub, path.stem, files, subjects), partial(list_hub, path.stem, files, subjects)
             )
-        if is_table(column_names(path)):
-            read_it = partial(read_parquet_table, path, subjects)
-            return _HowToRead(lambda *_: read_it(), lambda: read_it().listing)
+        if (how := _of_table(path, schema_of(path).names, subjects)) is not None:
+            return how
         check_nobody_is_named(path, subjects)
         return _HowToRead(lambda form, *_: read_parquet(path, form), partial(list_parquet, path))
     if path.suffix == ".npz":
         from fer_core.data.array_reader import list_arrays, read_arrays
 
         return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
-    from fer_core.data.csv_reader import list_csv, read_csv
+    from fer_core.data.archives import is_packed
 
-    return _HowToRead(lambda form, *_: read_csv(path, form, subjects), partial(list_csv, path, subjects))
+    if is_packed(path):  # which takes long to look into
+        return _HowToRead(
+            lambda *given: _of_csv(path, subjects).images(*given), lambda: _packed_listing(path, subjects)
+        )
+    return _of_csv(path, subjects)
+
+
+def _packed_listing(path: Path, subjects: str | None) -> "Listing | None":
+    from fer_core.data.table_reader import SOON_READ
+
+    if path.stat().st_size > SOON_READ:
+        return None
+    listing = _of_csv(path, subjects).listing
+    return None if listing is None else listing()
+
+
+def _of_csv(path: Path, subjects: str | None) -> _HowToRead:
+    from fer_core.data.csv_reader import csv_columns, read_csv
+    from fer_core.data.subjects import check_nobody_is_named
+
+    if (how := _of_table(path, csv_columns(path), subjects)) is not None:
+        return how
+    check_nobody_is_named(path, subjects)
+    return _HowToRead(lambda form, *_: read_csv(path, form))
+
+
+def _of_table(path: Path, columns: Sequence[str], subjects: str | None) -> _HowToRead | None:
+    """How to read a table with these columns, of features or of names of image files; None of FER2013's pixels."""
+    from fer_core.data.table_reader import file_column, is_table, list_features, read_features
+
+    if not is_table(columns):
+        return None
+    if file_column(columns) is None:
+        return _HowToRead(lambda *_: read_features(path, subjects), partial(list_features, path, subjects))
+    from fer_core.data.listed_files import files_of, list_files, read_files
+
+    return _HowToRead(
+        partial(read_files, path, subjects), partial(list_files, path, subjects), partial(files_of, path, subjects)
+    )
 
 
 def _existing(path: Path, name: str) -> Path:

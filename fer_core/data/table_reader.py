@@ -3,19 +3,20 @@
 The label stands in a column `label`, or another of LABELS, as text or a whole number; numbers that are to be learned
 instead in columns such as `target.valence` and `target.arousal`; an example's part, if the file says so, in `split`,
 or another of SPLIT. All columns beside these are what is learned from: numbers, one a feature, in their order; or a
-single column with a text, or with a list of numbers, of one length in all rows.
+single column with a text, or with a list of numbers, of one length in all rows. Where a column `image`, or another of
+FILES, names files, that is images (`listed_files`).
 """
 
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fer_core.data.archives import open_csv
 from fer_core.data.classes import MOST_CLASSES, in_order, named
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.data.dataset import SPLITS, TRAINING, USAGES, Dataset, Listing, in_halves
@@ -25,7 +26,9 @@ from fer_core.errors import InputError
 
 LABELS = ("label", "labels", "emotion", "expression", "class", "target")
 SPLIT = ("split", "usage", "partition")
+FILES = ("image", "img", "file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img_path")
 PIXELS = "pixels"  # which FER2013 has
+SOON_READ = 32 << 20  # bytes of a CSV, in about a second
 PART_NAMES = {**SPLITS, **{usage.lower(): code for code, usage in enumerate(USAGES)}}
 
 
@@ -36,26 +39,45 @@ def is_table(columns: Sequence[str]) -> bool:
     return bool(answers) and PIXELS not in names and len({*names} - {*answers, *SPLIT}) > 0
 
 
-def read_csv_table(path: Path, name: str, file: BinaryIO, subjects: str | None) -> Dataset:
-    """The CSV in `file`, which is called `name`. subjects: the column that says whom a row is of, if any.
+def file_column(columns: Sequence[str]) -> str | None:
+    """Which of the columns names files, if one does."""
+    return next((name for name in columns if name.strip().lower() in FILES), None)
+
+
+def read_features(path: Path, subjects: str | None) -> Dataset:
+    """The features in `path`, a CSV, packed or not, or a parquet file. subjects: the column that says whom a row is
+    of, if any.
 
     Raises InputError naming the file, the row (1 is the first after the header) and the column.
     """
-    header = read_header(path, file)
-    return _read(path, name, read_rows(path, file, _roles(path, header, subjects).values(), long=True), subjects)
+    name, table = read_table(path, subjects)
+    others = {*_roles(path, table.column_names, subjects).values(), *targets_in(table.column_names)}
+    return list_rows(path, name, table, subjects).with_images(_features(path, table, others))
 
 
-def read_parquet_table(path: Path, subjects: str | None) -> Dataset:
-    """The same of the parquet file `path`."""
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as problem:
-        raise InputError(f"{path}: cannot be read as parquet ({str(problem).splitlines()[0][:200]}).") from None
-    return _read(path, path.stem, table, subjects)
+def list_features(path: Path, subjects: str | None) -> Listing | None:
+    """What they are; None of a CSV that takes long to unpack and read."""
+    is_long = path.suffix != ".parquet" and path.stat().st_size > SOON_READ
+    return None if is_long else read_features(path, subjects).listing
 
 
-def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Dataset:
-    table = _plain(path, table)
+def read_table(path: Path, subjects: str | None) -> tuple[str, pa.Table]:
+    """What `path` is called, and its rows: of a CSV what says what or who something is, or names a file, as text."""
+    if path.suffix == ".parquet":
+        try:
+            return path.stem, _plain(path, pq.read_table(path))
+        except (pa.ArrowException, OSError) as problem:
+            reason = str(problem).splitlines()[0][:200]
+            raise InputError(f"{path}: cannot be read as parquet ({reason}).") from None
+    file, name = open_csv(path)
+    with file:
+        header = read_header(path, file)
+        texts = [*_roles(path, header, subjects).values(), *filter(None, [file_column(header)])]
+        return name, _plain(path, read_rows(path, file, texts, long=True))
+
+
+def list_rows(path: Path, name: str, table: pa.Table, subjects: str | None) -> Listing:
+    """What is known of the rows beside what is learned from. Raises InputError as `read_features` does."""
     roles = _roles(path, table.column_names, subjects)
     if not table.num_rows:
         raise InputError(f"{path}: columns and no rows.")
@@ -64,7 +86,7 @@ def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Datas
         labels, classes = np.zeros(table.num_rows, np.uint8), target_names(targets)
     else:
         labels, classes = _labels(path, roles["label"], cells["label"])
-    listing = Listing(
+    return Listing(
         name,
         labels,
         _usages(path, roles.get("split"), cells.get("split"), table.num_rows),
@@ -72,7 +94,6 @@ def _read(path: Path, name: str, table: pa.Table, subjects: str | None) -> Datas
         None if subjects is None else checked(cells["subject"], subjects),
         targets=np.column_stack([_target(path, name, table[name]) for name in targets]) if targets else None,
     )
-    return listing.with_images(_features(path, table, {*roles.values(), *targets}))
 
 
 def _target(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
@@ -141,7 +162,7 @@ def _first(known: Sequence[str], names: Collection[str]) -> str | None:
 
 def _words(path: Path, column: str, cells: pa.ChunkedArray) -> list[str]:
     """The cells of a column that says what or who something is, as text."""
-    if not (_is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_boolean(cells.type)):
+    if not (is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_boolean(cells.type)):
         raise InputError(
             f"{path}: the column {column} is {cells.type}, expected text or whole numbers. {hint(column)}"
         )
@@ -170,7 +191,7 @@ def _features(path: Path, table: pa.Table, others: Collection[str]) -> np.ndarra
     if not names:
         raise InputError(f"{path}: has the columns {', '.join(table.column_names)}, and none to learn from.")
     columns = [table[name] for name in names]
-    if len(columns) == 1 and _is_text(columns[0].type):
+    if len(columns) == 1 and is_text(columns[0].type):
         return _texts(path, names[0], columns[0])
     if len(columns) == 1 and _is_list(columns[0].type):
         return _lists(path, names[0], columns[0])
@@ -207,7 +228,7 @@ def _what(column: pa.ChunkedArray) -> str:
     """What a column holds that holds no numbers: of text, the first that is none."""
     if pa.types.is_null(column.type):
         return "empty"
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return str(column.type)
     row, cell = next((n, cell) for n, cell in enumerate(column.to_pylist()) if cell is not None and not _reads(cell))
     return f"text, in row {row + 1} '{cell[:20]}'"
@@ -222,7 +243,8 @@ def _reads(cell: str) -> bool:
     return True
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether cells of this type are text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
