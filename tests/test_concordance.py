@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fer_core.data.protocols import Learning
@@ -209,4 +210,18 @@ def test_a_study_is_judged_by_concordance(study: FinishedStudy, tmp_path: Path) 
     assert report([str(study.folder), "--out", str(tmp_path)]) == 0
     html = (tmp_path / "index.html").read_text()
     assert "concordance without twins" in html
+    assert (tmp_path / "answers.png").exists()
+    assert "Every target by itself" in html
+    table = pd.read_csv(tmp_path / "targets.csv").set_index(["target", "measure", "arm"])
+    of_arms = table[table["baseline"].isna()]
+    assert len(of_arms) == 2 * 3 * 2
+    for arm in found.arms:
+        by_itself = [of_arms.loc[(name, "concordance", arm.arm), "value"] for name in ("valence", "arousal")]
+        assert np.mean(by_itself) == pytest.approx(arm.estimates["score"].value)
+    gaps = table[table["baseline"] == "squared"].loc[("arousal", "correlation", "absolute")]
+    assert gaps["value"] == pytest.approx(
+        found.targets["arousal", "correlation"].arms["absolute"].value
+        - found.targets["arousal", "correlation"].arms["squared"].value
+    )
+    assert "root mean square error" in (tmp_path / "targets.tex").read_text()
     assert "the whole interval within 0.0200 of zero" in html

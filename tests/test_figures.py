@@ -1,5 +1,6 @@
 """What figures of a study with many arms or few trials look like, where it can be measured."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from study.analysis.answers import Scores
 from study.analysis.findings import find
 from study.report.figures import registry
 from study.report.figures.style import MOST_ARMS, SETTINGS, Subject
@@ -26,10 +28,24 @@ def many_arms(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return Subject(find([study])[0], faces=np.zeros((140, 48, 48), dtype=np.uint8))
 
 
+def of_numbers(subject: Subject) -> Subject:
+    """The same study as if its networks had answered with numbers."""
+    images, draw = np.arange(140), np.random.default_rng(0)
+    targets = draw.normal(0, 1, (140, 2))
+    trials = [trial for arm in subject.found.arms for trial in arm.confirmations["trial"]]
+    scores = {
+        trial: Scores(images, np.zeros((140, 1)), answers=targets + draw.normal(0, 1, (140, 2)), targets=targets)
+        for trial in trials
+    }
+    evidence = subject.found.evidence
+    record = {**evidence.record, "targets": ["valence", "arousal"]}
+    return Subject(replace(subject.found, evidence=replace(evidence, scores=scores, records=(record,))))
+
+
 @pytest.mark.parametrize("figure", registry.FIGURES, ids=lambda figure: figure.name)
 def test_a_legend_stays_within_its_figure_and_off_what_is_drawn(figure: registry.Figure, many_arms: Subject) -> None:
     with mpl.rc_context(SETTINGS):
-        drawing = figure.draw(many_arms)
+        drawing = figure.draw(of_numbers(many_arms) if figure.name == "answers" else many_arms)
         assert drawing is not None
         drawing.draw_without_rendering()
     for legend in _legends(drawing):

@@ -52,13 +52,15 @@ class Answers:
 @dataclass(frozen=True)
 class Scores:
     """What one trial's answers to n test images scored: summands, (n, m) float, as `fer_core.summaries` has them. The
-    rest as `Answers` has it.
+    rest as `Answers` has it. answers, targets: (n, k) float; None where it is only known what they scored.
     """
 
     images: np.ndarray
     summands: np.ndarray
     distinct: np.ndarray | None = None
     subjects: np.ndarray | None = None
+    answers: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -68,8 +70,8 @@ class Scores:
     def on(self, images: np.ndarray) -> "Scores":
         """Those of `images` alone, all of which it has, in order."""
         at = np.searchsorted(self.images, images)
-        distinct, subjects = (None if part is None else part[at] for part in (self.distinct, self.subjects))
-        return Scores(images, self.summands[at], distinct, subjects)
+        known = (self.distinct, self.subjects, self.answers, self.targets)
+        return Scores(images, self.summands[at], *(None if part is None else part[at] for part in known))
 
 
 def answers_by_trial(predictions: pa.Table) -> dict[str, Answers]:
@@ -96,26 +98,24 @@ def scores_by_trial(table: pa.Table) -> dict[str, Scores]:
     """What every trial's answers scored."""
     if not table.num_rows:
         return {}
-    images, each = table["image"].to_numpy(), _summands(table)
-    known, shown = _distinct(table), _subjects(table)
+    answers, targets = (_numbers(table, name) for name in ("answers", "targets"))
+    if not table["score"].null_count:
+        each = summands(MEAN, table["score"].to_numpy(), np.empty(0))
+    else:
+        assert answers is not None
+        assert targets is not None
+        each = summands(CONCORDANCE, answers, targets)
+    images, known = table["image"].to_numpy(), (_distinct(table), _subjects(table), answers, targets)
     return {
-        trial: Scores(
-            images[rows],
-            each[rows],
-            None if known is None else known[rows],
-            None if shown is None else shown[rows],
-        )
+        trial: Scores(images[rows], each[rows], *(None if part is None else part[rows] for part in known))
         for trial, rows in _rows_by_trial(table).items()
     }
 
 
-def _summands(table: pa.Table) -> np.ndarray:
-    if not table["score"].null_count:
-        return summands(MEAN, table["score"].to_numpy(), np.empty(0))
-    answers, targets = (
-        pc.list_flatten(table[name]).to_numpy().reshape(table.num_rows, -1) for name in ("answers", "targets")
-    )
-    return summands(CONCORDANCE, answers, targets)
+def _numbers(table: pa.Table, name: str) -> np.ndarray | None:
+    """Lists of one length, (n, k), where all rows have one."""
+    cells = table[name]
+    return None if cells.null_count else pc.list_flatten(cells).to_numpy().reshape(table.num_rows, -1)
 
 
 def _distinct(table: pa.Table) -> np.ndarray | None:

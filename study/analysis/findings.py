@@ -1,7 +1,7 @@
 """All that a study says, from its tables alone: arms, comparisons, and the answer to its question in words."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.arms import ArmFindings, arm_findings
+from study.analysis.by_target import by_target
 from study.analysis.column import Column
 from study.analysis.comparisons import Comparison, compare_arms
 from study.analysis.effects import Effect, find_effects
@@ -42,6 +43,7 @@ class Findings:
     """claim: the verdict on what is claimed, such as the paper's gain, None where the study does not test it.
     elsewhere: what the same trainings say of other data that was tested, too, by its name. seen: accuracy by what was
     there to learn from; empty where that is not known. ensembles: one network of every arm, and all together.
+    targets: each of the numbers that were learned by itself, by its name and that of a measure.
     """
 
     evidence: Evidence
@@ -53,6 +55,7 @@ class Findings:
     elsewhere: Mapping[str, "Findings"]
     seen: Sequence[Column] = ()
     ensembles: Sequence[Column] = ()
+    targets: Mapping[tuple[str, str], Column] = field(default_factory=dict)
 
     @property
     def answer(self) -> str:
@@ -107,8 +110,8 @@ def findings(evidence: Evidence) -> Findings:
     others = {name: findings(elsewhere(evidence, name)) for name in evidence.elsewhere}
     seen = by_what_was_seen(evidence, arms, comparisons)
     claim = _claim(evidence, arms, comparisons)
-    ensembles = find_ensembles(evidence, arms, comparisons)
-    return Findings(evidence, arms, comparisons, effects, owed, claim, others, seen, ensembles)
+    ensembles, targets = find_ensembles(evidence, arms, comparisons), by_target(evidence, arms, comparisons)
+    return Findings(evidence, arms, comparisons, effects, owed, claim, others, seen, ensembles, targets)
 
 
 def with_likeness(found: Findings, likeness: pd.DataFrame) -> Findings:

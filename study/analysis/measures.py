@@ -164,7 +164,7 @@ def _sums(answers: Answers | Scores, group: np.ndarray) -> np.ndarray:
 
 
 def _by_image(sums: np.ndarray) -> np.ndarray:
-    return _ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 0], sums[..., 1])
 
 
 _mean_over_subjects = _jackknifed(_sums, _by_image, most=None)
@@ -183,13 +183,13 @@ def _macro_f1(confusions: np.ndarray) -> np.ndarray:
     """Mean over classes of 2 hits / (predicted + labelled), 0 for a class that is neither (van Rijsbergen 1979)."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
     both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
-    return _ratio(2 * hits, both).mean(axis=-1)
+    return ratio(2 * hits, both).mean(axis=-1)
 
 
 def _balanced_accuracy(confusions: np.ndarray) -> np.ndarray:
     """The mean recall over the classes that occur (Brodersen et al. 2010)."""
     hits, labelled = np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1)
-    return _ratio(_ratio(hits, labelled).sum(axis=-1), (labelled > 0).sum(axis=-1).astype(float))
+    return ratio(ratio(hits, labelled).sum(axis=-1), (labelled > 0).sum(axis=-1).astype(float))
 
 
 def _confidences(answers: Answers, group: np.ndarray) -> np.ndarray:
@@ -208,15 +208,18 @@ def confidence_bin(confidence: np.ndarray) -> np.ndarray:
 
 def _calibration_error(bins: np.ndarray) -> np.ndarray:
     """Expected calibration error: the mean over images of |accuracy - confidence| of their bin (ibid., eq. 3)."""
-    return _ratio(np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1), bins[..., 0].sum(axis=-1))
+    return ratio(np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1), bins[..., 0].sum(axis=-1))
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole, 0 where the whole is 0."""
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
-def _of_counts(title: str, column: str | None, count: Count, value: Value) -> Measure:
+def of_counts(title: str, column: str | None, count: Count, value: Value) -> Measure:
+    """A function of sums over images. count: (groups, ...) sums over an answer's images; value: of such sums, over
+    their last axes.
+    """
     return Measure(title, column, _jackknifed(count, value), _in_folds(count, value))
 
 
@@ -224,10 +227,10 @@ ACCURACY = Measure("accuracy", "test_accuracy", _mean, _mean_over_folds)
 MEASURES = {
     "accuracy": ACCURACY,
     "accuracy_distinct": _without_twins(ACCURACY, "test_accuracy_distinct"),
-    "macro_f1": _of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
-    "balanced_accuracy": _of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
+    "macro_f1": of_counts("macro F1", "test_macro_f1", _confusions, _macro_f1),
+    "balanced_accuracy": of_counts("balanced accuracy", "test_balanced_accuracy", _confusions, _balanced_accuracy),
     "calibration_error": replace(
-        _of_counts("calibration error", None, _confidences, _calibration_error),
+        of_counts("calibration error", None, _confidences, _calibration_error),
         higher_is_better=False,
         of_probabilities=True,
     ),
@@ -246,13 +249,13 @@ def _of(score: Score) -> dict[str, Measure]:
     if score.over == MEAN:
         whole = Measure(score.title, column, _mean, _mean_over_folds)
     else:
-        whole = _of_counts(score.title, column, _sums_of_summands, partial(_of_sums, score.over))
+        whole = of_counts(score.title, column, _sums_of_summands, partial(_of_sums, score.over))
     whole = replace(whole, higher_is_better=score.higher_is_better, of_scores=True, scale=scores_in(score.unit))
     return {SCORE: whole, "score_distinct": _without_twins(whole, None)}
 
 
 def _of_sums(over: str, sums: np.ndarray) -> np.ndarray:
-    return value(over, _ratio(sums[..., 1:], np.broadcast_to(sums[..., :1], sums[..., 1:].shape)))
+    return value(over, ratio(sums[..., 1:], np.broadcast_to(sums[..., :1], sums[..., 1:].shape)))
 
 
 def measures_of(record: Mapping[str, Any]) -> Mapping[str, Measure]:

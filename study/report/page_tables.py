@@ -57,6 +57,7 @@ def page_tables(found: Findings) -> list[PageTable]:
         _arms(found),
         _seen(found),
         _ensembles(found),
+        _targets(found),
         *others,
         _effort(found),
         _table_1(found),
@@ -200,6 +201,25 @@ def _ensembles(found: Findings) -> PageTable:
     )
     headings = ["arm, or pair", *(one.title for one in found.ensembles)]
     return PageTable(ENSEMBLES, note, headings, _column_cells(found.ensembles))
+
+
+def _targets(found: Findings) -> PageTable:
+    measures = list(dict.fromkeys(title for _, title in found.targets))
+    rows = []
+    for target in dict.fromkeys(name for name, _ in found.targets):
+        columns = [found.targets[target, measure].estimates for measure in measures]
+        for (arm, baseline, _), *others in zip(*[columns[0], *columns], strict=True):
+            signed, scale = baseline is not None, found.evidence.judged_by.scale
+            word = scale.gap if signed else scale.bare
+            cells = [
+                Cell(f"{word(one.value)} ({interval(one, signed, scale)})", _number(one.value)) for *_, one in others
+            ]
+            rows.append([Cell(f"{arm} - {baseline}" if signed else arm), Cell(target), *cells])
+    note = (
+        "What is learned, each by itself. A concordance is below the correlation where answers lie off, or spread "
+        "less than what is true. Intervals as above, of differences uncorrected."
+    )
+    return PageTable("Every target by itself", note, ["arm, or pair", "target", *measures], rows)
 
 
 def _seen(found: Findings) -> PageTable:

@@ -1,4 +1,4 @@
-"""`arms`, `comparisons`, `effects`, `seen`, `ensembles`: parquet, CSV, LaTeX; and all but `seen` of other data, too.
+"""`arms`, `comparisons`, `effects`, `seen`, `ensembles`, `targets`: parquet, CSV, LaTeX; most of other data, too.
 
 Their columns are documented in `results/README.md`.
 """
@@ -60,8 +60,13 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         **{"looks": I, "folds": I, "searches": I, "networks": I},
         **{f"{name}{bound}": F for name in ("one", "together") for bound in BOUNDS},
     },
+    "targets": {
+        **{"study": S, "target": S, "measure": S, "images": I, "arm": S, "baseline": S},
+        **{"looks": I, "folds": I, "searches": I, "seeds": I},
+        **{"value": F, "low": F, "high": F, "standard_error": F},
+    },
 }
-OPTIONAL = ("effects", "seen", "ensembles")  # written only where there is something to say
+OPTIONAL = ("effects", "seen", "ensembles", "targets")  # written only where there is something to say
 
 
 ELSEWHERE = "elsewhere"
@@ -72,7 +77,7 @@ def write_tables(found: Sequence[Findings], folders: Sequence[Path], report: Pat
     """Write the tables: parquet into every one of `folders`, CSV and LaTeX into `report`. Returns the files.
 
     `effects` only where a study crosses factors, `seen` where it is known what was there to learn from, `ensembles`
-    where an arm has several networks,
+    where an arm has several networks, `targets` where it is known which numbers were answered,
     `elsewhere_arms` and so on where other data was tested, too.
     """
     written = []
@@ -136,9 +141,19 @@ def effect_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
 def seen_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
     """A row an arm and a pair of arms of every study, for every part of its test images."""
     return [
-        _seen_row(one, part, arm, baseline, estimate)
+        _column_row(one, {"seen": part.title}, part, arm, baseline, estimate)
         for one in found
         for part in one.seen
+        for arm, baseline, estimate in part.estimates
+    ]
+
+
+def target_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
+    """A row an arm and a pair of arms of every study, for every target and measure of it."""
+    return [
+        _column_row(one, {"target": target, "measure": measure}, part, arm, baseline, estimate)
+        for one in found
+        for (target, measure), part in one.targets.items()
         for arm, baseline, estimate in part.estimates
     ]
 
@@ -202,6 +217,21 @@ def ensembles_latex(found: Sequence[Findings]) -> str:
     return _columns_latex(found, ENSEMBLES, lambda one: one.ensembles, lambda column: column.title)
 
 
+def targets_latex(found: Sequence[Findings]) -> str:
+    """Every target by itself, likewise."""
+    rows: dict[tuple[str, str, str | None, str], dict[str, str]] = {}
+    for one in found:
+        scale = one.evidence.judged_by.scale
+        for (target, measure), part in one.targets.items():
+            for arm, baseline, estimate in part.estimates:
+                name = arm if baseline is None else f"{arm} - {baseline}"
+                start = {**_study_cell(found, one), "arm, or pair": name, "target": target}
+                text = None if baseline is None else scale.gap(estimate.value)
+                row = rows.setdefault((label(one), arm, baseline, target), start)
+                row[measure] = _with_margin(estimate, scale, text)
+    return _latex(list(rows.values()), "Every target by itself, with the margin of the interval.")
+
+
 def _columns_latex(
     found: Sequence[Findings],
     title: str,
@@ -223,6 +253,7 @@ TABLES: dict[str, tuple[Rows, Callable[[Sequence[Findings]], str]]] = {
     "effects": (effect_rows, effects_latex),
     "seen": (seen_rows, seen_latex),
     "ensembles": (ensemble_rows, ensembles_latex),
+    "targets": (target_rows, targets_latex),
 }
 
 
@@ -305,10 +336,12 @@ def _ensemble_row(
     return {name: _finite(value) for name, value in row.items()}
 
 
-def _seen_row(found: Findings, part: Column, arm: str, baseline: str | None, one: Estimate) -> dict[str, Any]:
+def _column_row(
+    found: Findings, said: Mapping[str, str], part: Column, arm: str, baseline: str | None, one: Estimate
+) -> dict[str, Any]:
     row = {
         "study": label(found),
-        "seen": part.title,
+        **said,
         "images": part.images,
         "arm": arm,
         "baseline": baseline,

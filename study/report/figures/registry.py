@@ -13,6 +13,7 @@ from study.report.figures.learning import curves
 from study.report.figures.outcome import differences, elsewhere, factors, table_1
 from study.report.figures.seen import seen
 from study.report.figures.style import Subject
+from study.report.figures.targets import answers
 from study.report.figures.tuning import hyperparameters, importance, untuned
 
 
@@ -76,6 +77,14 @@ FIGURES = (
         confusions,
         elsewhere=True,
         of_classes=True,
+    ),
+    Figure(
+        "answers",
+        "Answers beside what is true",
+        "How many test images have which target and which answer, over all seeds of the confirmation, darker for "
+        "more. Dotted: answers that are right. A column an arm, a row a target, of the first four.",
+        "",  # of classes there are the matrices
+        answers,
     ),
     Figure(
         "seen",
