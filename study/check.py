@@ -78,10 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
     _quiet()
     good = True
     for arm in space.arms:
-        print(f"{arm.name}:", flush=True)
         plan = plan_of(space)
         dataset = _read(options.data, first_config(plan, arm).data.form)
         check_inputs(plan, dataset.listing)
+        print(f"{arm.name}:", flush=True)
         learning = _some(dataset, options.images)
         try:
             for one in check_arm(space, arm, learning):

@@ -23,8 +23,9 @@ from fer_core.summaries import CONCORDANCE, ROOT, result
 from fer_core.training import Training
 from search_spaces.catalogue import load_space
 from search_spaces.score import OF_NUMBERS, Score
-from search_spaces.space import Space
+from search_spaces.space import Float, Space
 from study.analysis.findings import find
+from study.check import check_arm
 from study.planning.inputs import check_inputs
 from study.records.folder import read_study
 from study.records.parquet import read_table
@@ -252,6 +253,23 @@ def test_a_configuration_of_another_study_goes_by_what_judges_this_one() -> None
     for measure, goal in goals.items():
         given = plan(judged(measure), own=[of_classes, of_numbers, last])
         assert [one.train.monitor for one in given.own] == [goal, goal, "last"]
+
+
+def test_a_network_of_ones_own_is_checked_on_numbers(tmp_path: Path, learning: Learning) -> None:
+    def flat(x, settings):  # type: ignore[no-untyped-def]
+        return keras.layers.Dense(settings["units"])(keras.layers.Flatten()(x))
+
+    space = Space(
+        name="flat",
+        question="Does it hold?",
+        network=flat,
+        measure=OF_NUMBERS["root_mean_square_error"],
+        fixed={"units": 4},
+        nuisance={"train.learning_rate": Float(1e-4, 1e-3, log=True)},
+    )
+    held = list(check_arm(space, space.arms[0], learning))
+    assert [one.holds for one in held] == [True] * 6
+    assert held[0].what.startswith("trains and predicts: ")
 
 
 @pytest.fixture(scope="module")

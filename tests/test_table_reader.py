@@ -58,6 +58,15 @@ def test_every_column_beside_label_part_and_person_is_a_feature(name: str, tmp_p
     assert (data.name, default_protocol(data)) == ("units", "challenge")
 
 
+def test_a_file_is_what_is_in_it_whatever_it_is_called(tmp_path: Path) -> None:
+    path = written(tmp_path, UNITS, "units.parquet")
+    renamed = path.rename(tmp_path / "units.table")
+    assert read_path(renamed, "person").features == Features((3,), "float64")
+    listing = list_images(find_source(str(renamed), subjects="person"))
+    assert listing is not None
+    assert listing.features == Features((3,), "float64")
+
+
 @pytest.mark.parametrize("name", ["units.csv", "units.parquet"])
 def test_it_is_the_data_of_the_same_arrays(name: str, tmp_path: Path) -> None:
     parts = {"train": slice(0, 20), "val": slice(20, 40), "test": slice(40, 60)}

@@ -13,6 +13,13 @@ from fer_core.errors import InputError
 from fer_core.form import PAPERS, Form
 
 SIDE = PAPERS.side  # in which FER2013 is held
+MAGIC = b"PAR1"
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file is one, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def schema_of(path: Path) -> pa.Schema:

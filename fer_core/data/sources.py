@@ -180,11 +180,11 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
             "train*.parquet and test*.parquet, or a file classes.txt that says which names of files are which class, "
             "a line such as '*.AN*: angry' each."
         )
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == b"PAR1":
+    from fer_core.data.archives import is_packed
+    from fer_core.data.parquet_reader import is_parquet, list_parquet, read_parquet, schema_of
+
+    if is_parquet(path):
         from fer_core.data.hub_reader import holds_images, list_hub, read_hub
-        from fer_core.data.parquet_reader import list_parquet, read_parquet, schema_of
         from fer_core.data.subjects import check_nobody_is_named
 
         if holds_images(path):
@@ -200,8 +200,6 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         from fer_core.data.array_reader import list_arrays, read_arrays
 
         return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
-    from fer_core.data.archives import is_packed
-
     if is_packed(path):  # which takes long to look into
         return _HowToRead(
             lambda *given: _of_csv(path, subjects).images(*given), lambda: _packed_listing(path, subjects)

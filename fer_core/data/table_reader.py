@@ -20,6 +20,7 @@ from fer_core.data.archives import open_csv
 from fer_core.data.classes import MOST_CLASSES, in_order, named
 from fer_core.data.csv_file import read_header, read_rows
 from fer_core.data.dataset import SPLITS, TRAINING, USAGES, Dataset, Listing, in_halves
+from fer_core.data.parquet_reader import is_parquet
 from fer_core.data.subjects import OPTION, checked
 from fer_core.data.target_columns import hint, target_names, targets_in
 from fer_core.errors import InputError
@@ -57,13 +58,13 @@ def read_features(path: Path, subjects: str | None) -> Dataset:
 
 def list_features(path: Path, subjects: str | None) -> Listing | None:
     """What they are; None of a CSV that takes long to unpack and read."""
-    is_long = path.suffix != ".parquet" and path.stat().st_size > SOON_READ
+    is_long = not is_parquet(path) and path.stat().st_size > SOON_READ
     return None if is_long else read_features(path, subjects).listing
 
 
 def read_table(path: Path, subjects: str | None) -> tuple[str, pa.Table]:
     """What `path` is called, and its rows: of a CSV what says what or who something is, or names a file, as text."""
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         try:
             return path.stem, _plain(path, pq.read_table(path))
         except (pa.ArrowException, OSError) as problem:
