@@ -255,7 +255,7 @@ def test_a_configuration_of_another_study_goes_by_what_judges_this_one() -> None
         assert [one.train.monitor for one in given.own] == [goal, goal, "last"]
 
 
-def test_a_network_of_ones_own_is_checked_on_numbers(tmp_path: Path, learning: Learning) -> None:
+def test_a_network_of_ones_own_is_checked_on_numbers(learning: Learning) -> None:
     def flat(x, settings):  # type: ignore[no-untyped-def]
         return keras.layers.Dense(settings["units"])(keras.layers.Flatten()(x))
 
