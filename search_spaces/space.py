@@ -31,7 +31,7 @@ from fer_core.script import Script
 from fer_core.trainer import Trainer
 from search_spaces.claim import Claim
 from search_spaces.parameter import Choice, Float, Int, Parameter
-from search_spaces.score import SCORE, Score
+from search_spaces.score import OF_NUMBERS, SCORE, Score
 
 __all__ = ["Arm", "Choice", "Claim", "Float", "Int", "Parameter", "Score", "Space"]
 
@@ -61,7 +61,7 @@ class Space:
     constraints: what a proposed configuration must fulfil, in words, with the test of it.
     fixed: settings that differ from the paper's, the same in every trial.
     measure: what chooses on validation and judges on the test, one of `MEASURES`, or a `Score`: of its trainer's, or
-    of the numbers that a network answers.
+    of the numbers that a network answers, by name where it is one of `OF_NUMBERS`.
     network: a function of one's own instead of the paper's network: from a tensor (batch, side, side, channels) of
     pixels, 0 to 1, augmented, or what the data holds instead, as it is, and the settings, to features (batch, n),
     which a last layer then reads, with a softmax where it tells classes. All but the settings `model.*` stay.
@@ -88,6 +88,8 @@ class Space:
     claim: Claim | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.measure, str) and self.measure in OF_NUMBERS:
+            object.__setattr__(self, "measure", OF_NUMBERS[self.measure])
         self._check_brought()
         claimed = [*self.scientific, *self.nuisance, *self.fixed]
         for name in claimed:
@@ -108,7 +110,7 @@ class Space:
 
     def _check_brought(self) -> None:
         if self.score is None and self.measure not in MEASURES:
-            expected = f"{', '.join(MEASURES)}, or a Score"
+            expected = f"{', '.join((*MEASURES, *OF_NUMBERS))}, or a Score"
             raise InputError(f"space {self.name}: measure {self.measure}, expected {expected}.")
         if self.score is not None and self.trainer is None and not self.score.scoring.of_answers:
             raise InputError(

@@ -22,7 +22,6 @@ from fer_core.data.sources import find_source
 from fer_core.errors import InputError
 from fer_core.size import parameters
 from search_spaces.catalogue import load_space
-from search_spaces.score import OF_NUMBERS
 from search_spaces.space import PROTOCOL, Space
 from study.arguments import (
     asked_cluster,
@@ -108,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _judged_by(space: Space, measure: str) -> Space:
     if space.score is not None:
         raise InputError(f"--measure {measure}: the space {space.name} is judged by its own score.")
-    return replace(space, measure=OF_NUMBERS.get(measure, measure))
+    return replace(space, measure=measure)
 
 
 def _measured_share(console: "Console", plan: Plan, material: Material, cpus_a_gpu: float) -> float | None:

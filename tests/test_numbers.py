@@ -194,7 +194,7 @@ def test_a_saved_network_says_numbers_for_image_files(
 
 
 def judged(by: str | Score, **settings: object) -> Space:
-    return replace(load_space("se_placement"), measure=OF_NUMBERS.get(str(by), by), **settings)  # type: ignore[arg-type]
+    return replace(load_space("se_placement"), measure=by, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,8 @@ def test_a_network_has_no_score_of_its_own() -> None:
     with pytest.raises(InputError, match="higher_is_better=False"):
         Score("error", each=ABSOLUTE)
     with pytest.raises(InputError, match="expected highest_score or last"):
-        replace(load_space("epoch_choice"), measure=OF_NUMBERS["concordance"])
+        replace(load_space("epoch_choice"), measure="concordance")
+    assert judged("concordance").score == OF_NUMBERS["concordance"]
 
 
 def test_a_configuration_of_another_study_goes_by_what_judges_this_one() -> None:
@@ -263,7 +264,7 @@ def test_a_network_of_ones_own_is_checked_on_numbers(learning: Learning) -> None
         name="flat",
         question="Does it hold?",
         network=flat,
-        measure=OF_NUMBERS["root_mean_square_error"],
+        measure="root_mean_square_error",
         fixed={"units": 4},
         nuisance={"train.learning_rate": Float(1e-4, 1e-3, log=True)},
     )

@@ -227,7 +227,7 @@ class Predicts(Guess):
             {"trainer": None, "scientific": {}, "nuisance": {}},
             "absolute error judges, which takes a trainer of its own",
         ),
-        ({"measure": "error"}, "measure error, expected accuracy, macro_f1, balanced_accuracy, or a Score"),
+        ({"measure": "error"}, "measure error, expected accuracy, macro_f1, balanced_accuracy, .* or a Score"),
         ({"fixed": {"train.monitor": "loss"}}, "loss: .* judged by absolute error; expected lowest_score or last"),
         ({"fixed": {"train.monitor": "highest_score"}}, "expected lowest_score or last"),
         (

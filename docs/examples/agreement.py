@@ -13,13 +13,12 @@ Outcome:  undecided: +0.022 of a concordance of 0.66 (-0.148 to +0.193), where o
           (results/reference/agreement-ferplus; docs/findings.md, "Valence and arousal")
 """
 
-from search_spaces.score import OF_NUMBERS
 from search_spaces.space import Float, Space
 
 SPACE = Space(
     name="agreement",
     question="Should a network whose numbers are judged by their concordance be trained towards it, too?",
-    measure=OF_NUMBERS["concordance"],
+    measure="concordance",
     scientific={"train.regression_loss": ("squared", "absolute", "concordance")},
     nuisance={"train.learning_rate": Float(2e-4, 1e-2, log=True), "augment.shift": Float(0.0, 0.2)},
 )
