@@ -13,7 +13,7 @@ from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
 from fer_core.data.sources import find_source, list_images, read
 from fer_core.errors import InputError
 from fer_core.form import Form
-from tests.conftest import ONE_WORKER, run_module
+from tests.conftest import run_module
 
 ROWS = 60
 CLASSES = ("calm", "glad", "tired")
@@ -147,11 +147,7 @@ def test_the_audit_leaves_out_what_cannot_be_read(
     assert "row 4: " in out
 
 
-def test_a_study_of_them_runs(frame: pd.DataFrame, tmp_path: Path) -> None:
-    arguments = ("--space", "se_placement", "--data", written(tmp_path, frame), "--subjects", "person", *ONE_WORKER)
+def test_a_study_of_them_is_planned(frame: pd.DataFrame, tmp_path: Path) -> None:
+    arguments = ("--space", "se_placement", "--data", written(tmp_path, frame), "--subjects", "person")
     planned = run_module("study.run", *arguments, "--dry-run")
-    assert "all 20 images train, all 20 images validate, 20 are tested, 3 classes" in planned.out
-    small = ("--set", "model.width=0.0625", "--trials", 1, "--epochs", 1, "--seeds", 1)
-    done = run_module("study.run", *arguments, *small, "--out", tmp_path / "study")
-    assert done.status == 0, done.out + done.err
-    assert "60 images (20 Training, 20 PublicTest, 20 PrivateTest), 48 x 48 in grey, 3 classes" in done.out
+    assert "all 20 images train, all 20 images validate, 20 are tested, 3 classes, 48 x 48 in grey" in planned.out

@@ -282,7 +282,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(places: Path) -> FinishedStudy:
     folder = places.with_name("study")
     small = ("--set", "model.width=0.0625", "--set", "train.batch_size=16", "--set", "model.batch_norm_momentum=0.8")
-    effort = ("--trials", 2, "--epochs", 3, "--seeds", 2, *ONE_WORKER)
+    effort = ("--trials", 1, "--epochs", 2, "--seeds", 2, *ONE_WORKER)
     arguments = ("--space", "se_placement", "--data", places, "--measure", "concordance", *small, *effort)
     done = run_module("study.run", *arguments, "--out", folder)
     assert done.status == 0, done.out + done.err
