@@ -14,12 +14,13 @@ from fer_core.data.sources import DATA_HELP, LABELS_HELP, SUBJECTS_HELP, SYNTHET
 from fer_core.errors import InputError
 from search_spaces.catalogue import space_names
 from search_spaces.score import OF_NUMBERS
-from search_spaces.space import MEASURES
+from search_spaces.space import MEASURES, Space
 from study.cluster.machines import Cluster, share_out
 from study.export import read_configuration
 from study.plan import BUDGETS
-from study.records.folder import JUDGED, read_study
+from study.records.folder import JUDGED, MARGIN, read_study, score_record
 from study.records.place import Place
+from study.scale import SHARES, scores_in
 from study.watching.logs import LOGS, check_logs
 
 EXAMPLES = """examples:
@@ -47,6 +48,7 @@ REMEMBERED = (
     "keep_networks",
     "protocol",
     "measure",
+    "margin",
     "budget",
     "trials",
     "epochs",
@@ -128,6 +130,13 @@ def make_parser() -> Parser:
         help="what chooses on validation images and judges on test images (default: the space's, mostly accuracy); "
         "balanced_accuracy is the mean recall over the classes; an error, and concordance, is of numbers that are "
         "learned in the place of classes",
+    )
+    add(
+        "--margin",
+        type=positive,
+        metavar="X",
+        help="what counts as no difference between arms, in points or so much of a score; to be said beforehand "
+        "(default: less than the gain that is claimed; of a score without a claim nothing)",
     )
     add(
         "--folds",
@@ -269,6 +278,15 @@ def study_before(options: argparse.Namespace, place: Place | None) -> dict[str, 
 def remembered(options: argparse.Namespace) -> dict[str, Any]:
     """What a study's record keeps of its arguments, for `--resume`."""
     return {name: getattr(options, name) for name in REMEMBERED}
+
+
+def judged_record(options: argparse.Namespace, space: Space) -> dict[str, Any]:
+    """What a study's record says of how arms are judged: by what, and what counts as no difference, if that was said,
+    in the unit of what is recorded.
+    """
+    scale = SHARES if space.score is None else scores_in(space.score.unit)
+    said = {} if options.margin is None else {MARGIN: options.margin / scale.times}
+    return {"measure": space.judged_by, **score_record(space.score), **said}
 
 
 def plan_arguments(options: argparse.Namespace, source: Source, protocol: str, automatic: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from study.arguments import (
     asked_cluster,
     automatic_budget,
     check_packages,
+    judged_record,
     make_parser,
     on_gpus,
     plan_arguments,
@@ -55,7 +56,6 @@ from study.records.folder import (
     locked,
     now,
     read_study,
-    score_record,
     space_record,
     write_study,
 )
@@ -148,7 +148,7 @@ def _run(
 
     place = place.for_driver()
     folder = place.folder
-    judged_by = {"measure": space.judged_by, **score_record(space.score)}
+    judged_by = judged_record(options, space)
     identity = {"space": space.name, **judged_by, **material.identity(), "seed": options.seed or 0}
     if before is not None:
         check_same_study(before, identity, folder)
@@ -184,6 +184,7 @@ def _run(
             record = {
                 **identity,
                 **space_record(space),
+                **judged_by,
                 "code": code,
                 "script": script_record(space),
                 "budget": plan.budget,

@@ -25,6 +25,7 @@ from search_spaces.catalogue import load_space
 from search_spaces.score import OF_NUMBERS, Score
 from search_spaces.space import Float, Space
 from study.analysis.findings import find
+from study.arguments import judged_record, make_parser
 from study.check import check_arm
 from study.planning.inputs import check_inputs
 from study.records.folder import read_study
@@ -283,7 +284,18 @@ def study(places: Path) -> FinishedStudy:
     folder = places.with_name("study")
     small = ("--set", "model.width=0.0625", "--set", "train.batch_size=16", "--set", "model.batch_norm_momentum=0.8")
     effort = ("--trials", 1, "--epochs", 2, "--seeds", 2, *ONE_WORKER)
-    arguments = ("--space", "se_placement", "--data", places, "--measure", "concordance", *small, *effort)
+    arguments = (
+        "--space",
+        "se_placement",
+        "--data",
+        places,
+        "--measure",
+        "concordance",
+        "--margin",
+        0.9,
+        *small,
+        *effort,
+    )
     done = run_module("study.run", *arguments, "--out", folder)
     assert done.status == 0, done.out + done.err
     return FinishedStudy(folder, done)
@@ -302,7 +314,7 @@ def test_the_papers_network_is_studied_by_the_concordance_of_its_numbers(study: 
         tested = trials.set_index("trial").loc[trial, "test_score"]
         assert tested == pytest.approx(result(CONCORDANCE, answers, targets), abs=1e-6)
     (found,) = find([study.folder])
-    assert (found.evidence.claim, found.evidence.margin) == (None, 0.0)
+    assert (found.evidence.claim, found.evidence.margin, record["margin"]) == (None, 0.9, 0.9)
 
 
 def test_its_report_shows_nothing_of_classes_or_of_the_papers_figures(study: FinishedStudy, tmp_path: Path) -> None:
@@ -314,10 +326,18 @@ def test_its_report_shows_nothing_of_classes_or_of_the_papers_figures(study: Fin
 
 def test_another_measure_is_another_study(study: FinishedStudy, tmp_path: Path) -> None:
     shutil.copytree(study.folder, tmp_path / "study")
-    for extra in ((), ("--dry-run",)):
-        done = run_module("study.run", "--resume", "--out", tmp_path / "study", "--measure", "absolute_error", *extra)
-        assert done.status == 2, done.out
-        assert "holds a study with score" in done.err
+    for other, said in {("--measure", "absolute_error"): "score", ("--margin", 0.1): "margin 0.9"}.items():
+        for extra in ((), ("--dry-run",)):
+            done = run_module("study.run", "--resume", "--out", tmp_path / "study", *other, *extra)
+            assert done.status == 2, done.out
+            assert f"holds a study with {said}" in done.err
+
+
+def test_a_margin_is_in_points_or_in_the_scores_unit() -> None:
+    options = make_parser().parse_args(["--margin", "0.5"])
+    assert judged_record(options, load_space("se_placement")) == {"measure": "accuracy", "margin": 0.005}
+    assert judged_record(options, judged("concordance"))["margin"] == 0.5
+    assert "margin" not in judged_record(make_parser().parse_args([]), load_space("se_placement"))
 
 
 def test_its_network_is_exported_and_tells_numbers(study: FinishedStudy, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from fer_core.data.sources import Source, list_images
 from fer_core.errors import InputError
 from search_spaces.score import SCORE
 from search_spaces.space import Space
-from study.arguments import asked_cluster, automatic_budget, on_gpus, plan_arguments
+from study.arguments import asked_cluster, automatic_budget, judged_record, on_gpus, plan_arguments
 from study.cluster.machines import this_machine, usable
 from study.plan import Plan, make_plan
 from study.planning.cost import Images
 from study.planning.elsewhere import expected, expected_text
 from study.planning.inputs import check_inputs
 from study.planning.votes import as_needed, check_source
-from study.records.folder import ALSO_TESTED, IDENTITY, check_same_study, score_record
+from study.records.folder import ALSO_TESTED, IDENTITY, MARGIN, check_same_study
 from study.records.place import Place
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def _left(
     now = {name: before.get(name) for name in (*IDENTITY, ALSO_TESTED)}  # of the images nothing is known yet
     now |= {
         "space": plan.space.name,
-        "measure": plan.space.judged_by,
-        SCORE: score_record(plan.space.score).get(SCORE),
+        SCORE: None,
+        MARGIN: None,
+        **judged_record(options, plan.space),
         "protocol": ", ".join(plan.protocols),
         "choosing_folds": choosing_folds(plan.folds or 1),
         "seed": plan.seed,

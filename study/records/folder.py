@@ -32,7 +32,8 @@ ENDED = ("complete", "out of time")  # a status with which a study has answered
 CHANGED_CODE = "the file of its network or trainer was changed while the study was under way"
 # What makes two runs the same study, with the settings that all its trials share. Trials and seeds may grow, and so
 # may the other data that is tested, too.
-IDENTITY = ("space", "measure", SCORE, "fingerprint", "votes", "protocol", "choosing_folds", "seed")
+MARGIN = "margin"  # what counts as no difference, where that was said
+IDENTITY = ("space", "measure", SCORE, MARGIN, "fingerprint", "votes", "protocol", "choosing_folds", "seed")
 EARLIER = {"choosing_folds": 1}  # what was so in a study that does not say
 ALSO_TESTED = "also_tested"
 JUDGED = "judged"  # in the record of trainings that ran elsewhere: the seeds of every arm
@@ -134,7 +135,7 @@ def score_record(score: Score | None) -> dict[str, Any]:
     margin, over, each = (record.pop(name) for name in ("margin", "over", "each"))
     record |= {} if over == MEAN else {"over": over}  # scores of before had no other
     record |= {} if each is None else {"each": each}
-    return {SCORE: record, **({} if margin is None else {"margin": margin})}
+    return {SCORE: record, **({} if margin is None else {MARGIN: margin})}
 
 
 def code_record(space: Space, before: Mapping[str, Any] | None) -> list[str]:
