@@ -50,13 +50,14 @@ class Trainer(ABC):
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The probabilities (n, len(classes)) of n images, in the form of those that train, as it stands; or its
-        answers, (n, k) as their targets, where a concordance judges. To be written unless another score does.
+        answers, (n, k) as their targets, where a score is made of these. To be written unless `score` tells it.
         """
         raise NotImplementedError
 
     def score(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """What each of n images scores as it stands, (n,), such as how far it is off. To be written where the space
-        is judged by a `Score`. targets: of these images what `labels` is of those that train.
+        is judged by a `Score` that is not made of answers. targets: of these images what `labels` is of those that
+        train.
         """
         raise NotImplementedError
 

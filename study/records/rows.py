@@ -40,8 +40,8 @@ def score_rows(
     answers: np.ndarray | None = None,
     targets: np.ndarray | None = None,
 ) -> pa.Table:
-    """A row a test image where a score judges: its row in the data set, its score, or of a concordance the answer to
-    it beside its target, has it no twin, whom it shows.
+    """A row a test image where a score judges: its row in the data set, its score, none of a concordance, the answer
+    to it beside its target where the score is made of these, has it no twin, whom it shows.
     """
     columns = [
         pa.array([trial] * len(images)),
