@@ -107,6 +107,14 @@ def test_studies_with_other_code_of_the_users_own_are_not_pooled(tmp_path: Path)
     assert [len(one.evidence.folders) for one in found] == [2, 1, 1]
 
 
+def test_studies_with_another_margin_are_not_pooled(tmp_path: Path) -> None:
+    for name, said in {"a": {}, "b": {}, "c": {"margin": 0.05}}.items():
+        make_study(tmp_path / name, {"none": 0.5, "block": 0.6}, **said)
+    found = find([tmp_path / name for name in "abc"])
+    assert [len(one.evidence.folders) for one in found] == [2, 1]
+    assert [one.evidence.margin for one in found] == [0.0103, 0.05]
+
+
 def test_a_clear_difference_is_called_better_and_the_answer_says_so(tmp_path: Path) -> None:
     found = found_in(make_study(tmp_path, {"none": 0.3, "block": 0.9}))
     assert found.comparisons[0].verdict == "better"

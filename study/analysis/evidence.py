@@ -23,7 +23,7 @@ from study.analysis.folds import whole
 from study.analysis.looks import earlier_looks, this_look
 from study.analysis.measures import WITHOUT_TWINS, Measure, measures_of
 from study.plan import study_seed
-from study.records.folder import ENDED, JUDGED, space_record
+from study.records.folder import ENDED, JUDGED, MARGIN, space_record
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Evidence:
         """What counts as no difference, in the unit of what is recorded: less than was said, or is claimed, or than
         the paper's gain; of a score nothing, where neither was said.
         """
-        if (given := self.record.get("margin")) is not None:
+        if (given := self.record.get(MARGIN)) is not None:
             return given
         if self._claim is not None:
             return self._claim.gain

@@ -18,13 +18,13 @@ from study.analysis.answers import Answers, Elsewhere, Scores, answers_by_trial,
 from study.analysis.evidence import Evidence
 from study.analysis.likeness import read_likeness
 from study.analysis.missing import begun_later, not_tested, other_networks, ran_elsewhere, unfinished
-from study.records.folder import JUDGED, current_status, read_study
+from study.records.folder import JUDGED, MARGIN, current_status, read_study
 from study.records.parquet import read_parquet, read_table
 from study.records.schemas import SCHEMAS, SCORES
 
 # Studies that agree in these, the settings shared by all their trials among them, and in the user's own code if there
 # is any, answer the same question.
-SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", "score", "arms", "settings")
+SAME = ("space", "fingerprint", "votes", "also_tested", "protocol", "measure", SCORE, MARGIN, "arms", "settings")
 # What a report cannot show without each table.
 WITHOUT = {
     "trials": "no trial has a row",
