@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,20 @@ class Apart(Trainer):
         if self._noting is not None:
             self._noting.read.update(found["read"])
         return answered
+
+
+def make_trainer(
+    brought: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray, Sequence[str]], Trainer] | Script,
+    settings: Mapping[str, Value],
+    seed: int,
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+) -> Trainer:
+    """The trainer that a space brings, by its class or by a script, made of what `Trainer` takes."""
+    if isinstance(brought, Script):
+        return Apart(brought, settings, seed, images, labels, classes)
+    return brought(settings, seed, images, labels, classes)
 
 
 class _Process:

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from fer_core.apart import make_trainer
 from fer_core.checkpoint import read_checkpoint, this_process, write_checkpoint
 from fer_core.config import TrialConfig, Value
 from fer_core.data.protocols import Learning, Testing, stratified
 from fer_core.epoch import Epoch, best_of
 from fer_core.evaluation import Evaluation, Scored, evaluate, measure, scored
 from fer_core.scoring import Scoring
+from fer_core.script import Script
 from fer_core.script_host import seed_all, seeded
 from fer_core.trainer import Trainer
 
@@ -36,7 +38,7 @@ class OwnTraining:
 
     def __init__(
         self,
-        trainer: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray, Sequence[str]], Trainer],
+        trainer: Callable[[Mapping[str, Value], int, np.ndarray, np.ndarray, Sequence[str]], Trainer] | Script,
         config: TrialConfig,
         seed: int,
         learning: Learning,
@@ -54,7 +56,7 @@ class OwnTraining:
         self._train = images[rows], targets[rows]
         self._classes = learning.classes
         settings = {**dict(config.own.settings), EPOCHS: config.train.epochs}
-        self._trainer = seeded(lambda: trainer(settings, seed, images, targets, self._classes), seed)
+        self._trainer = seeded(lambda: make_trainer(trainer, settings, seed, images, targets, self._classes), seed)
         self._state = self._best_state = b""
         if (saved := read_checkpoint(checkpoint)) is not None:
             self._load(*saved)

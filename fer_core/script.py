@@ -4,24 +4,13 @@ PyTorch, its CUDA and a script's pinned releases need not go together with those
 in a process of that Python (`fer_core.apart`), which is told through a pipe what a trainer is told.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fer_core.config import Value
 from fer_core.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fer_core.trainer import Trainer
-
 
 NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME")  # which are set for this Python
 
@@ -56,13 +45,6 @@ class Script:
     @property
     def __name__(self) -> str:  # as what else a space may bring has one
         return self.trainer
-
-    def __call__(
-        self, settings: Mapping[str, Value], seed: int, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]
-    ) -> Trainer:
-        from fer_core.apart import Apart
-
-        return Apart(self, settings, seed, images, labels, classes)
 
     def start(self) -> list[str]:
         """The words that start the other Python."""

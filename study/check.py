@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_core.apart import ScriptError
+from fer_core.apart import ScriptError, make_trainer
 from fer_core.command_line import Parser, at_least, run_command
 from fer_core.config import TrialConfig, Value
 from fer_core.data.sources import SYNTHETIC, find_source
@@ -171,7 +171,7 @@ class Watched:
 
     def _noting_trainer(self, settings: Mapping[str, Value], *others: Any) -> Trainer:
         assert self._trainer is not None
-        return self._trainer(Noting(settings, self.read), *others)
+        return make_trainer(self._trainer, Noting(settings, self.read), *others)
 
     def _noting_network(self, x: Any, settings: Mapping[str, Value]) -> Any:
         assert self._network is not None

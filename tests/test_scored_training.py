@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_core.apart import Apart
 from fer_core.config import TrialConfig
 from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
@@ -208,7 +209,7 @@ def test_a_script_that_neither_predicts_nor_scores_says_so(tmp_path: Path) -> No
     (tmp_path / "mean.py").write_text(SCRIPT.replace("def score(", "def error("))
     script = Script(tmp_path / "mean.py", "Mean")
     with pytest.raises(RuntimeError, match="Mean lacks predict, or where a score judges score"):
-        script({}, 0, some(2), some(2), ["v"])
+        Apart(script, {}, 0, some(2), some(2), ["v"])
 
 
 class Predicts(Guess):

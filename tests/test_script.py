@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from fer_core.apart import ScriptError
+from fer_core.apart import Apart, ScriptError
 from fer_core.data.protocols import Learning, Testing
 from fer_core.errors import InputError
 from fer_core.own_code import load_code
@@ -116,7 +116,7 @@ def test_another_python_trains_as_this_one_does(
 def test_texts_and_numbers_arrive_as_they_are(other_python: str, tmp_path: Path) -> None:
     texts, count = np.array(["happy", "sad", "an ängstlich face"]), np.arange(3)
     text = COUNTING.replace("float(len(images))", "float(sum(len(text) for text in images)) + labels.sum()")
-    made = script_of(tmp_path, text, other_python)({"slope": 0.0}, 1, texts, count, ["a", "b", "c"])
+    made = Apart(script_of(tmp_path, text, other_python), {"slope": 0.0}, 1, texts, count, ["a", "b", "c"])
     made.save(tmp_path / "state")
     assert float((tmp_path / "state").read_text()) == len("".join(texts)) + 3
     assert made.predict(texts[:0]).shape == (0, 7)
@@ -243,9 +243,10 @@ WORKER = """
 import sys
 from pathlib import Path
 import numpy as np
+from fer_core.apart import Apart
 from fer_core.script import Script
 
-made = Script(Path(sys.argv[1]), "Counting")({"slope": 0.0}, 1, np.zeros((3, 2)), np.zeros(3), ["a"])
+made = Apart(Script(Path(sys.argv[1]), "Counting"), {"slope": 0.0}, 1, np.zeros((3, 2)), np.zeros(3), ["a"])
 print(made.parameters, flush=True)
 made.train_epoch(1)
 """
