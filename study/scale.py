@@ -80,3 +80,6 @@ SHARES = Scale(100, " %", "points", 0.0, 1.0, _two_decimals, _two_decimals)
 def scores_in(unit: str) -> Scale:
     """That of a score, in a unit such as years, or in none that has a name."""
     return Scale(1, f" {unit}".rstrip(), unit, -math.inf, math.inf, _significant(4), _significant(3))
+
+
+WITHOUT_UNIT = scores_in("")

@@ -220,8 +220,8 @@ def test_a_study_is_judged_by_concordance(study: FinishedStudy, tmp_path: Path) 
         assert np.mean(by_itself) == pytest.approx(arm.estimates["score"].value)
     gaps = table[table["baseline"] == "squared"].loc[("arousal", "correlation", "absolute")]
     assert gaps["value"] == pytest.approx(
-        found.targets["arousal", "correlation"].arms["absolute"].value
-        - found.targets["arousal", "correlation"].arms["squared"].value
+        found.targets["arousal"]["correlation"].arms["absolute"].value
+        - found.targets["arousal"]["correlation"].arms["squared"].value
     )
     assert "root mean square error" in (tmp_path / "targets.tex").read_text()
     assert "the whole interval within 0.0200 of zero" in html

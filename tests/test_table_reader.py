@@ -1,6 +1,8 @@
 """Features that come as one table, a row an example: CSV or parquet."""
 
 import gzip
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from fer_core.data.csv_file import csv_columns
 from fer_core.data.dataset import PRIVATE_TEST, PUBLIC_TEST, TRAINING, Dataset
 from fer_core.data.protocols import default_protocol, split
 from fer_core.data.sources import find_source, list_images, read
@@ -217,3 +220,26 @@ def test_a_trainer_learns_real_digits_from_a_table(tmp_path: Path) -> None:
     while not training.finished:
         training.run_epoch()
     assert training.test(testing).accuracy > 0.93
+
+
+@pytest.mark.parametrize("packed", ["gz", "zip", "tar.gz"])
+def test_what_is_packed_is_known_by_its_first_line_alone(packed: str, tmp_path: Path) -> None:
+    """An archive that breaks off after it tells its columns, but cannot be read."""
+    rows = b"AU01,label\n" + np.random.default_rng(0).bytes(1 << 20)
+    path = tmp_path / f"units.csv.{packed}"
+    (tmp_path / "units.csv").write_bytes(rows)
+    if packed == "gz":
+        path.write_bytes(gzip.compress(rows)[: 1 << 19])
+    elif packed == "tar.gz":
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(tmp_path / "units.csv", "units/units.csv")
+        path.write_bytes(path.read_bytes()[: 1 << 19])
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(tmp_path / "units.csv", "units.csv")
+        broken = bytearray(path.read_bytes())
+        broken[1 << 19] ^= 0xFF
+        path.write_bytes(broken)
+    assert csv_columns(path) == ["AU01", "label"]
+    with pytest.raises(InputError, match="a broken archive"):
+        read_path(path)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from fer_core.errors import InputError
 
 GZIP, ZIP = b"\x1f\x8b", b"PK"
+CSV = ".csv"
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
@@ -18,6 +19,37 @@ def is_packed(path: Path) -> bool:
     """Whether it is gzipped, or an archive."""
     with path.open("rb") as file:
         return file.read(2) in (GZIP, ZIP)
+
+
+def first_line(path: Path, most: int) -> bytes:
+    """That of the CSV in `path`, at most so many bytes, without unpacking the rest. Raises InputError as `open_csv`
+    does, but for what only the rest would show.
+    """
+    if not is_packed(path):
+        with path.open("rb") as file:
+            return file.readline(most)
+    try:
+        line = _packed_line(path, most)
+    except BROKEN as problem:
+        raise InputError(_broken(path, problem)) from None
+    if line is None:
+        open_csv(path)  # says what there is in its place
+    return line or b""
+
+
+def _packed_line(path: Path, most: int) -> bytes | None:
+    """None where there is no CSV."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed, packed.open(_only_csv(path, packed.namelist())) as file:
+            return file.readline(most)
+    if not tarfile.is_tarfile(path):
+        with gzip.open(path) as file:
+            return file.readline(most)
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.name.lower().endswith(CSV) and (found := archive.extractfile(member)) is not None:
+                return found.readline(most)
+    return None
 
 
 def open_csv(path: Path) -> tuple[BinaryIO, str]:
@@ -35,8 +67,12 @@ def open_csv(path: Path) -> tuple[BinaryIO, str]:
                 unpacked = io.BytesIO(packed.read())
             return _from_tar(path, unpacked) if tarfile.is_tarfile(unpacked) else (unpacked, _stem(path.name))
     except BROKEN as problem:
-        raise InputError(f"{path}: a broken archive ({str(problem).splitlines()[0][:120]}).") from None
+        raise InputError(_broken(path, problem)) from None
     return path.open("rb"), path.stem
+
+
+def _broken(path: Path, problem: Exception) -> str:
+    return f"{path}: a broken archive ({str(problem).splitlines()[0][:120]})."
 
 
 def _from_zip(path: Path) -> tuple[BinaryIO, str]:
@@ -62,7 +98,7 @@ def _only_csv(path: Path, names: list[str]) -> str:
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(f"{path}: the path '{name}' leads out of the archive. Expected a CSV of FER2013.")
-    found = [name for name in names if name.lower().endswith(".csv")]
+    found = [name for name in names if name.lower().endswith(CSV)]
     if len(found) != 1:
         what = f"{len(found)} CSVs ({', '.join(found[:4])})" if found else "no CSV"
         raise InputError(f"{path}: holds {what}, expected one. Unpack it and name the CSV.")

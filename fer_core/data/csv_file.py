@@ -7,18 +7,29 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.csv
 
+from fer_core.data.archives import first_line
 from fer_core.errors import InputError
 
 LONGEST_HEADER = 1 << 20  # bytes; what has a longer first line is no CSV
 
 
+def csv_columns(path: Path) -> list[str]:
+    """The names of the columns of the CSV in `path`, packed or not, without unpacking it. Raises InputError."""
+    return _columns(path, first_line(path, LONGEST_HEADER))
+
+
 def read_header(path: Path, file: BinaryIO) -> list[str]:
     """The names of the columns as they stand there; `file` is then at its beginning. Raises InputError if empty."""
-    line = file.readline(LONGEST_HEADER).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    line = file.readline(LONGEST_HEADER)
     file.seek(0)
-    if not line:
+    return _columns(path, line)
+
+
+def _columns(path: Path, line: bytes) -> list[str]:
+    text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    if not text:
         raise InputError(f"{path}: the file is empty.")
-    return [name.strip('"') for name in line.split(",")]
+    return [name.strip('"') for name in text.split(",")]
 
 
 def read_rows(path: Path, file: BinaryIO, texts: Iterable[str], long: bool = False) -> pa.Table:

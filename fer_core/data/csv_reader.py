@@ -25,13 +25,6 @@ ROWS_AT_ONCE = 2_000
 BLANK, ZERO = ord(" "), ord("0")
 
 
-def csv_columns(path: Path) -> list[str]:
-    """Those of the CSV, whatever it holds. Raises InputError where it has none."""
-    file, _ = open_csv(path)
-    with file:
-        return read_header(path, file)
-
-
 def read_csv(path: Path, form: Form) -> Dataset:
     """Read `path`. Raises InputError naming the file and the first wrong row (1 is the first after the header)."""
     file, name = open_csv(path)

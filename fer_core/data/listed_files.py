@@ -5,6 +5,7 @@ numbers, part and subject stand as in a table of features (`table_reader`). All 
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,43 +20,43 @@ from fer_core.errors import InputError
 from fer_core.form import Form
 
 
-def read_files(
-    path: Path,
-    subjects: str | None,
-    form: Form,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    unreadable: list[str] | None = None,
-) -> Dataset:
-    """The images that the table in `path` names. subjects: the column that says whom they show. `progress(done,
-    total)` is told of them.
+class ListedFiles:
+    """The images that the table in `path` names. subjects: the column that says whom they show."""
 
-    Raises InputError naming the row; with `unreadable`, leaves out files that cannot be read and appends to it what
-    is wrong with each.
-    """
-    name, table = read_table(path, subjects)
-    listing, files = list_rows(path, name, table, subjects), _files(path, table)
+    def __init__(self, path: Path, subjects: str | None) -> None:
+        self._path, self._subjects = path, subjects
 
-    def decode(row: int) -> np.ndarray:
-        return bring(open_image(files[row], f"{path}, row {row + 1}: {files[row]}"), form)
+    @cached_property
+    def _table(self) -> tuple[str, pa.Table]:
+        return read_table(self._path, self._subjects)
 
-    images, good = decode_all(range(len(files)), len(files), decode, form, progress, unreadable)
-    return listing.with_images(images, good)
+    @cached_property
+    def files(self) -> list[Path]:
+        """Raises InputError where a row names none, or one that another has named, and where the table is packed."""
+        return _files(self._path, self._table[1])
 
+    @property
+    def listing(self) -> Listing:
+        """What is known of them without opening one. Raises InputError naming the row."""
+        assert self.files  # wrong names are told first
+        return list_rows(self._path, *self._table, self._subjects)
 
-def list_files(path: Path, subjects: str | None) -> Listing:
-    """What `read_files` will read, by the table alone."""
-    name, table = read_table(path, subjects)
-    _files(path, table)
-    return list_rows(path, name, table, subjects)
+    def images(
+        self,
+        form: Form,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        unreadable: list[str] | None = None,
+    ) -> Dataset:
+        """All of them. `progress` and `unreadable` as in `decode_all`. Raises InputError naming the row."""
+        listing, files = self.listing, self.files
 
+        def decode(row: int) -> np.ndarray:
+            return bring(open_image(files[row], f"{self._path}, row {row + 1}: {files[row]}"), form)
 
-def files_of(path: Path, subjects: str | None) -> list[Path]:
-    """The files that the table in `path` names."""
-    return _files(path, read_table(path, subjects)[1])
+        return listing.with_images(*decode_all(range(len(files)), len(files), decode, form, progress, unreadable))
 
 
 def _files(path: Path, table: pa.Table) -> list[Path]:
-    """Raises InputError where a row names none, or one that another has named, and where there are none beside it."""
     column = file_column(table.column_names)
     assert column is not None
     if is_packed(path):

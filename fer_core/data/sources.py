@@ -180,7 +180,6 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
             "train*.parquet and test*.parquet, or a file classes.txt that says which names of files are which class, "
             "a line such as '*.AN*: angry' each."
         )
-    from fer_core.data.archives import is_packed
     from fer_core.data.parquet_reader import is_parquet, list_parquet, read_parquet, schema_of
 
     if is_parquet(path):
@@ -200,24 +199,12 @@ def _how_to_read(path: Path, subjects: str | None) -> _HowToRead:
         from fer_core.data.array_reader import list_arrays, read_arrays
 
         return _HowToRead(lambda form, *_: read_arrays(path, subjects, form), partial(list_arrays, path, subjects))
-    if is_packed(path):  # which takes long to look into
-        return _HowToRead(
-            lambda *given: _of_csv(path, subjects).images(*given), lambda: _packed_listing(path, subjects)
-        )
     return _of_csv(path, subjects)
 
 
-def _packed_listing(path: Path, subjects: str | None) -> "Listing | None":
-    from fer_core.data.table_reader import SOON_READ
-
-    if path.stat().st_size > SOON_READ:
-        return None
-    listing = _of_csv(path, subjects).listing
-    return None if listing is None else listing()
-
-
 def _of_csv(path: Path, subjects: str | None) -> _HowToRead:
-    from fer_core.data.csv_reader import csv_columns, read_csv
+    from fer_core.data.csv_file import csv_columns
+    from fer_core.data.csv_reader import read_csv
     from fer_core.data.subjects import check_nobody_is_named
 
     if (how := _of_table(path, csv_columns(path), subjects)) is not None:
@@ -234,11 +221,10 @@ def _of_table(path: Path, columns: Sequence[str], subjects: str | None) -> _HowT
         return None
     if file_column(columns) is None:
         return _HowToRead(lambda *_: read_features(path, subjects), partial(list_features, path, subjects))
-    from fer_core.data.listed_files import files_of, list_files, read_files
+    from fer_core.data.listed_files import ListedFiles
 
-    return _HowToRead(
-        partial(read_files, path, subjects), partial(list_files, path, subjects), partial(files_of, path, subjects)
-    )
+    listed = ListedFiles(path, subjects)
+    return _HowToRead(listed.images, lambda: listed.listing, lambda: listed.files)
 
 
 def _existing(path: Path, name: str) -> Path:

@@ -18,22 +18,24 @@ from study.analysis.column import Column, column
 from study.analysis.comparisons import Comparison
 from study.analysis.evidence import Evidence
 from study.analysis.measures import Measure, of_counts, ratio
-from study.scale import scores_in
+from study.scale import WITHOUT_UNIT
 
 
 def by_target(
     evidence: Evidence, arms: Sequence[ArmFindings], comparisons: Sequence[Comparison]
-) -> Mapping[tuple[str, str], Column]:
-    """By target and name of a measure; nothing unless it is known of all confirmations what was answered."""
+) -> Mapping[str, Mapping[str, Column]]:
+    """By target, and by name of a measure; nothing unless it is known of all confirmations what was answered."""
     trials = [trial for arm in arms for trial in arm.confirmations["trial"]]
     scores = [evidence.scores[trial] for trial in trials if trial in evidence.scores]
     if not scores or len(scores) < len(trials) or any(one.answers is None for one in scores):
         return {}
     images = len(np.unique(np.concatenate([one.images for one in scores])))
     return {
-        (target, measure.title): column(evidence, f"{measure.title} of {target}", images, measure, arms, comparisons)
+        target: {
+            measure.title: column(evidence, f"{measure.title} of {target}", images, measure, arms, comparisons)
+            for measure in measures_of_target(position)
+        }
         for position, target in enumerate(evidence.record["targets"])
-        for measure in measures_of_target(position)
     }
 
 
@@ -41,7 +43,7 @@ def measures_of_target(position: int) -> list[Measure]:
     """Those of the target at this position."""
     count = partial(_sums, position)
     found = [of_counts(title, None, count, of_sums) for title, of_sums in _MEASURES.items()]
-    return [replace(one, of_scores=True, higher_is_better=one.title != ERROR, scale=scores_in("")) for one in found]
+    return [replace(one, of_scores=True, higher_is_better=one.title != ERROR, scale=WITHOUT_UNIT) for one in found]
 
 
 def _sums(position: int, scores: Scores, group: np.ndarray) -> np.ndarray:

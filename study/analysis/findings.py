@@ -55,7 +55,7 @@ class Findings:
     elsewhere: Mapping[str, "Findings"]
     seen: Sequence[Column] = ()
     ensembles: Sequence[Column] = ()
-    targets: Mapping[tuple[str, str], Column] = field(default_factory=dict)
+    targets: Mapping[str, Mapping[str, Column]] = field(default_factory=dict)
 
     @property
     def answer(self) -> str:

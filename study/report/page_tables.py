@@ -29,7 +29,7 @@ from study.report.summary import (
     tested_text,
     tuned_text,
 )
-from study.scale import Scale
+from study.scale import SHARES, WITHOUT_UNIT, Scale
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,13 @@ def _effects(found: Findings) -> PageTable:
     return PageTable("What each value does on the mean", note, headings, rows)
 
 
-def _column_cells(columns: Sequence[Column]) -> list[list[Cell]]:
+def _column_cells(columns: Sequence[Column], scale: Scale = SHARES) -> list[list[Cell]]:
     return [
         [
             Cell(name),
-            *(Cell(f"{value} ({interval(one, signed)})", _number(one.value)) for value, one, signed in cells),
+            *(Cell(f"{value} ({interval(one, signed, scale)})", _number(one.value)) for value, one, signed in cells),
         ]
-        for name, cells in column_lines(columns)
+        for name, cells in column_lines(columns, scale)
     ]
 
 
@@ -204,17 +204,12 @@ def _ensembles(found: Findings) -> PageTable:
 
 
 def _targets(found: Findings) -> PageTable:
-    measures = list(dict.fromkeys(title for _, title in found.targets))
-    rows = []
-    for target in dict.fromkeys(name for name, _ in found.targets):
-        columns = [found.targets[target, measure].estimates for measure in measures]
-        for (arm, baseline, _), *others in zip(*[columns[0], *columns], strict=True):
-            signed, scale = baseline is not None, found.evidence.judged_by.scale
-            word = scale.gap if signed else scale.bare
-            cells = [
-                Cell(f"{word(one.value)} ({interval(one, signed, scale)})", _number(one.value)) for *_, one in others
-            ]
-            rows.append([Cell(f"{arm} - {baseline}" if signed else arm), Cell(target), *cells])
+    rows = [
+        [arm, Cell(target), *cells]
+        for target, by_measure in found.targets.items()
+        for arm, *cells in _column_cells(list(by_measure.values()), WITHOUT_UNIT)
+    ]
+    measures = next(iter(found.targets.values()), {})
     note = (
         "What is learned, each by itself. A concordance is below the correlation where answers lie off, or spread "
         "less than what is true. Intervals as above, of differences uncorrected."

@@ -268,14 +268,16 @@ def _seen_table(parts: Sequence[Column]) -> Table:
     return table
 
 
-def column_lines(columns: Sequence[Column]) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
+def column_lines(
+    columns: Sequence[Column], scale: Scale = SHARES
+) -> list[tuple[str, list[tuple[str, Estimate, bool]]]]:
     """A line an arm and a pair of arms, by its name: for every column the value in words, the estimate, and whether
     it is of a difference.
     """
     rows = []
     for cells in zip(*(one.estimates for one in columns), strict=True):
         arm, baseline, _ = cells[0]
-        signed, word = baseline is not None, percent if baseline is None else points
+        signed, word = baseline is not None, scale.value if baseline is None else scale.gap
         rows.append((f"{arm} - {baseline}" if signed else arm, [(word(one.value), one, signed) for *_, one in cells]))
     return rows
 

@@ -22,7 +22,7 @@ from study.analysis.looks import level_text
 from study.analysis.measures import MEASURES
 from study.records.schemas import CONFIG_COLUMNS, SCHEMA_VERSION, SETTING, VERSION_KEY
 from study.report.summary import ENSEMBLES, SEEN, column_lines, effect_text, paired_by, seen_heading
-from study.scale import SHARES, Scale
+from study.scale import SHARES, WITHOUT_UNIT, Scale
 
 F, I, S = pa.float64(), pa.int64(), pa.string()  # noqa: E741
 BOUNDS = ("", "_low", "_high", "_se")
@@ -153,7 +153,8 @@ def target_rows(found: Sequence[Findings]) -> list[dict[str, Any]]:
     return [
         _column_row(one, {"target": target, "measure": measure}, part, arm, baseline, estimate)
         for one in found
-        for (target, measure), part in one.targets.items()
+        for target, by_measure in one.targets.items()
+        for measure, part in by_measure.items()
         for arm, baseline, estimate in part.estimates
     ]
 
@@ -219,17 +220,21 @@ def ensembles_latex(found: Sequence[Findings]) -> str:
 
 def targets_latex(found: Sequence[Findings]) -> str:
     """Every target by itself, likewise."""
-    rows: dict[tuple[str, str, str | None, str], dict[str, str]] = {}
-    for one in found:
-        scale = one.evidence.judged_by.scale
-        for (target, measure), part in one.targets.items():
-            for arm, baseline, estimate in part.estimates:
-                name = arm if baseline is None else f"{arm} - {baseline}"
-                start = {**_study_cell(found, one), "arm, or pair": name, "target": target}
-                text = None if baseline is None else scale.gap(estimate.value)
-                row = rows.setdefault((label(one), arm, baseline, target), start)
-                row[measure] = _with_margin(estimate, scale, text)
-    return _latex(list(rows.values()), "Every target by itself, with the margin of the interval.")
+    rows = [
+        {
+            **_study_cell(found, one),
+            "arm, or pair": name,
+            "target": target,
+            **{
+                measure: _with_margin(estimate, WITHOUT_UNIT, value)
+                for measure, (value, estimate, _) in zip(by_measure, cells, strict=True)
+            },
+        }
+        for one in found
+        for target, by_measure in one.targets.items()
+        for name, cells in column_lines(list(by_measure.values()), WITHOUT_UNIT)
+    ]
+    return _latex(rows, "Every target by itself, with the margin of the interval.")
 
 
 def _columns_latex(
